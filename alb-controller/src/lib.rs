@@ -1,0 +1,1 @@
+//! edgeway-alb-controller.

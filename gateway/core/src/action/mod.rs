@@ -1,0 +1,25 @@
+//! What a route does with a request that fits it.
+
+pub mod direct;
+pub mod forward;
+pub mod headers;
+pub mod redirect;
+pub mod template;
+
+pub use direct::DirectResponse;
+pub use forward::{Destination, Forward, Retry, Rewrite, Upstream};
+pub use headers::{HeaderOps, Ops};
+pub use redirect::Redirect;
+
+use serde::Serialize;
+
+/// What is done.
+#[derive(Clone, Debug, Serialize)]
+pub enum Action {
+    /// Sent to an endpoint.
+    Forward(Box<Forward>),
+    /// Answered with another place to go.
+    Redirect(Box<Redirect>),
+    /// Answered here.
+    Direct(Box<DirectResponse>),
+}

