@@ -22,6 +22,14 @@ impl Scheme {
             Self::Https => "https",
         }
     }
+
+    /// `:80` or `:443`.
+    pub(crate) const fn default_port_suffix(self) -> &'static str {
+        match self {
+            Self::Http => ":80",
+            Self::Https => ":443",
+        }
+    }
 }
 
 /// A request as the shell presents it: borrowed, already normalised, ready to be compared.
@@ -39,4 +47,34 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// All header fields.
     pub headers: &'a HeaderMap,
+}
+
+/// An authority without its port, as Envoy cuts it: at the last `:` that is not inside brackets,
+/// whatever follows.
+pub fn host_of(authority: &str) -> &str {
+    let after_brackets = authority.rfind(']').unwrap_or(0);
+    match authority.rfind(':') {
+        Some(colon) if colon >= after_brackets => authority.get(..colon).unwrap_or(authority),
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn ports_are_cut_off() {
+        for (authority, host) in [
+            ("a.com", "a.com"),
+            ("a.com:80", "a.com"),
+            ("a.com:", "a.com"),
+            ("a.com:abc", "a.com"),
+            ("[::1]", "[::1]"),
+            ("[::1]:80", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
+    }
 }

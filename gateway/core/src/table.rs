@@ -7,11 +7,14 @@ use crate::{
     cluster::Cluster,
     id::{ClusterIx, ListenerId, ObjectName},
     matcher::Matcher,
-    request::Request,
+    request::{Request, Scheme, host_of},
 };
 use hashbrown::HashMap;
 use serde::Serialize;
 use std::sync::Arc;
+
+/// Longest host name of DNS, with room for a trailing dot.
+const LONGEST_HOST: usize = 256;
 
 /// Everything that the gateway serves, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -157,7 +160,7 @@ impl Hosts {
     /// The decision for `request`. Total; allocates nothing for a plain match.
     pub fn route<'t>(&'t self, request: &Request<'_>) -> Decision<'t> {
         let Some(host) = self.find(request.authority) else { return Decision::NoHost };
-        if host.https_redirect && request.scheme == crate::request::Scheme::Http {
+        if host.https_redirect && request.scheme == Scheme::Http {
             return Decision::HttpsRedirect(host);
         }
         match host.routes.iter().find(|route| route.matcher.matches(request)) {
@@ -168,14 +171,118 @@ impl Hosts {
 
     /// The virtual host of an authority as sent: case and port are ignored, a trailing dot is not.
     pub fn find(&self, authority: &str) -> Option<&VirtualHost> {
-        let _ = authority;
+        let host = host_of(authority);
+        let mut buffer = [0; LONGEST_HOST];
+        let lower = lower_case(host, &mut buffer);
+        if let Some(host) = lower.and_then(|lower| self.named(lower)) {
+            return Some(host);
+        }
         self.any.as_deref()
     }
 }
 
+impl Hosts {
+    fn named(&self, host: &str) -> Option<&VirtualHost> {
+        if let Some(exact) = self.exact.get(host) {
+            return Some(exact);
+        }
+        self.suffix_lengths.iter().find_map(|length| {
+            // `*` stands for at least one character, as in Envoy.
+            let start = host.len().checked_sub(*length).filter(|start| *start > 0)?;
+            self.suffix.get(host.get(start..)?).map(Arc::as_ref)
+        })
+    }
+
+    /// All virtual hosts, sorted by domain.
+    pub fn all(&self) -> Vec<&Arc<VirtualHost>> {
+        let named = self.exact.values().chain(self.suffix.values());
+        let mut hosts: Vec<_> = named.chain(&self.any).collect();
+        hosts.sort_by(|a, b| a.domain.cmp(&b.domain));
+        hosts
+    }
+
+    /// A route table of these virtual hosts; the first of a domain stays.
+    pub(crate) fn new(name: String, hosts: impl IntoIterator<Item = VirtualHost>) -> Self {
+        let mut table = Self { name, ..Self::default() };
+        for host in hosts {
+            let host = Arc::new(host);
+            match host.domain.strip_prefix('*') {
+                Some("") => {
+                    table.any.get_or_insert(host);
+                }
+                Some(suffix) => {
+                    table.suffix.entry(suffix.into()).or_insert(host);
+                }
+                None => {
+                    table.exact.entry((*host.domain).into()).or_insert(host);
+                }
+            }
+        }
+        table.suffix_lengths = table.suffix.keys().map(|suffix| suffix.len()).collect();
+        table.suffix_lengths.sort_unstable_by(|a, b| b.cmp(a));
+        table.suffix_lengths.dedup();
+        table
+    }
+}
+
+/// `host` in lower case, in `buffer` unless it is already; `None` if it does not fit: no virtual
+/// host is that long.
+fn lower_case<'b>(host: &'b str, buffer: &'b mut [u8; LONGEST_HOST]) -> Option<&'b str> {
+    if !host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Some(host);
+    }
+    let copy = buffer.get_mut(..host.len())?;
+    copy.copy_from_slice(host.as_bytes());
+    copy.make_ascii_lowercase();
+    std::str::from_utf8(copy).ok()
+}
+
 impl Table {
+    /// The listener of a socket.
+    pub fn listener(&self, id: ListenerId) -> Option<&Arc<Listener>> {
+        let at = self.listeners.binary_search_by(|listener| listener.id.cmp(&id)).ok()?;
+        self.listeners.get(at)
+    }
+
     /// The cluster at a position that compile gave out.
     pub fn cluster(&self, ix: ClusterIx) -> Option<&Arc<Cluster>> {
         self.clusters.get(ix.0 as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(domains: &[&str]) -> Hosts {
+        let hosts = domains.iter().map(|domain| VirtualHost {
+            domain: (*domain).into(),
+            https_redirect: false,
+            routes: Vec::new(),
+        });
+        Hosts::new("http.80".into(), hosts)
+    }
+
+    #[test]
+    fn hosts_are_found_as_envoy_finds_them() {
+        let hosts = table(&["a.com", "*.b.com", "*.x.b.com", "*suffix.org", "*"]);
+        for (authority, domain) in [
+            ("a.com", "a.com"),
+            ("A.Com:8080", "a.com"),
+            ("a.com:", "a.com"),
+            ("a.com.", "*"),
+            ("y.b.com", "*.b.com"),
+            ("b.com", "*"),
+            (".b.com", "*"),
+            ("y.x.b.com", "*.x.b.com"),
+            ("z.y.x.b.com", "*.x.b.com"),
+            ("mysuffix.org", "*suffix.org"),
+            ("suffix.org", "*"),
+            ("", "*"),
+        ] {
+            assert_eq!(&*hosts.find(authority).unwrap().domain, domain, "{authority}");
+        }
+        assert!(table(&["a.com"]).find("b.com").is_none());
+        assert!(table(&["a.com"]).find(&"A".repeat(1000)).is_none());
     }
 }

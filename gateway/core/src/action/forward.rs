@@ -160,12 +160,111 @@ impl Forward {
     }
 
     /// Authority and path that `destination` gets for `request`.
+    ///
+    /// The authority is, in this order: `rewrite.authority`, `Host` set by the route's header
+    /// operations, `Host` set by the destination's, the client's.
     pub fn upstream<'a>(
         &'a self,
         request: &Request<'a>,
         destination: &'a Destination,
     ) -> Upstream<'a> {
-        let _ = destination;
-        Upstream { authority: request.authority.into(), path: request.path.into() }
+        let host = [
+            &self.rewrite.authority,
+            &self.headers.request.host,
+            &destination.headers.request.host,
+        ];
+        let authority = host.into_iter().flatten().next();
+        Upstream {
+            authority: authority.map_or(request.authority.into(), |host| Cow::Borrowed(&**host)),
+            path: self.path(request),
+        }
+    }
+
+    /// Path and query after the rewrite. Nothing is tidied: `/foo` → `/` makes `//x` of `/foo/x`.
+    fn path<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
+        let path = match &self.rewrite.path {
+            PathRewrite::Keep => Cow::Borrowed(request.path),
+            PathRewrite::Full(with) => Cow::Borrowed(&**with),
+            PathRewrite::Prefix { matched, with } => {
+                Cow::Owned(format!("{with}{}", request.path.get(*matched..).unwrap_or_default()))
+            }
+            PathRewrite::Regex { expression, with } => {
+                expression.replace_all(request.path, &**with)
+            }
+        };
+        match request.query {
+            Some(query) => Cow::Owned(format!("{path}?{query}")),
+            None => path,
+        }
+    }
+}
+
+impl Rewrite {
+    /// Whether the path is rewritten (the original then goes along as `x-envoy-original-path`).
+    pub fn changes_path(&self) -> bool {
+        !matches!(self.path, PathRewrite::Keep)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Scheme;
+    use http::HeaderMap;
+
+    fn forward(path: PathRewrite) -> Forward {
+        let destination = |weight| Destination {
+            weight,
+            cluster_name: "c".into(),
+            cluster: None,
+            headers: HeaderOps::default(),
+        };
+        Forward {
+            destinations: vec![destination(1), destination(3)],
+            total_weight: 4,
+            rewrite: Rewrite { path, authority: None },
+            timeout: None,
+            retry: Retry::default(),
+            headers: HeaderOps::default(),
+        }
+    }
+
+    #[test]
+    fn paths_are_rewritten_without_being_tidied() {
+        let regex = |pattern: &str, with: &str| PathRewrite::Regex {
+            expression: crate::matcher::re2::part(pattern).unwrap(),
+            with: with.into(),
+        };
+        let prefix = |matched, with: &str| PathRewrite::Prefix { matched, with: with.into() };
+        for (rewrite, path, expected) in [
+            (PathRewrite::Keep, "/a", "/a?q"),
+            (prefix(4, "/"), "/foo/x", "//x?q"),
+            (prefix(1, "/h"), "/abc", "/habc?q"),
+            (prefix(4, "/r?a=1"), "/foo", "/r?a=1?q"),
+            (PathRewrite::Full("/v2".into()), "/v1", "/v2?q"),
+            (regex("a", "z"), "/a/ba", "/z/bz?q"),
+            (regex("/(x)/(y)", "/${2}/${1}"), "/x/y/w", "/y/x/w?q"),
+            (regex("no", "z"), "/a", "/a?q"),
+        ] {
+            let headers = HeaderMap::new();
+            let request = Request {
+                method: "GET",
+                scheme: Scheme::Http,
+                authority: "h",
+                path,
+                query: Some("q"),
+                headers: &headers,
+            };
+            let forward = forward(rewrite);
+            let upstream = forward.upstream(&request, &forward.destinations[0]);
+            assert_eq!((&*upstream.path, &*upstream.authority), (expected, "h"));
+        }
+    }
+
+    #[test]
+    fn tickets_fall_by_weight() {
+        let forward = forward(PathRewrite::Keep);
+        let hits = (0..8).filter(|ticket| forward.pick(*ticket).weight == 3).count();
+        assert_eq!(hits, 6);
     }
 }

@@ -1,0 +1,120 @@
+//! Conditions on header fields, pseudo headers and token claims.
+
+use super::Text;
+use crate::request::Request;
+use http::HeaderName;
+use serde::Serialize;
+
+/// A condition on one header.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeaderMatch {
+    /// What is looked at.
+    pub subject: Subject,
+    /// What it must fit.
+    pub text: Text,
+    /// From `withoutHeaders`: it must not fit; an absent header counts as empty, except for
+    /// [`Text::Present`].
+    pub inverted: bool,
+}
+
+/// What a header condition looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// A header field; each of its lines is compared on its own.
+    Header(#[serde(serialize_with = "name_as_text")] HeaderName),
+    /// `:method`.
+    Method,
+    /// `:authority`.
+    Authority,
+    /// `:path`, with the query.
+    Path,
+    /// `:scheme`.
+    Scheme,
+    /// A claim of a verified token, by the path to it. Without a token there is none.
+    Claim(Vec<String>),
+}
+
+impl HeaderMatch {
+    /// Whether `request` fits.
+    pub fn matches(&self, request: &Request<'_>) -> bool {
+        let found = match &self.subject {
+            Subject::Header(name) => {
+                let mut any = false;
+                let fits = request.headers.get_all(name).iter().any(|value| {
+                    any = true;
+                    self.text.matches_bytes(value.as_bytes())
+                });
+                any.then_some(fits)
+            }
+            Subject::Method => Some(self.text.matches(request.method)),
+            Subject::Authority => Some(self.text.matches(request.authority)),
+            Subject::Scheme => Some(self.text.matches(request.scheme.as_str())),
+            Subject::Path => Some(match request.query {
+                Some(query) => self.text.matches(&format!("{}?{query}", request.path)),
+                None => self.text.matches(request.path),
+            }),
+            // Tokens are verified by no one yet, so no claim is known.
+            Subject::Claim(_) => return self.inverted,
+        };
+        match (found, self.inverted) {
+            (Some(fits), inverted) => fits != inverted,
+            (None, false) => false,
+            (None, true) => matches!(self.text, Text::Present) || !self.text.matches(""),
+        }
+    }
+}
+
+fn name_as_text<S: serde::Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue};
+
+    fn fits(text: Text, inverted: bool, values: &[&'static str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("x", HeaderValue::from_static(value));
+        }
+        let request = Request {
+            method: "GET",
+            scheme: crate::request::Scheme::Http,
+            authority: "a",
+            path: "/",
+            query: None,
+            headers: &headers,
+        };
+        let subject = Subject::Header(HeaderName::from_static("x"));
+        HeaderMatch { subject, text, inverted }.matches(&request)
+    }
+
+    #[test]
+    fn any_line_may_fit_and_any_line_may_exclude() {
+        let exact = || Text::Exact("b".into());
+        assert!(fits(exact(), false, &["a", "b"]));
+        assert!(!fits(exact(), false, &["a,b"]));
+        assert!(!fits(exact(), true, &["a", "b"]));
+        assert!(fits(exact(), true, &["a"]));
+    }
+
+    #[test]
+    fn presence_and_absence() {
+        assert!(fits(Text::Present, false, &[""]));
+        assert!(!fits(Text::Present, false, &[]));
+        assert!(fits(Text::Present, true, &[]));
+        assert!(!fits(Text::Present, true, &["a"]));
+    }
+
+    #[test]
+    fn without_headers_takes_absence_for_emptiness() {
+        let any = Text::Regex(super::super::re2::whole(".*").unwrap());
+        assert!(!fits(any.clone(), true, &[]));
+        assert!(!fits(any, true, &["a"]));
+        assert!(fits(Text::Exact("a".into()), true, &[]));
+        assert!(!fits(Text::Exact("".into()), true, &[]));
+    }
+}
