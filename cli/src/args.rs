@@ -1,0 +1,68 @@
+//! What can be typed, and the only reader of the environment.
+
+use crate::commands::{completion, echo, version};
+use clap::{Parser, Subcommand};
+
+/// Exit code of a command line that is not understood; 1 and 2 are answers of `check` and `plan`.
+pub const USAGE: u8 = 64;
+
+/// An AWS ALB controller and an Istio-compatible ingress gateway, as one system.
+#[derive(Debug, Parser)]
+#[command(name = "edgeway", version, propagate_version = true)]
+pub struct Cli {
+    /// Print without colours; so does the environment variable `NO_COLOR`
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a backend that tells what it was asked
+    Echo(echo::Args),
+    /// Tell which version this is
+    Version(version::Args),
+    /// Print a completion script for a shell
+    Completion(completion::Args),
+}
+
+impl Cli {
+    /// Whether colours are wanted, where there is a terminal.
+    pub fn wants_colour(&self) -> bool {
+        !self.no_color && !no_color_in_environment()
+    }
+}
+
+/// <https://no-color.org>: set and not empty.
+#[expect(clippy::disallowed_methods, reason = "this is the place to read the environment")]
+fn no_color_in_environment() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for line in [
+            &["edgeway"][..],
+            &["edgeway", "nothing"],
+            &["edgeway", "echo", "--name", "a/b"],
+            &["edgeway", "echo", "--listen", "here", "--name", "a/b"],
+            &["edgeway", "echo", "--listen", "127.0.0.1:0", "--name", "a/b", "--label", "x"],
+            &["edgeway", "version", "-o", "xml"],
+        ] {
+            assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}
