@@ -93,7 +93,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// Sorted by address; an address given twice counts once.
     pub fn new(mut list: Vec<Endpoint>) -> Self {
-        list.sort_by(|a, b| a.address.cmp(&b.address));
+        list.sort_by_key(|endpoint| endpoint.address);
         list.dedup_by(|later, first| later.address == first.address);
         let mut total = 0;
         let sums: Vec<u64> = list

@@ -10,23 +10,24 @@ use crate::{
     request::{Request, Scheme, host_of},
 };
 use hashbrown::HashMap;
-use serde::Serialize;
+use serde::{Serialize, ser::SerializeMap as _};
 use std::sync::Arc;
 
 /// Longest host name of DNS, with room for a trailing dot.
 const LONGEST_HOST: usize = 256;
 
 /// Everything that the gateway serves, at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Table {
     /// Sorted by id.
     pub listeners: Vec<Arc<Listener>>,
-    /// Sorted by id; routes refer to them by position.
+    /// In the order in which routes first name them; routes refer to them by position.
     pub clusters: Vec<Arc<Cluster>>,
 }
 
 /// One socket. A port may carry plain text and TLS: the first byte tells them apart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Listener {
     /// The socket's address.
     pub id: ListenerId,
@@ -37,7 +38,8 @@ pub struct Listener {
 }
 
 /// What a connection, once readable, is used for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum App {
     /// HTTP/1 or HTTP/2.
     Http(Arc<Hosts>),
@@ -46,7 +48,8 @@ pub enum App {
 }
 
 /// One Gateway server that speaks TLS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TlsServer {
     /// SNI patterns, lower case: exact, `*.suffix` or `*`.
     pub sni: Vec<String>,
@@ -61,7 +64,8 @@ pub struct TlsServer {
 }
 
 /// What a TLS server does with the handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum TlsMode {
     /// Ends here, with the certificates of these Secrets (in the gateway's namespace) or files.
     Terminate(Termination),
@@ -70,7 +74,8 @@ pub enum TlsMode {
 }
 
 /// How TLS is ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Termination {
     /// Secrets, most preferred first.
     pub credentials: Vec<Arc<str>>,
@@ -81,7 +86,8 @@ pub struct Termination {
 }
 
 /// Whether clients must show a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ClientCertificate {
     /// Not asked for.
     #[default]
@@ -116,7 +122,8 @@ pub struct Hosts {
 }
 
 /// The routes of one host name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VirtualHost {
     /// `a.example.com`, `*.example.com` or `*`.
     pub domain: Arc<str>,
@@ -127,7 +134,8 @@ pub struct VirtualHost {
 }
 
 /// One rule of a VirtualService: one match entry, and what is done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Route {
     /// `name`, `name.match`, or the position `http[0]` where the rule has no name.
     pub name: Arc<str>,
@@ -235,6 +243,16 @@ fn lower_case<'b>(host: &'b str, buffer: &'b mut [u8; LONGEST_HOST]) -> Option<&
     copy.copy_from_slice(host.as_bytes());
     copy.make_ascii_lowercase();
     std::str::from_utf8(copy).ok()
+}
+
+/// Name and virtual hosts, sorted: the look-up structures say nothing more.
+impl Serialize for Hosts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("hosts", &self.all())?;
+        map.end()
+    }
 }
 
 impl Table {

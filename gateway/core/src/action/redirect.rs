@@ -46,7 +46,8 @@ impl Redirect {
         };
         let mut location = format!("{}://{authority}", scheme.as_str());
         if let Some(port) = self.port {
-            location.push_str(&format!(":{port}"));
+            location.push(':');
+            location.push_str(&port.to_string());
         }
         self.push_path(request, &mut location);
         location

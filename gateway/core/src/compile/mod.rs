@@ -1,5 +1,27 @@
 //! `compile`: what people wrote becomes a table that always serves, and a list of what to fix.
 
+mod action;
+mod age;
+mod binding;
+mod clusters;
+mod delegate;
+mod destination_rule;
+mod endpoint;
+mod headers;
+mod hosts;
+mod listeners;
+mod matching;
+mod names;
+mod pods;
+mod registry;
+mod report;
+mod retries;
+mod routes;
+mod streams;
+mod unsupported;
+mod validate;
+mod visibility;
+
 use crate::table::Table;
 use edgeway_api::{ObjectRef, Objects, Problem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,12 +58,37 @@ pub struct Compiled {
     pub table: Table,
     /// Sorted, so two runs can be compared line by line.
     pub problems: Vec<Problem>,
-    /// Objects that were refused as a whole; a caller with an older, good version may offer that instead.
+    /// Objects that were refused as a whole; a caller with an older, good version may offer that
+    /// instead.
     pub rejected: BTreeSet<ObjectRef>,
+}
+
+/// Everything that building a route may look at.
+#[derive(Debug)]
+struct Scope<'o> {
+    objects: &'o Objects,
+    workload: &'o Workload,
+    registry: registry::Registry<'o>,
+    rules: destination_rule::Rules<'o>,
+    services: Vec<binding::Bound<'o>>,
 }
 
 /// Makes the table of `workload` from all objects. Total, deterministic, independent of their order.
 pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
-    let _ = workload;
-    Compiled { table: Table::default(), problems: objects.defects.clone(), ..Compiled::default() }
+    let mut report = report::Report::default();
+    validate::validate(objects, &mut report);
+    unsupported::unsupported(objects, &mut report);
+    let scope = Scope {
+        objects,
+        workload,
+        registry: registry::Registry::new(objects, &workload.cluster_domain),
+        rules: destination_rule::Rules::new(objects, workload, &report),
+        services: binding::visible(objects, workload, &mut report),
+    };
+    binding::check(&scope, &mut report);
+    let mut clusters = clusters::Clusters::default();
+    let listeners = listeners::listeners(&scope, &mut clusters, &mut report);
+    let (problems, rejected) = report.finish(objects);
+    let table = Table { listeners, clusters: clusters.into_list() };
+    Compiled { table, problems, rejected }
 }

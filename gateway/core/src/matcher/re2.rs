@@ -50,7 +50,7 @@ pub fn replacement(rewrite: &str, regex: &Regex) -> Option<String> {
                     if group as usize >= regex.captures_len() {
                         return None;
                     }
-                    out.push_str(&format!("${{{group}}}"));
+                    out.extend(["${", group.to_string().as_str(), "}"]);
                 }
             },
             other => out.push(other),
@@ -60,9 +60,11 @@ pub fn replacement(rewrite: &str, regex: &Regex) -> Option<String> {
 }
 
 fn build(pattern: &str) -> Result<Regex, BadRegex> {
-    RegexBuilder::new(pattern).size_limit(LARGEST_PROGRAM).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => BadRegex("the expression is too large".into()),
-        other => BadRegex(last_line(&other.to_string())),
+    RegexBuilder::new(pattern).size_limit(LARGEST_PROGRAM).build().map_err(|error| {
+        BadRegex(match error {
+            regex::Error::CompiledTooBig(_) => "the expression is too large".into(),
+            error @ (regex::Error::Syntax(_) | _) => last_line(&error.to_string()),
+        })
     })
 }
 

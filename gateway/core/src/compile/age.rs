@@ -1,0 +1,17 @@
+//! Oldest wins: the order in which Istio decides nearly every conflict.
+
+use edgeway_api::Resource;
+use std::sync::Arc;
+
+/// Objects by creation time (none counts as the oldest), then name, then namespace
+/// (as Istio: `sortConfigByCreationTime`).
+pub(super) fn oldest_first<T: Resource>(objects: &[Arc<T>]) -> Vec<&T> {
+    let mut sorted: Vec<&T> = objects.iter().map(Arc::as_ref).collect();
+    sorted.sort_by(|a, b| key(*a).cmp(&key(*b)));
+    sorted
+}
+
+fn key<T: Resource>(object: &T) -> (Option<i128>, &str, &str) {
+    let created = object.meta().creation_timestamp.as_ref().map(|time| time.0.as_nanosecond());
+    (created, object.name(), object.namespace())
+}

@@ -1,0 +1,177 @@
+//! Destinations become clusters, each built once, when a route first names it.
+
+use super::{
+    Scope,
+    destination_rule::Governing,
+    endpoint::endpoints,
+    names::qualified,
+    registry::{PortView, ServiceView},
+};
+use crate::{
+    cluster::{Balance, Cluster, ClusterPolicy, ServiceName, UpstreamProtocol, UpstreamTls},
+    id::{ClusterId, ClusterIx},
+};
+use edgeway_api::{
+    destination_rule::{
+        ConnectionPoolSettings, LoadBalancerSettings, SimpleLb, Subset, TlsMode, TrafficPolicy,
+    },
+    virtual_service::Destination,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Istio's `meshConfig.connectTimeout`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Istio's default for connections to endpoints that nobody uses.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Clusters in the order in which routes name them.
+#[derive(Debug, Default)]
+pub(super) struct Clusters {
+    list: Vec<Arc<Cluster>>,
+    positions: BTreeMap<ClusterId, ClusterIx>,
+}
+
+/// Where a destination leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// To this cluster.
+    Cluster(ClusterIx),
+    /// Nowhere: no such service that the gateway may see.
+    NoService,
+    /// Nowhere: the service has no such port.
+    NoPort,
+    /// Nowhere: no DestinationRule defines the subset.
+    NoSubset,
+}
+
+/// A destination, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    /// Istio's name of the cluster, whether it exists or not.
+    pub name: ClusterId,
+    /// Whether it does.
+    pub found: Found,
+    /// There is such a service, but the gateway may not see it.
+    pub hidden: bool,
+}
+
+impl Resolved {
+    fn new(name: ClusterId, found: Found) -> Self {
+        Self { name, found, hidden: false }
+    }
+}
+
+impl Clusters {
+    /// All clusters, by position.
+    pub(super) fn into_list(self) -> Vec<Arc<Cluster>> {
+        self.list
+    }
+
+    /// The cluster of `destination`, as a VirtualService in `namespace` names it. `server_port` is
+    /// taken where the service has several ports and the destination names none.
+    pub(super) fn resolve(
+        &mut self,
+        scope: &Scope<'_>,
+        destination: &Destination,
+        namespace: &str,
+        server_port: u16,
+    ) -> Resolved {
+        let domain = &scope.workload.cluster_domain;
+        let host = qualified(&destination.host, namespace, domain);
+        let subset = destination.subset.as_deref().unwrap_or_default();
+        let explicit = destination.port.as_ref().and_then(|port| u16::try_from(port.number).ok());
+        let Some(service) = scope.registry.find(&host, &scope.workload.namespace) else {
+            let name = ClusterId::outbound(explicit.unwrap_or(server_port), subset, &host);
+            let hidden = scope.registry.contains(&host);
+            return Resolved { name, found: Found::NoService, hidden };
+        };
+        let only = match service.ports.as_slice() {
+            [only] => Some(only.number),
+            _ => None,
+        };
+        let number = explicit.filter(|port| *port != 0).or(only).unwrap_or(server_port);
+        let name = ClusterId::outbound(number, subset, &service.host);
+        if let Some(position) = self.positions.get(&name) {
+            return Resolved::new(name, Found::Cluster(*position));
+        }
+        let Some(port) = service.ports.iter().find(|port| port.number == number) else {
+            return Resolved::new(name, Found::NoPort);
+        };
+        let governing = scope.rules.governing(&service.host, service.namespace);
+        let wanted = (!subset.is_empty()).then(|| governing.subset(subset));
+        if wanted == Some(None) {
+            return Resolved::new(name, Found::NoSubset);
+        }
+        let cluster = build(scope, &name, (service, port), (&governing, wanted.flatten()));
+        let position = ClusterIx(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        self.positions.insert(name.clone(), position);
+        self.list.push(Arc::new(cluster));
+        Resolved::new(name, Found::Cluster(position))
+    }
+}
+
+fn build(
+    scope: &Scope<'_>,
+    id: &ClusterId,
+    (service, port): (&ServiceView<'_>, &PortView<'_>),
+    (governing, subset): (&Governing<'_>, Option<&Subset>),
+) -> Cluster {
+    let none = BTreeMap::new();
+    let labels = subset.map_or(&none, |subset| &subset.labels);
+    let local_suffix = format!(".svc.{}", scope.workload.cluster_domain);
+    let name = match service.host.strip_suffix(&local_suffix) {
+        Some(local) => local.split('.').next().unwrap_or(local),
+        None => &service.host,
+    };
+    Cluster {
+        id: id.clone(),
+        service: ServiceName {
+            host: service.host.as_str().into(),
+            name: name.into(),
+            namespace: service.namespace.into(),
+        },
+        policy: policy(&governing.policy(port.number, subset), port.protocol),
+        endpoints: Arc::new(endpoints(&scope.registry, service, port, labels)),
+    }
+}
+
+fn policy(traffic: &TrafficPolicy, protocol: UpstreamProtocol) -> ClusterPolicy {
+    let none = ConnectionPoolSettings::default();
+    let pool = traffic.connection_pool.as_ref().unwrap_or(&none);
+    let tcp = pool.tcp.clone().unwrap_or_default();
+    let http = pool.http.clone().unwrap_or_default();
+    let positive = |duration: Option<Duration>| duration.filter(|duration| !duration.is_zero());
+    ClusterPolicy {
+        balance: balance(traffic.load_balancer.as_ref()),
+        connect_timeout: positive(tcp.connect_timeout.and_then(|text| text.get()))
+            .unwrap_or(CONNECT_TIMEOUT),
+        protocol,
+        tls: match traffic.tls.as_ref().and_then(|tls| tls.mode) {
+            None | Some(TlsMode::Disable) => UpstreamTls::Disabled,
+            Some(TlsMode::Simple | TlsMode::Mutual | TlsMode::IstioMutual) => {
+                UpstreamTls::Unsupported
+            }
+        },
+        idle_timeout: positive(http.idle_timeout.and_then(|text| text.get()))
+            .unwrap_or(IDLE_TIMEOUT),
+        max_requests_per_connection: http
+            .max_requests_per_connection
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
+    }
+}
+
+fn balance(settings: Option<&LoadBalancerSettings>) -> Balance {
+    match settings.and_then(|settings| settings.simple) {
+        Some(SimpleLb::RoundRobin) => Balance::RoundRobin,
+        Some(SimpleLb::Random) => Balance::Random,
+        Some(
+            SimpleLb::Unspecified
+            | SimpleLb::LeastConn
+            | SimpleLb::LeastRequest
+            | SimpleLb::Passthrough,
+        )
+        | None => Balance::LeastRequest,
+    }
+}

@@ -1,0 +1,80 @@
+//! Pods by name and by address: whose labels an endpoint has, and which workload owns it.
+
+use edgeway_api::{Objects, Resource, k8s_openapi::api::core::v1::Pod};
+use hashbrown::HashMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What an endpoint knows about its pod.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PodView {
+    /// The pod's labels.
+    pub labels: Arc<BTreeMap<String, String>>,
+    /// Name of the Deployment (or the like) behind it; the pod's own where there is none.
+    pub workload: Arc<str>,
+}
+
+/// All pods, to be looked up.
+#[derive(Debug, Default)]
+pub(super) struct Pods<'o> {
+    by_name: HashMap<&'o str, HashMap<&'o str, PodView>>,
+    by_address: HashMap<&'o str, (&'o str, &'o str)>,
+}
+
+impl<'o> Pods<'o> {
+    /// Indexes the pods of `objects`.
+    pub(super) fn new(objects: &'o Objects) -> Self {
+        let mut pods = Self::default();
+        for pod in &objects.pods {
+            let labels = Arc::new(pod.meta().labels.clone().unwrap_or_default());
+            let view = PodView { workload: workload(pod).into(), labels };
+            pods.by_name.entry(pod.namespace()).or_default().insert(pod.name(), view);
+            for address in addresses(pod) {
+                pods.by_address.insert(address, (pod.namespace(), pod.name()));
+            }
+        }
+        pods
+    }
+
+    /// The pod of this name.
+    pub(super) fn named(&self, namespace: &str, name: &str) -> Option<&PodView> {
+        self.by_name.get(namespace)?.get(name)
+    }
+
+    /// The pod that has this address.
+    pub(super) fn at(&self, address: &str) -> Option<&PodView> {
+        let (namespace, name) = self.by_address.get(address)?;
+        self.named(namespace, name)
+    }
+}
+
+/// Addresses of a pod that has not ended; those of host-network pods say nothing about them.
+pub(super) fn addresses(pod: &Pod) -> impl Iterator<Item = &str> {
+    let status = pod.status.as_ref().filter(|status| {
+        !matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"))
+            && pod.spec.as_ref().is_none_or(|spec| spec.host_network != Some(true))
+    });
+    let many = status.into_iter().flat_map(|status| status.pod_ips.iter().flatten());
+    let one = status.and_then(|status| status.pod_ip.as_deref());
+    many.map(|ip| ip.ip.as_str()).chain(one)
+}
+
+/// The Deployment's name where a ReplicaSet owns the pod, else the owner's, else the pod's.
+fn workload(pod: &Pod) -> &str {
+    let meta = pod.meta();
+    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let Some(owner) = owner else { return pod.name() };
+    let hash = meta.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
+    let deployment = hash
+        .filter(|_| owner.kind == "ReplicaSet")
+        .and_then(|hash| owner.name.strip_suffix(hash.as_str()))
+        .and_then(|name| name.strip_suffix('-'));
+    deployment.unwrap_or(&owner.name)
+}
+
+/// Whether all of `selector` stands among `labels`.
+pub(super) fn selects(
+    selector: &BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}

@@ -1,0 +1,190 @@
+//! The services that can be sent to: Kubernetes Services and ServiceEntries, by host name.
+
+use super::{names::qualified, pods::Pods, visibility::Visibility};
+use crate::cluster::UpstreamProtocol;
+use edgeway_api::{
+    Objects, Resource,
+    k8s_openapi::api::core::v1::{Service, ServicePort},
+};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// Annotation of a Service that works as `exportTo` does elsewhere.
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
+
+/// All services, by host.
+#[derive(Debug)]
+pub(super) struct Registry<'o> {
+    services: BTreeMap<String, ServiceView<'o>>,
+    pub(super) pods: Pods<'o>,
+    pub(super) slices: super::endpoint::Slices<'o>,
+}
+
+/// One service as routing sees it.
+#[derive(Clone, Debug)]
+pub(super) struct ServiceView<'o> {
+    /// Fully qualified.
+    pub host: String,
+    /// Of the Service or ServiceEntry.
+    pub namespace: &'o str,
+    /// Who may send to it.
+    pub visibility: Visibility,
+    /// In written order.
+    pub ports: Vec<PortView<'o>>,
+    /// Where its endpoints come from.
+    pub origin: Origin<'o>,
+}
+
+/// Where a service's endpoints come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin<'o> {
+    /// EndpointSlices.
+    Kubernetes(&'o Service),
+    /// Another name (`ExternalName`).
+    Alias(&'o str),
+    /// Its own list, or what its selector finds.
+    Entry(&'o edgeway_api::ServiceEntry),
+}
+
+/// A port of a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PortView<'o> {
+    /// The service's port.
+    pub number: u16,
+    /// Its name, empty if it has none.
+    pub name: &'o str,
+    /// What its endpoints speak.
+    pub protocol: UpstreamProtocol,
+    /// ServiceEntry only: the endpoints' port.
+    pub target: Option<u16>,
+}
+
+impl<'o> Registry<'o> {
+    /// Reads all services. A Kubernetes Service comes before a ServiceEntry of the same host, the
+    /// older ServiceEntry before the younger.
+    pub(super) fn new(objects: &'o Objects, domain: &str) -> Self {
+        let mut services = BTreeMap::new();
+        for service in &objects.services {
+            let view = kubernetes(service, domain);
+            services.insert(view.host.clone(), view);
+        }
+        for entry in super::age::oldest_first(&objects.service_entries) {
+            for view in entries(entry) {
+                services.entry(view.host.clone()).or_insert(view);
+            }
+        }
+        let slices = super::endpoint::Slices::new(objects);
+        Self { services, pods: Pods::new(objects), slices }
+    }
+
+    /// The service of `host` if `namespace` may see it; an alias is followed.
+    pub(super) fn find(&self, host: &str, namespace: &str) -> Option<&ServiceView<'o>> {
+        let mut host = host;
+        // Aliases of aliases end somewhere, or are no use.
+        for _ in 0..8 {
+            let service = self.services.get(host)?;
+            if !service.visibility.admits(namespace) {
+                return None;
+            }
+            match service.origin {
+                Origin::Alias(target) => host = target,
+                Origin::Kubernetes(_) | Origin::Entry(_) => return Some(service),
+            }
+        }
+        None
+    }
+
+    /// Whether a service of this host exists at all, seen or not.
+    pub(super) fn contains(&self, host: &str) -> bool {
+        self.services.contains_key(host)
+    }
+}
+
+fn kubernetes<'o>(service: &'o Service, domain: &str) -> ServiceView<'o> {
+    let namespace = service.namespace();
+    let spec = service.spec.as_ref();
+    let annotations = service.meta().annotations.as_ref();
+    let export = annotations.and_then(|all| all.get(EXPORT_TO)).map(String::as_str);
+    let external = spec
+        .filter(|spec| spec.type_.as_deref() == Some("ExternalName"))
+        .and_then(|spec| spec.external_name.as_deref());
+    let ports = spec.and_then(|spec| spec.ports.as_ref());
+    ServiceView {
+        host: qualified(service.name(), namespace, domain),
+        namespace,
+        visibility: Visibility::parse(
+            export.into_iter().flat_map(|list| list.split(',')),
+            namespace,
+        ),
+        ports: ports.into_iter().flatten().filter_map(kubernetes_port).collect(),
+        origin: external.map_or(Origin::Kubernetes(service), Origin::Alias),
+    }
+}
+
+fn kubernetes_port(port: &ServicePort) -> Option<PortView<'_>> {
+    if !matches!(port.protocol.as_deref(), None | Some("" | "TCP")) {
+        return None;
+    }
+    let name = port.name.as_deref().unwrap_or_default();
+    Some(PortView {
+        number: u16::try_from(port.port).ok()?,
+        name,
+        protocol: protocol(port.app_protocol.as_deref(), name),
+        target: None,
+    })
+}
+
+/// HTTP version of a port: `appProtocol` first, else the port name up to its first `-`
+/// (as Istio: `kube.ConvertProtocol`). From a gateway whatever is not HTTP/2 is HTTP/1.1.
+pub(super) fn protocol(app_protocol: Option<&str>, port_name: &str) -> UpstreamProtocol {
+    let declared = app_protocol.unwrap_or_default().to_ascii_lowercase();
+    let word = match declared.as_str() {
+        "" => port_name.to_ascii_lowercase(),
+        "kubernetes.io/h2c" => return UpstreamProtocol::Http2,
+        other => other.to_owned(),
+    };
+    match word.split('-').next() {
+        Some("http2" | "grpc") => UpstreamProtocol::Http2,
+        _ => UpstreamProtocol::Http1,
+    }
+}
+
+/// A ServiceEntry is one service per host.
+fn entries(entry: &edgeway_api::ServiceEntry) -> impl Iterator<Item = ServiceView<'_>> {
+    let spec = &entry.spec;
+    let namespace = entry.namespace();
+    let visibility = Visibility::parse(spec.export_to.iter().map(String::as_str), namespace);
+    let ports: Vec<PortView<'_>> = spec
+        .ports
+        .iter()
+        .filter_map(|port| {
+            Some(PortView {
+                number: u16::try_from(port.number).ok()?,
+                name: &port.name,
+                protocol: protocol(Some(&port.protocol), &port.name),
+                target: port.target_port.and_then(|port| u16::try_from(port).ok()),
+            })
+        })
+        .collect();
+    spec.hosts.iter().map(move |host| ServiceView {
+        host: host.clone(),
+        namespace,
+        visibility: visibility.clone(),
+        ports: ports.clone(),
+        origin: Origin::Entry(entry),
+    })
+}
+
+/// Groups references to objects by a key.
+pub(super) fn grouped<'o, T, K: std::hash::Hash + Eq>(
+    items: impl IntoIterator<Item = &'o T>,
+    key: impl Fn(&'o T) -> Option<K>,
+) -> HashMap<K, Vec<&'o T>> {
+    let mut groups: HashMap<K, Vec<&'o T>> = HashMap::new();
+    for item in items {
+        if let Some(key) = key(item) {
+            groups.entry(key).or_default().push(item);
+        }
+    }
+    groups
+}

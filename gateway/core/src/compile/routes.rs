@@ -1,0 +1,131 @@
+//! The rules of a VirtualService become routes for one Gateway server.
+
+use super::{
+    Scope, action::action, clusters::Clusters, matching::matcher, pods::selects, report::Report,
+};
+use crate::{id::ObjectName, matcher::Matcher, table::Route};
+use edgeway_api::{
+    Resource, VirtualService,
+    virtual_service::{HttpMatchRequest, HttpRoute},
+};
+use std::sync::Arc;
+
+/// The Gateway server that routes are built for.
+#[derive(Clone, Debug)]
+pub(super) struct Through<'g> {
+    /// The Gateway.
+    pub gateway: ObjectName,
+    /// The server's port name.
+    pub server: &'g str,
+    /// The server's port: the Service's, not the socket's.
+    pub port: u16,
+    /// Whether the server has a `tls` block, even one that only redirects.
+    pub tls: bool,
+}
+
+/// Routes of `service` in written order. The first that fits everything ends the list: what stands
+/// behind it can never be reached (as Istio: `BuildHTTPRoutesForVirtualService`).
+pub(super) fn routes(
+    scope: &Scope<'_>,
+    clusters: &mut Clusters,
+    report: &mut Report,
+    service: &VirtualService,
+    through: &Through<'_>,
+) -> Vec<Route> {
+    let mut routes = Vec::new();
+    let mut field = report.object(service.reference());
+    field.of("spec.http", |field| {
+        for (index, rule) in service.spec.http.iter().enumerate() {
+            let ended = field.at(index, |field| {
+                for (position, entry) in entries(rule) {
+                    let Some(entry) = entry.map_or(Some(None), |entry| {
+                        applies(scope, service, entry, through).then_some(Some(entry))
+                    }) else {
+                        continue;
+                    };
+                    let matcher = entry.map_or_else(Matcher::default, |entry| {
+                        field.of("match", |field| field.at(position, |field| matcher(entry, field)))
+                    });
+                    let Some(action) = action(
+                        &mut Building { scope, clusters, service, through },
+                        rule,
+                        &matcher,
+                        field,
+                    ) else {
+                        continue;
+                    };
+                    let ends = matcher.is_catch_all();
+                    routes.push(Route {
+                        name: name(rule, entry, index),
+                        virtual_service: ObjectName::new(service.namespace(), service.name()),
+                        gateway: through.gateway.clone(),
+                        server: through.server.into(),
+                        matcher,
+                        action,
+                    });
+                    if ends {
+                        return true;
+                    }
+                }
+                false
+            });
+            if ended {
+                break;
+            }
+        }
+    });
+    routes
+}
+
+/// What building an action needs to know.
+pub(super) struct Building<'b, 'o> {
+    /// All objects.
+    pub scope: &'b Scope<'o>,
+    /// Grows as destinations are named.
+    pub clusters: &'b mut Clusters,
+    /// Whose rule it is.
+    pub service: &'b VirtualService,
+    /// For which server.
+    pub through: &'b Through<'b>,
+}
+
+/// Each match entry is a route of its own; no entry at all is one that fits everything.
+fn entries(rule: &HttpRoute) -> impl Iterator<Item = (usize, Option<&HttpMatchRequest>)> {
+    let none = rule.matches.is_empty().then_some((0, None));
+    let some = rule.matches.iter().enumerate().map(|(position, entry)| (position, Some(entry)));
+    none.into_iter().chain(some)
+}
+
+/// Whether an entry counts at this server: port, gateways and source are those of the gateway
+/// itself (as Istio: `sourceMatchHTTP`).
+fn applies(
+    scope: &Scope<'_>,
+    service: &VirtualService,
+    entry: &HttpMatchRequest,
+    through: &Through<'_>,
+) -> bool {
+    let port = entry.port.is_none_or(|port| port == 0 || port == u32::from(through.port));
+    let workload = scope.workload;
+    let namespace = entry.source_namespace.as_deref().unwrap_or_default();
+    let source = namespace.is_empty() || namespace == workload.namespace;
+    let bound = if entry.gateways.is_empty() {
+        selects(&entry.source_labels, &workload.labels)
+    } else {
+        let mut names = entry.gateways.iter();
+        names.any(|name| {
+            super::binding::gateway_name(name, service.namespace()) == Some(through.gateway.clone())
+        })
+    };
+    port && source && bound
+}
+
+/// `rule.match`, or the rule's position where neither has a name.
+fn name(rule: &HttpRoute, entry: Option<&HttpMatchRequest>, index: usize) -> Arc<str> {
+    let rule = rule.name.as_deref().unwrap_or_default();
+    let entry = entry.and_then(|entry| entry.name.as_deref()).unwrap_or_default();
+    match (rule, entry) {
+        ("", "") => format!("http[{index}]").into(),
+        (rule, "") => rule.into(),
+        (rule, entry) => format!("{rule}.{entry}").into(),
+    }
+}

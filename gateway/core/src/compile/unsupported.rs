@@ -1,0 +1,190 @@
+//! Fields that are read and not acted on yet: each is named, none is dropped in silence.
+
+use super::report::{Field, Report};
+use edgeway_api::{
+    Objects, Resource,
+    destination_rule::{
+        ConnectionPoolSettings, LoadBalancerSettings, Subset, TlsMode, TrafficPolicy,
+    },
+    gateway::{Server, TlsMode as ServerMode},
+    service_entry::Resolution,
+    virtual_service::HttpRoute,
+};
+
+/// Reports what the objects ask for and this version does not do.
+pub(super) fn unsupported(objects: &Objects, report: &mut Report) {
+    for gateway in &objects.gateways {
+        let mut field = report.object(gateway.reference());
+        for (index, server) in gateway.spec.servers.iter().enumerate() {
+            field.of(&format!("spec.servers[{index}]"), |field| check_server(server, field));
+        }
+    }
+    for service in &objects.virtual_services {
+        let mut field = report.object(service.reference());
+        for (index, rule) in service.spec.http.iter().enumerate() {
+            field.of(&format!("spec.http[{index}]"), |field| check_rule(rule, field));
+        }
+    }
+    for rule in &objects.destination_rules {
+        let mut field = report.object(rule.reference());
+        field.of("spec", |field| {
+            check_policy(rule.spec.traffic_policy.as_ref(), field);
+            for (index, Subset { traffic_policy, .. }) in rule.spec.subsets.iter().enumerate() {
+                field.of(&format!("subsets[{index}]"), |field| {
+                    check_policy(traffic_policy.as_ref(), field);
+                });
+            }
+        });
+    }
+    for entry in &objects.service_entries {
+        let mut field = report.object(entry.reference());
+        let by_name = matches!(
+            entry.spec.resolution,
+            Some(Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns)
+        );
+        if by_name {
+            field.of("spec.resolution", |field| {
+                field.unsupported(
+                    "names are not resolved, only endpoints with IP addresses are used",
+                );
+            });
+        }
+    }
+}
+
+fn check_server(server: &Server, field: &mut Field<'_>) {
+    let Some(tls) = &server.tls else { return };
+    field.of("tls", |field| {
+        let mode = tls.mode.unwrap_or(ServerMode::Passthrough);
+        let automatic = mode == ServerMode::AutoPassthrough;
+        if automatic {
+            field.of("mode", |field| field.unsupported("the server is not opened"));
+        }
+    });
+}
+
+fn check_rule(rule: &HttpRoute, field: &mut Field<'_>) {
+    let given = [
+        ("fault", rule.fault.is_some(), "no fault is injected"),
+        ("mirror", rule.mirror.is_some(), "nothing is mirrored"),
+        ("mirrors", !rule.mirrors.is_empty(), "nothing is mirrored"),
+        ("corsPolicy", rule.cors_policy.is_some(), "preflights go to the destination"),
+    ];
+    for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
+        field.of(name, |field| field.unsupported(effect));
+    }
+    if let Some(retries) = &rule.retries
+        && retries.retry_remote_localities == Some(true)
+    {
+        field.of("retries.retryRemoteLocalities", |field| {
+            field.unsupported("localities are not told apart");
+        });
+    }
+    for (index, entry) in rule.matches.iter().enumerate() {
+        if entry.stat_prefix.is_some() {
+            field.of(&format!("match[{index}].statPrefix"), |field| {
+                field.unsupported("the route has no statistics of its own");
+            });
+        }
+    }
+}
+
+fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
+    let Some(policy) = policy else { return };
+    field.of("trafficPolicy", |field| {
+        check_balancer(policy.load_balancer.as_ref(), field);
+        check_pool(policy.connection_pool.as_ref(), field);
+        let given = [
+            ("outlierDetection", policy.outlier_detection.is_some(), "no endpoint is ejected"),
+            ("tunnel", policy.tunnel.is_some(), "connections go to the destination itself"),
+            ("proxyProtocol", policy.proxy_protocol.is_some(), "no PROXY header is sent"),
+            ("retryBudget", policy.retry_budget.is_some(), "retries are not limited"),
+        ];
+        for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
+            field.of(name, |field| field.unsupported(effect));
+        }
+        let tls = policy.tls.as_ref().and_then(|tls| tls.mode);
+        match tls {
+            None | Some(TlsMode::Disable) => {}
+            Some(TlsMode::Simple | TlsMode::Mutual | TlsMode::IstioMutual) => {
+                field.of("tls.mode", |field| {
+                    field.error(
+                        "field-not-supported",
+                        "TLS towards endpoints is not supported yet: requests answer 503",
+                        "remove it where plain text is acceptable",
+                    );
+                });
+            }
+        }
+        for (index, settings) in policy.port_level_settings.iter().enumerate() {
+            field.of(&format!("portLevelSettings[{index}]"), |field| {
+                check_balancer(settings.load_balancer.as_ref(), field);
+                check_pool(settings.connection_pool.as_ref(), field);
+                if settings.outlier_detection.is_some() {
+                    field.of("outlierDetection", |field| {
+                        field.unsupported("no endpoint is ejected");
+                    });
+                }
+            });
+        }
+    });
+}
+
+fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>) {
+    let Some(balancer) = balancer else { return };
+    field.of("loadBalancer", |field| {
+        let given = [
+            ("consistentHash", balancer.consistent_hash.is_some(), "endpoints are chosen by load"),
+            (
+                "localityLbSetting",
+                balancer.locality_lb_setting.is_some(),
+                "places are not told apart",
+            ),
+            (
+                "zoneAwareLbSetting",
+                balancer.zone_aware_lb_setting.is_some(),
+                "zones are not told apart",
+            ),
+            ("warmup", balancer.warmup.is_some(), "new endpoints get their full share at once"),
+            (
+                "warmupDurationSecs",
+                balancer.warmup_duration_secs.is_some(),
+                "new endpoints get their full share at once",
+            ),
+            ("backendUtilization", balancer.backend_utilization.is_some(), "reports are ignored"),
+        ];
+        for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
+            field.of(name, |field| field.unsupported(effect));
+        }
+    });
+}
+
+fn check_pool(pool: Option<&ConnectionPoolSettings>, field: &mut Field<'_>) {
+    let Some(pool) = pool else { return };
+    field.of("connectionPool", |field| {
+        if let Some(tcp) = &pool.tcp {
+            let given = [
+                ("tcp.maxConnections", tcp.max_connections.is_some()),
+                ("tcp.tcpKeepalive", tcp.tcp_keepalive.is_some()),
+                ("tcp.maxConnectionDuration", tcp.max_connection_duration.is_some()),
+            ];
+            for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+                field.of(name, |field| field.unsupported("there is no such limit"));
+            }
+        }
+        if let Some(http) = &pool.http {
+            let given = [
+                ("http.http1MaxPendingRequests", http.http1_max_pending_requests.is_some()),
+                ("http.http2MaxRequests", http.http2_max_requests.is_some()),
+                ("http.maxRetries", http.max_retries.is_some()),
+                ("http.h2UpgradePolicy", http.h2_upgrade_policy.is_some()),
+                ("http.useClientProtocol", http.use_client_protocol.is_some()),
+                ("http.maxConcurrentStreams", http.max_concurrent_streams.is_some()),
+                ("http.http2KeepAlive", http.http2_keep_alive.is_some()),
+            ];
+            for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+                field.of(name, |field| field.unsupported("it has no effect"));
+            }
+        }
+    });
+}
