@@ -1,0 +1,209 @@
+//! One region of the account, and how its things are found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::certificate::Certificate;
+use super::health::Status;
+use super::ids::{Arn, Ids};
+use super::load_balancer::{Listener, LoadBalancer};
+use super::network::{self, Network};
+use super::rule::{Rule, groups_of};
+use super::tags::Tags;
+use super::target_group::{TargetGroup, TargetKey};
+use crate::config::Config;
+use crate::error::{AwsError, Code};
+use crate::event::Event;
+
+/// Everything in one region.
+#[derive(Clone, Debug)]
+pub(crate) struct Region {
+    pub(crate) name: String,
+    pub(crate) config: Arc<Config>,
+    pub(crate) ids: Ids,
+    pub(crate) load_balancers: BTreeMap<Arn, LoadBalancer>,
+    pub(crate) listeners: BTreeMap<Arn, Listener>,
+    pub(crate) groups: BTreeMap<Arn, TargetGroup>,
+    pub(crate) certificates: BTreeMap<Arn, Certificate>,
+    pub(crate) network: Network,
+    /// Tags of everything, by ARN or (EC2) by id.
+    pub(crate) tags: BTreeMap<String, Tags>,
+    /// What happened and was not told yet.
+    pub(crate) events: Vec<Event>,
+    /// Targets that must not finish what they have; not told yet.
+    pub(crate) cut: Vec<(Arn, TargetKey)>,
+    serial: u64,
+}
+
+impl Region {
+    pub(crate) fn new(name: &str, config: Arc<Config>, seed: u64) -> Self {
+        let network = Network::new(name, &config.vpc, config.vpc_range);
+        let tags = network
+            .subnets
+            .values()
+            .map(|subnet| (subnet.id.clone(), network::subnet_tags(&subnet.zone)))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            config,
+            ids: Ids::new(seed),
+            load_balancers: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            network,
+            tags,
+            events: Vec::new(),
+            cut: Vec::new(),
+            serial: 0,
+        }
+    }
+
+    /// The next number in the order of creation.
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// An ARN of this region and account.
+    pub(crate) fn arn(&self, service: &str, resource: &str) -> Arn {
+        format!("arn:aws:{service}:{}:{}:{resource}", self.name, self.config.account).into()
+    }
+
+    pub(crate) fn load_balancer(&self, arn: &str) -> Result<&LoadBalancer, AwsError> {
+        self.load_balancers.get(arn).ok_or_else(|| no_load_balancer(arn))
+    }
+
+    pub(crate) fn load_balancer_mut(&mut self, arn: &str) -> Result<&mut LoadBalancer, AwsError> {
+        self.load_balancers.get_mut(arn).ok_or_else(|| no_load_balancer(arn))
+    }
+
+    pub(crate) fn listener(&self, arn: &str) -> Result<&Listener, AwsError> {
+        self.listeners.get(arn).ok_or_else(|| no_listener(arn))
+    }
+
+    pub(crate) fn listener_mut(&mut self, arn: &str) -> Result<&mut Listener, AwsError> {
+        self.listeners.get_mut(arn).ok_or_else(|| no_listener(arn))
+    }
+
+    pub(crate) fn group(&self, arn: &str) -> Result<&TargetGroup, AwsError> {
+        self.groups.get(arn).ok_or_else(|| no_group(arn))
+    }
+
+    pub(crate) fn group_mut(&mut self, arn: &str) -> Result<&mut TargetGroup, AwsError> {
+        self.groups.get_mut(arn).ok_or_else(|| no_group(arn))
+    }
+
+    pub(crate) fn certificate(&self, arn: &str) -> Result<&Certificate, AwsError> {
+        self.certificates.get(arn).ok_or_else(|| {
+            AwsError::new(Code::CertificateNotFound, format!("Certificate '{arn}' not found"))
+        })
+    }
+
+    /// The listeners of a load balancer, by port.
+    pub(crate) fn listeners_of(&self, load_balancer: &Arn) -> Vec<&Listener> {
+        let mut found: Vec<_> =
+            self.listeners.values().filter(|l| l.load_balancer == *load_balancer).collect();
+        found.sort_by_key(|listener| listener.port);
+        found
+    }
+
+    /// The listener of a rule, and the rule unless it is the default one.
+    pub(crate) fn rule(&self, arn: &str) -> Result<(&Listener, Option<&Rule>), AwsError> {
+        self.listeners
+            .values()
+            .find_map(|listener| {
+                if listener.default_rule.as_str() == arn {
+                    return Some((listener, None));
+                }
+                let rule = listener.rules.iter().find(|rule| rule.arn.as_str() == arn)?;
+                Some((listener, Some(rule)))
+            })
+            .ok_or_else(|| {
+                AwsError::new(Code::RuleNotFound, format!("One or more rules not found: '{arn}'"))
+            })
+    }
+
+    /// Target groups that a load balancer forwards to.
+    pub(crate) fn groups_used_by(&self, load_balancer: &Arn) -> BTreeSet<&Arn> {
+        self.listeners
+            .values()
+            .filter(|listener| listener.load_balancer == *load_balancer)
+            .flat_map(groups_in)
+            .collect()
+    }
+
+    /// Load balancers that forward to a target group.
+    pub(crate) fn users_of(&self, group: &Arn) -> BTreeSet<&Arn> {
+        self.listeners
+            .values()
+            .filter(|listener| groups_in(listener).any(|used| used == group))
+            .map(|listener| &listener.load_balancer)
+            .collect()
+    }
+
+    /// Brings the target groups in line with who uses them, and ends what has drained.
+    pub(crate) fn settle(&mut self, now: SystemTime) {
+        let used: BTreeSet<Arn> = self.listeners.values().flat_map(groups_in).cloned().collect();
+        for group in self.groups.values_mut() {
+            let in_use = used.contains(&group.arn);
+            if in_use != group.in_use {
+                group.in_use = in_use;
+                group.targets.retain(|_, target| !target.status.is_draining());
+                for target in group.targets.values_mut() {
+                    target.status = Status::NEW;
+                }
+            }
+            let TargetGroup { arn, name, targets, .. } = group;
+            targets.retain(|key, target| {
+                let Status::Draining { until } = target.status else { return true };
+                if until <= now {
+                    self.cut.push((arn.clone(), key.clone()));
+                    self.events.push(Event::Target {
+                        group: name.clone(),
+                        target: key.to_string(),
+                        state: "unused",
+                        reason: Some("deregistered".to_owned()),
+                    });
+                }
+                until > now
+            });
+        }
+    }
+
+    /// When [`Region::settle`] has something to end next.
+    pub(crate) fn next_deadline(&self) -> Option<SystemTime> {
+        let targets = self.groups.values().flat_map(|group| group.targets.values());
+        targets
+            .filter_map(|target| match target.status {
+                Status::Draining { until } => Some(until),
+                Status::Initial { .. } | Status::Healthy { .. } | Status::Unhealthy { .. } => None,
+            })
+            .min()
+    }
+
+    /// Removes the tags of things that are gone.
+    pub(crate) fn forget_tags<'a>(&mut self, arns: impl IntoIterator<Item = &'a Arn>) {
+        for arn in arns {
+            self.tags.remove(arn.as_str());
+        }
+    }
+}
+
+fn groups_in(listener: &Listener) -> impl Iterator<Item = &Arn> {
+    groups_of(&listener.default_actions)
+        .chain(listener.rules.iter().flat_map(|rule| groups_of(&rule.actions)))
+}
+
+fn no_load_balancer(arn: &str) -> AwsError {
+    AwsError::new(Code::LoadBalancerNotFound, format!("Load balancer '{arn}' not found"))
+}
+
+fn no_listener(arn: &str) -> AwsError {
+    AwsError::new(Code::ListenerNotFound, format!("Listener '{arn}' not found"))
+}
+
+fn no_group(arn: &str) -> AwsError {
+    AwsError::new(Code::TargetGroupNotFound, format!("Target group '{arn}' not found"))
+}
