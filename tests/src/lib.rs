@@ -1,1 +1,63 @@
-//! edgeway-tests.
+//! Starts the real programs on free ports, asks them over HTTP, and stops them.
+//!
+//! Everything here panics with a message when a program does not do its part: it is for tests alone.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on has failed"
+)]
+
+pub mod expect;
+pub mod http;
+pub mod process;
+
+pub use http::{Answer, Ask};
+pub use process::Process;
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Longest wait for something that should happen soon, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the repository is there")
+}
+
+/// A port that nobody uses at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A port offset such that 80 and 443, shifted by it and by what `up` adds for the gateway, are
+/// free at this moment.
+pub fn free_offset() -> u16 {
+    let offsets = (0..500).map(|step| 2_000 + (free_port() % 40) * 400 + step);
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let fits = |offset: &u16| {
+        [80, 443, 8080].iter().all(|port| free(port + offset) && free(port + offset + 10_000))
+    };
+    offsets.into_iter().find(fits).expect("some range of ports is free")
+}
+
+/// Asks `ready` again and again until it gives something; panics with `what` after [`PATIENCE`].
+pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
