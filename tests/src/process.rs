@@ -84,9 +84,12 @@ impl Process {
                 return found;
             }
             let ended = self.child.try_wait().expect("a child can be asked");
-            if ended.is_some() || std::time::Instant::now() > end {
-                panic!("{}: no line with {what} ({ended:?}):\n{}", self.name, lines.join("\n"));
-            }
+            assert!(
+                ended.is_none() && std::time::Instant::now() < end,
+                "{}: no line with {what} ({ended:?}):\n{}",
+                self.name,
+                lines.join("\n")
+            );
             thread::sleep(std::time::Duration::from_millis(10));
         }
     }
