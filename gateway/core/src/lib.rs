@@ -7,6 +7,7 @@ pub mod action;
 pub mod cluster;
 pub mod compile;
 pub mod id;
+mod index;
 pub mod matcher;
 pub mod path;
 pub mod pick;

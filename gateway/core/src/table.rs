@@ -6,6 +6,7 @@ use crate::{
     action::Action,
     cluster::Cluster,
     id::{ClusterIx, ListenerId, ObjectName},
+    index::Index,
     matcher::Matcher,
     request::{Request, Scheme, host_of},
 };
@@ -131,6 +132,8 @@ pub struct VirtualHost {
     pub https_redirect: bool,
     /// First match wins; catch-alls are last.
     pub routes: Vec<Route>,
+    #[serde(skip)]
+    pub(crate) index: Option<Index>,
 }
 
 /// One rule of a VirtualService: one match entry, and what is done.
@@ -171,7 +174,7 @@ impl Hosts {
         if host.https_redirect && request.scheme == Scheme::Http {
             return Decision::HttpsRedirect(host);
         }
-        match host.routes.iter().find(|route| route.matcher.matches(request)) {
+        match host.find(request) {
             Some(route) => Decision::Route(host, route),
             None => Decision::NoRoute(host),
         }
@@ -186,6 +189,20 @@ impl Hosts {
             return Some(host);
         }
         self.any.as_deref()
+    }
+}
+
+impl VirtualHost {
+    /// A virtual host without routes.
+    pub fn new(domain: &str) -> Self {
+        Self { domain: domain.into(), https_redirect: false, routes: Vec::new(), index: None }
+    }
+
+    fn find(&self, request: &Request<'_>) -> Option<&Route> {
+        match &self.index {
+            Some(index) => index.find(&self.routes, request),
+            None => self.routes.iter().find(|route| route.matcher.matches(request)),
+        }
     }
 }
 
@@ -212,7 +229,8 @@ impl Hosts {
     /// A route table of these virtual hosts; the first of a domain stays.
     pub(crate) fn new(name: String, hosts: impl IntoIterator<Item = VirtualHost>) -> Self {
         let mut table = Self { name, ..Self::default() };
-        for host in hosts {
+        for mut host in hosts {
+            host.index = Index::new(&host.routes);
             let host = Arc::new(host);
             match host.domain.strip_prefix('*') {
                 Some("") => {
@@ -273,12 +291,7 @@ mod tests {
     use super::*;
 
     fn table(domains: &[&str]) -> Hosts {
-        let hosts = domains.iter().map(|domain| VirtualHost {
-            domain: (*domain).into(),
-            https_redirect: false,
-            routes: Vec::new(),
-        });
-        Hosts::new("http.80".into(), hosts)
+        Hosts::new("http.80".into(), domains.iter().map(|domain| VirtualHost::new(domain)))
     }
 
     #[test]

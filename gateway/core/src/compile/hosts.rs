@@ -77,11 +77,7 @@ fn virtual_host<'t>(
     table: &'t mut BTreeMap<String, VirtualHost>,
     domain: &str,
 ) -> &'t mut VirtualHost {
-    table.entry(domain.to_owned()).or_insert_with(|| VirtualHost {
-        domain: domain.into(),
-        https_redirect: false,
-        routes: Vec::new(),
-    })
+    table.entry(domain.to_owned()).or_insert_with(|| VirtualHost::new(domain))
 }
 
 /// What a VirtualService serves at a server: the narrower of each pair of hosts that overlap.
