@@ -227,7 +227,7 @@ impl Hosts {
     }
 
     /// A route table of these virtual hosts; the first of a domain stays.
-    pub(crate) fn new(name: String, hosts: impl IntoIterator<Item = VirtualHost>) -> Self {
+    pub fn new(name: String, hosts: impl IntoIterator<Item = VirtualHost>) -> Self {
         let mut table = Self { name, ..Self::default() };
         for mut host in hosts {
             host.index = Index::new(&host.routes);
