@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     reason = "a program that prints a table"

@@ -30,16 +30,19 @@ pub struct ServiceName {
 
 /// How to speak to a cluster.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterPolicy {
     /// How an endpoint is chosen.
     pub balance: Balance,
     /// Deadline of the TCP connect (Istio: 10 s).
+    #[serde(serialize_with = "crate::action::forward::as_text")]
     pub connect_timeout: Duration,
     /// HTTP version that the endpoints speak.
     pub protocol: UpstreamProtocol,
     /// TLS towards the endpoints.
     pub tls: UpstreamTls,
     /// How long an unused connection is kept (Istio: 1 h).
+    #[serde(serialize_with = "crate::action::forward::as_text")]
     pub idle_timeout: Duration,
     /// Requests per connection before it is closed; 0 for no limit.
     pub max_requests_per_connection: u32,

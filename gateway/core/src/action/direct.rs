@@ -13,5 +13,6 @@ pub struct DirectResponse {
     #[serde(skip)]
     pub body: Arc<[u8]>,
     /// Response operations of the route.
+    #[serde(skip_serializing_if = "HeaderOps::is_empty")]
     pub headers: HeaderOps,
 }

@@ -2,28 +2,34 @@
 
 use super::headers::HeaderOps;
 use crate::{id::ClusterIx, request::Request};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// Where a request goes, and how.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Forward {
     /// Never empty; weights are relative, none is zero.
     pub destinations: Vec<Destination>,
     /// Sum of the destinations' weights.
+    #[serde(skip)]
     pub total_weight: u64,
     /// Path and authority changes.
+    #[serde(skip_serializing_if = "Rewrite::is_empty")]
     pub rewrite: Rewrite,
     /// Whole-request deadline, all tries included; `None` for none.
+    #[serde(serialize_with = "option_as_text", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// When a try may be repeated.
     pub retry: Retry,
     /// Header operations of the route, on top of those of the chosen destination.
+    #[serde(skip_serializing_if = "HeaderOps::is_empty")]
     pub headers: HeaderOps,
 }
 
 /// One weighted destination.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Destination {
     /// Share of the traffic, relative to its siblings.
     pub weight: u32,
@@ -32,6 +38,7 @@ pub struct Destination {
     /// `None`: no such service, port or subset; the share answers 503 (flag `NC`).
     pub cluster: Option<ClusterIx>,
     /// Operations of this destination alone.
+    #[serde(skip_serializing_if = "HeaderOps::is_empty")]
     pub headers: HeaderOps,
 }
 
@@ -41,6 +48,7 @@ pub struct Rewrite {
     /// New path.
     pub path: PathRewrite,
     /// New `Host`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<Arc<str>>,
 }
 
@@ -71,21 +79,25 @@ pub enum PathRewrite {
 
 /// When a try may be repeated, in Envoy's terms.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Retry {
     /// Tries after the first; 0 for none.
     pub attempts: u32,
     /// Deadline of one try; `None`: only the whole deadline counts.
+    #[serde(serialize_with = "option_as_text", skip_serializing_if = "Option::is_none")]
     pub per_try_timeout: Option<Duration>,
     /// Conditions.
     pub on: RetryOn,
     /// Statuses that are repeated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub statuses: Vec<u16>,
     /// First pause; doubles, with full jitter, up to ten times this.
+    #[serde(serialize_with = "as_text")]
     pub backoff: Duration,
 }
 
 /// The conditions of `retryOn`, by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one word of Envoy's list")]
 pub struct RetryOn {
     /// `connect-failure`: nothing was sent.
@@ -123,6 +135,48 @@ pub struct Upstream<'a> {
     pub authority: Cow<'a, str>,
     /// Path and query.
     pub path: Cow<'a, str>,
+}
+
+impl RetryOn {
+    /// Envoy's words for the conditions that hold.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.connect_failure, "connect-failure"),
+            (self.refused_stream, "refused-stream"),
+            (self.reset, "reset"),
+            (self.reset_before_request, "reset-before-request"),
+            (self.server_error, "5xx"),
+            (self.gateway_error, "gateway-error"),
+            (self.retriable_4xx, "retriable-4xx"),
+            (self.statuses, "retriable-status-codes"),
+            (self.grpc_cancelled, "cancelled"),
+            (self.grpc_deadline_exceeded, "deadline-exceeded"),
+            (self.grpc_internal, "internal"),
+            (self.grpc_resource_exhausted, "resource-exhausted"),
+            (self.grpc_unavailable, "unavailable"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, word)| holds.then_some(word))
+    }
+}
+
+impl Serialize for RetryOn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.words().collect::<Vec<_>>().join(","))
+    }
+}
+
+/// `1.5s`, `25ms`: as one would write it.
+pub(crate) fn as_text<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:?}"))
+}
+
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+fn option_as_text<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{:?}", time.unwrap_or_default()))
 }
 
 impl Default for Retry {
@@ -200,6 +254,11 @@ impl Forward {
 }
 
 impl Rewrite {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        !self.changes_path() && self.authority.is_none()
+    }
+
     /// Whether the path is rewritten (the original then goes along as `x-envoy-original-path`).
     pub fn changes_path(&self) -> bool {
         !matches!(self.path, PathRewrite::Keep)

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 /// What is done.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Sent to an endpoint.
     Forward(Box<Forward>),

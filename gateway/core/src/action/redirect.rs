@@ -11,14 +11,19 @@ pub struct Redirect {
     /// 301, 302, 303, 307 or 308.
     pub status: u16,
     /// New scheme; `None` keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
     /// New host name, possibly with a port; `None` keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<Arc<str>>,
     /// New port; `None` leaves the port as Envoy would.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// New path; `None` keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathRedirect>,
     /// Response operations of the route.
+    #[serde(skip_serializing_if = "HeaderOps::is_empty")]
     pub headers: HeaderOps,
 }
 

@@ -3,19 +3,21 @@
 use super::{
     Scope, Workload,
     age::oldest_first,
+    delegate::{self, Rules},
     names::{ServerHost, intersection, qualified},
     report::Report,
     visibility::Visibility,
 };
 use crate::id::ObjectName;
 use edgeway_api::{Objects, Resource, VirtualService};
-use std::borrow::Cow;
 
 /// A VirtualService that may be bound, with its hosts and gateways read.
 #[derive(Clone, Debug)]
 pub(super) struct Bound<'o> {
-    /// Delegates are already resolved into it.
-    pub service: Cow<'o, VirtualService>,
+    /// The object.
+    pub service: &'o VirtualService,
+    /// Its http rules, delegates resolved.
+    pub rules: Rules<'o>,
     /// Qualified hosts, in written order.
     pub hosts: Vec<String>,
     /// Gateways that it names.
@@ -51,7 +53,8 @@ pub(super) fn visible<'o>(
         let bound = Bound {
             hosts: hosts.map(|host| qualified(host, namespace, &workload.cluster_domain)).collect(),
             gateways: names.filter_map(|name| gateway_name(name, namespace)).collect(),
-            service: super::delegate::resolved(objects, service, &workload.cluster_domain, report),
+            rules: delegate::resolved(objects, service, &workload.cluster_domain, report),
+            service,
         };
         ordered.push((rank, bound));
     }

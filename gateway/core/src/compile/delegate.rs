@@ -10,29 +10,56 @@ use edgeway_api::{
     ObjectRef, Objects, Resource, VirtualService,
     virtual_service::{Delegate, HttpMatchRequest, HttpRoute, StringMatch},
 };
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
-/// `service` with every delegating rule replaced by those of the delegate, as far as their
+/// The rules of a VirtualService, delegates resolved, each with its position as written.
+#[derive(Clone, Debug)]
+pub(super) enum Rules<'o> {
+    /// As they are written.
+    Own(&'o [HttpRoute]),
+    /// Some of them come from delegates.
+    Merged(Vec<(usize, HttpRoute)>),
+}
+
+impl Rules<'_> {
+    /// Position as written, and rule.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &HttpRoute)> {
+        let (own, merged): (&[HttpRoute], &[(usize, HttpRoute)]) = match self {
+            Self::Own(rules) => (rules, &[]),
+            Self::Merged(rules) => (&[], rules),
+        };
+        own.iter().enumerate().chain(merged.iter().map(|(index, rule)| (*index, rule)))
+    }
+}
+
+/// The rules of `service`, every delegating one replaced by those of the delegate, as far as their
 /// conditions go together. One level only (as Istio: `mergeVirtualServicesIfNeeded`).
 pub(super) fn resolved<'o>(
     objects: &'o Objects,
     service: &'o VirtualService,
     domain: &str,
     report: &mut Report,
-) -> Cow<'o, VirtualService> {
+) -> Rules<'o> {
     if service.spec.http.iter().all(|rule| rule.delegate.is_none()) {
-        return Cow::Borrowed(service);
+        return Rules::Own(&service.spec.http);
     }
     let mut http = Vec::new();
     for (index, rule) in service.spec.http.iter().enumerate() {
         let Some(delegate) = &rule.delegate else {
-            http.push(rule.clone());
+            http.push((index, rule.clone()));
             continue;
         };
         match find(objects, service, delegate, report) {
             Ok(leaf) => {
-                for leaf_rule in &leaf.spec.http {
-                    http.extend(merged(rule, leaf_rule, leaf.namespace(), domain));
+                for (position, leaf_rule) in leaf.spec.http.iter().enumerate() {
+                    let rule = merged(rule, leaf_rule, leaf.namespace(), domain);
+                    if rule.is_none() {
+                        let mut field = report.object(leaf.reference());
+                        field.of(&format!("spec.http[{position}].match"), |field| {
+                            unfit(service, index, field);
+                        });
+                    }
+                    http.extend(rule.map(|rule| (index, rule)));
                 }
             }
             Err(reason) => {
@@ -41,9 +68,15 @@ pub(super) fn resolved<'o>(
             }
         }
     }
-    let mut resolved = service.clone();
-    resolved.spec.http = http;
-    Cow::Owned(resolved)
+    Rules::Merged(http)
+}
+
+fn unfit(root: &VirtualService, index: usize, field: &mut Field<'_>) {
+    field.warning(
+        "delegate-conflict",
+        format!("it goes together with no condition of {} spec.http[{index}], so the rule is left out there", root.reference()),
+        "narrow the root's conditions, do not contradict them; regular expressions cannot be narrowed",
+    );
 }
 
 fn missing(reason: &str, field: &mut Field<'_>) {

@@ -48,7 +48,7 @@ pub(super) fn hosts(
             let routes = match built.entry((index, member.through.gateway.to_string())) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    entry.insert(routes(scope, clusters, report, &bound.service, &member.through))
+                    entry.insert(routes(scope, clusters, report, bound, &member.through))
                 }
             };
             if routes.is_empty() {

@@ -130,15 +130,30 @@ fn admit<'o>(
     };
     let id = ListenerId { port: listening_port(scope, number), bind };
     let plan = plans.entry(id).or_default();
-    if let Err(winner) = place(plan, member, family, server) {
+    if let Err(conflict) = place(plan, member, family, server) {
         field.error(
             "server-conflict",
-            format!(
-                "port {} is taken by Gateway {winner}, which is older; the server is left out",
-                id.port
-            ),
+            format!("{conflict} on port {}; the server is left out", id.port),
             "use another port, or merge the two Gateways",
         );
+    }
+}
+
+/// Why a server has to stand back; the other is older, or comes first in the same Gateway.
+#[derive(Debug)]
+enum Conflict {
+    /// It speaks another protocol.
+    Protocol(ObjectName),
+    /// It has the same host.
+    Host(String, ObjectName),
+}
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Protocol(owner) => write!(f, "Gateway {owner} has a server of another protocol"),
+            Self::Host(host, owner) => write!(f, "Gateway {owner} has a server for host `{host}`"),
+        }
     }
 }
 
@@ -149,23 +164,25 @@ fn place<'o>(
     member: Member<'o>,
     family: Family,
     server: &'o Server,
-) -> Result<(), ObjectName> {
+) -> Result<(), Conflict> {
+    let other = |first: &Member<'_>| Err(Conflict::Protocol(first.through.gateway.clone()));
     match family {
         Family::Http => match &plan.tcp {
-            Some(tcp) => return Err(tcp.through.gateway.clone()),
+            Some(tcp) => return other(tcp),
             None => plan.http.push(member),
         },
         Family::Tcp => match plan.tcp.as_ref().or(plan.http.first()) {
-            Some(first) => return Err(first.through.gateway.clone()),
+            Some(first) => return other(first),
             None => plan.tcp = Some(member),
         },
         Family::Https | Family::Tls => {
             if let Some(first) = plan.http.first().or(plan.tcp.as_ref()) {
-                return Err(first.through.gateway.clone());
+                return other(first);
             }
             let hosts = || server.hosts.iter().map(String::as_str);
-            if let Some(owner) = hosts().find_map(|host| plan.claimed.get(host)) {
-                return Err(owner.clone());
+            let claimed = hosts().find_map(|host| Some((host, plan.claimed.get(host)?)));
+            if let Some((host, owner)) = claimed {
+                return Err(Conflict::Host(host.to_owned(), owner.clone()));
             }
             for host in hosts() {
                 plan.claimed.insert(host, member.through.gateway.clone());

@@ -1,7 +1,8 @@
 //! The rules of a VirtualService become routes for one Gateway server.
 
 use super::{
-    Scope, action::action, clusters::Clusters, matching::matcher, pods::selects, report::Report,
+    Scope, action::action, binding::Bound, clusters::Clusters, matching::matcher, pods::selects,
+    report::Report,
 };
 use crate::{id::ObjectName, matcher::Matcher, table::Route};
 use edgeway_api::{
@@ -23,19 +24,20 @@ pub(super) struct Through<'g> {
     pub tls: bool,
 }
 
-/// Routes of `service` in written order. The first that fits everything ends the list: what stands
+/// Routes of a VirtualService in written order. The first that fits everything ends the list: what stands
 /// behind it can never be reached (as Istio: `BuildHTTPRoutesForVirtualService`).
 pub(super) fn routes(
     scope: &Scope<'_>,
     clusters: &mut Clusters,
     report: &mut Report,
-    service: &VirtualService,
+    bound: &Bound<'_>,
     through: &Through<'_>,
 ) -> Vec<Route> {
+    let service = bound.service;
     let mut routes = Vec::new();
     let mut field = report.object(service.reference());
     field.of("spec.http", |field| {
-        for (index, rule) in service.spec.http.iter().enumerate() {
+        for (index, rule) in bound.rules.iter() {
             let ended = field.at(index, |field| {
                 for (position, entry) in entries(rule) {
                     let Some(entry) = entry.map_or(Some(None), |entry| {
