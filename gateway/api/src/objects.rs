@@ -1,7 +1,7 @@
 //! Everything that was read, as one value.
 
 use crate::{
-    DestinationRule, Gateway, IngressClassParams, ObjectRef, Problem, ServiceEntry,
+    DestinationRule, Gateway, IngressClassParams, ObjectRef, Problem, Resource, ServiceEntry,
     TargetGroupBinding, VirtualService, WorkloadEntry,
 };
 use k8s_openapi::api::{
@@ -10,98 +10,217 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
     networking::v1::{Ingress, IngressClass},
 };
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
-/// The whole configuration at one moment. Cheap to clone; the order within a kind means nothing.
-#[derive(Clone, Default)]
-pub struct Objects {
-    /// Istio's Gateways.
-    pub gateways: Vec<Arc<Gateway>>,
-    /// Istio's VirtualServices.
-    pub virtual_services: Vec<Arc<VirtualService>>,
-    /// Istio's `DestinationRules`.
-    pub destination_rules: Vec<Arc<DestinationRule>>,
-    /// Istio's `ServiceEntries`.
-    pub service_entries: Vec<Arc<ServiceEntry>>,
-    /// Istio's `WorkloadEntries`.
-    pub workload_entries: Vec<Arc<WorkloadEntry>>,
-    /// What Ingresses of a class have in common.
-    pub ingress_class_params: Vec<Arc<IngressClassParams>>,
-    /// Services whose endpoints are targets of a group.
-    pub target_group_bindings: Vec<Arc<TargetGroupBinding>>,
-    /// Kubernetes Services.
-    pub services: Vec<Arc<Service>>,
-    /// Where Services' endpoints are, by port.
-    pub endpoint_slices: Vec<Arc<EndpointSlice>>,
-    /// The older form of the same; used for Services that have no slice.
-    pub endpoints: Vec<Arc<Endpoints>>,
-    /// For their labels and addresses.
-    pub pods: Vec<Arc<Pod>>,
-    /// For their pod templates, where a folder has no pods.
-    pub deployments: Vec<Arc<Deployment>>,
-    /// TLS certificates and the like. Never printed.
-    pub secrets: Vec<Arc<Secret>>,
-    /// Authority bundles and the like.
-    pub config_maps: Vec<Arc<ConfigMap>>,
-    /// For their labels.
-    pub namespaces: Vec<Arc<Namespace>>,
-    /// For their zones.
-    pub nodes: Vec<Arc<Node>>,
-    /// What an ALB is made of.
-    pub ingresses: Vec<Arc<Ingress>>,
-    /// Who serves which Ingress.
-    pub ingress_classes: Vec<Arc<IngressClass>>,
-    /// What could not be read, each a problem of the file or of the object.
-    pub defects: Vec<Problem>,
-    /// `file:line` of each object, where it came from a file.
-    pub origins: BTreeMap<ObjectRef, String>,
+/// A kind that [`Objects`] hold.
+pub trait Held: Resource + Sized {
+    /// All objects of the kind.
+    fn of(objects: &Objects) -> &[Arc<Self>];
+
+    /// All objects of the kind, to change.
+    fn of_mut(objects: &mut Objects) -> &mut Vec<Arc<Self>>;
 }
 
-/// How many of each kind; never what is in them, since some are secret.
-impl fmt::Debug for Objects {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            gateways,
-            virtual_services,
-            destination_rules,
-            service_entries,
-            workload_entries,
-            ingress_class_params,
-            target_group_bindings,
-            services,
-            endpoint_slices,
-            endpoints,
-            pods,
-            deployments,
-            secrets,
-            config_maps,
-            namespaces,
-            nodes,
-            ingresses,
-            ingress_classes,
-            defects,
-            origins: _,
-        } = self;
-        f.debug_struct("Objects")
-            .field("gateways", &gateways.len())
-            .field("virtual_services", &virtual_services.len())
-            .field("destination_rules", &destination_rules.len())
-            .field("service_entries", &service_entries.len())
-            .field("workload_entries", &workload_entries.len())
-            .field("ingress_class_params", &ingress_class_params.len())
-            .field("target_group_bindings", &target_group_bindings.len())
-            .field("services", &services.len())
-            .field("endpoint_slices", &endpoint_slices.len())
-            .field("endpoints", &endpoints.len())
-            .field("pods", &pods.len())
-            .field("deployments", &deployments.len())
-            .field("secrets", &secrets.len())
-            .field("config_maps", &config_maps.len())
-            .field("namespaces", &namespaces.len())
-            .field("nodes", &nodes.len())
-            .field("ingresses", &ingresses.len())
-            .field("ingress_classes", &ingress_classes.len())
-            .field("defects", defects)
-            .finish_non_exhaustive()
+macro_rules! objects {
+    ($( $(#[$about:meta])* $field:ident: $kind:ty, )*) => {
+        /// The whole configuration at one moment. Cheap to clone; the order within a kind means
+        /// nothing.
+        #[derive(Clone, Default)]
+        pub struct Objects {
+            $( $(#[$about])* pub $field: Vec<Arc<$kind>>, )*
+            /// What could not be read, each a problem of the file or of the object.
+            pub defects: Vec<Problem>,
+            /// `file:line` of each object, where it came from a file.
+            pub origins: BTreeMap<ObjectRef, String>,
+        }
+
+        $(
+            impl Held for $kind {
+                fn of(objects: &Objects) -> &[Arc<Self>] {
+                    &objects.$field
+                }
+
+                fn of_mut(objects: &mut Objects) -> &mut Vec<Arc<Self>> {
+                    &mut objects.$field
+                }
+            }
+        )*
+
+        impl Objects {
+            /// How many objects there are, of all kinds.
+            pub fn count(&self) -> usize {
+                [$( self.$field.len(), )*].iter().sum()
+            }
+
+            /// What there is.
+            pub fn references(&self) -> BTreeSet<ObjectRef> {
+                let mut all = BTreeSet::new();
+                $( all.extend(self.$field.iter().map(|object| object.reference())); )*
+                all
+            }
+
+            /// Keeps the objects that `keep` wants.
+            pub fn retain(&mut self, keep: impl Fn(&ObjectRef) -> bool) {
+                $( self.$field.retain(|object| keep(&object.reference())); )*
+                self.origins.retain(|object, _| keep(object));
+            }
+
+            /// Takes over all of `other`; an object that is there already stays, and the other is
+            /// a defect.
+            pub fn absorb(&mut self, other: Self) {
+                let Self { $( $field, )* defects, mut origins } = other;
+                self.defects.extend(defects);
+                $( for object in $field {
+                    let origin = origins.remove(&object.reference()).unwrap_or_default();
+                    self.insert(object, origin);
+                } )*
+            }
+        }
+
+        /// How many of each kind; never what is in them, since some are secret.
+        impl fmt::Debug for Objects {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Objects")
+                    $( .field(stringify!($field), &self.$field.len()) )*
+                    .field("defects", &self.defects)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+objects! {
+    /// Istio's Gateways.
+    gateways: Gateway,
+    /// Istio's `VirtualServices`.
+    virtual_services: VirtualService,
+    /// Istio's `DestinationRules`.
+    destination_rules: DestinationRule,
+    /// Istio's `ServiceEntries`.
+    service_entries: ServiceEntry,
+    /// Istio's `WorkloadEntries`.
+    workload_entries: WorkloadEntry,
+    /// What Ingresses of a class have in common.
+    ingress_class_params: IngressClassParams,
+    /// Services whose endpoints are targets of a group.
+    target_group_bindings: TargetGroupBinding,
+    /// Kubernetes Services.
+    services: Service,
+    /// Where Services' endpoints are, by port.
+    endpoint_slices: EndpointSlice,
+    /// The older form of the same; used for Services that have no slice.
+    endpoints: Endpoints,
+    /// For their labels and addresses.
+    pods: Pod,
+    /// For their pod templates, where a folder has no pods.
+    deployments: Deployment,
+    /// TLS certificates and the like. Never printed.
+    secrets: Secret,
+    /// Authority bundles and the like.
+    config_maps: ConfigMap,
+    /// For their labels.
+    namespaces: Namespace,
+    /// For their zones.
+    nodes: Node,
+    /// What an ALB is made of.
+    ingresses: Ingress,
+    /// Who serves which Ingress.
+    ingress_classes: IngressClass,
+}
+
+impl Objects {
+    /// Adds an object that was read at `origin` (`file:line`, or empty). One that is there already
+    /// stays, and the new one is a defect.
+    pub fn insert<K: Held>(&mut self, object: Arc<K>, origin: String) {
+        let reference = object.reference();
+        let first = self.origins.get(&reference);
+        if first.is_some() || (origin.is_empty() && self.holds(&*object)) {
+            let first = first.map_or("before", String::as_str);
+            let mut problem = Problem::error(reference, "", "duplicate-object")
+                .message(format!("it is given twice: at {first}, which is used, and again here"))
+                .advice("remove one of them, or give it another name or namespace");
+            problem.origin = origin;
+            self.defects.push(problem);
+            return;
+        }
+        if !origin.is_empty() {
+            self.origins.insert(reference, origin);
+        }
+        K::of_mut(self).push(object);
+    }
+
+    /// Whether there is an object of this kind, namespace and name.
+    fn holds<K: Held>(&self, object: &K) -> bool {
+        let same = |other: &&Arc<K>| {
+            other.name() == object.name() && other.namespace() == object.namespace()
+        };
+        K::of(self).iter().find(same).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arc, Objects, Resource, Secret, Service};
+    use crate::Gateway;
+    use k8s_openapi::ByteString;
+    use std::collections::BTreeMap;
+
+    fn named<K: Resource + Default>(name: &str) -> Arc<K> {
+        let mut object = K::default();
+        object.meta_mut().name = Some(name.into());
+        Arc::new(object)
+    }
+
+    #[test]
+    fn the_first_of_two_stays_and_both_places_are_named() {
+        let mut objects = Objects::default();
+        objects.insert(named::<Gateway>("a"), "one.yaml:1".into());
+        objects.insert(named::<Service>("a"), "one.yaml:9".into());
+        let mut other = Objects::default();
+        other.insert(named::<Gateway>("a"), "two.yaml:3".into());
+        other.insert(named::<Gateway>("b"), "two.yaml:7".into());
+        objects.absorb(other);
+        assert_eq!(objects.count(), 3);
+        let [defect] = objects.defects.as_slice() else { panic!("{:?}", objects.defects) };
+        assert_eq!(
+            defect.to_string(),
+            "error [duplicate-object] Gateway default/a: it is given twice: at one.yaml:1, which \
+             is used, and again here; remove one of them, or give it another name or namespace \
+             (two.yaml:3)"
+        );
+    }
+
+    #[test]
+    fn objects_without_origin_are_told_apart_too() {
+        let mut objects = Objects::default();
+        objects.insert(named::<Gateway>("a"), String::new());
+        objects.insert(named::<Gateway>("a"), String::new());
+        assert_eq!((objects.count(), objects.defects.len()), (1, 1));
+    }
+
+    #[test]
+    fn retain_forgets_objects_and_origins() {
+        let mut objects = Objects::default();
+        objects.insert(named::<Gateway>("a"), "f:1".into());
+        objects.insert(named::<Gateway>("b"), "f:2".into());
+        objects.retain(|object| object.name == "b");
+        let names: Vec<String> = objects.references().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["Gateway default/b"]);
+        assert_eq!(objects.origins.len(), 1);
+    }
+
+    #[test]
+    fn printing_shows_no_secret() {
+        let data = BTreeMap::from([("key".to_owned(), ByteString(b"hunter2".to_vec()))]);
+        let secret = Secret { data: Some(data), ..Secret::default() };
+        let mut objects = Objects::default();
+        objects.insert(Arc::new(secret), String::new());
+        let text = format!("{objects:?}");
+        assert!(text.contains("secrets: 1"), "{text}");
+        assert!(!text.contains("104") && !text.contains("hunter2"), "{text}");
     }
 }
