@@ -1,1 +1,23 @@
-//! edgeway-alb-core.
+//! What Ingresses wish for, and the way there from what stands in AWS. Pure: no call leaves here.
+//!
+//! [`desired()`] turns objects into load balancers, listeners, rules and target groups;
+//! [`plan()`] compares them with what is there; [`evaluate()`] tells what becomes of a request.
+
+pub mod evaluate;
+mod glob;
+pub mod goal;
+pub mod id;
+pub mod limits;
+pub mod names;
+pub mod plan;
+pub mod rule;
+pub mod stack;
+pub mod tags;
+pub mod target;
+mod words;
+
+pub use evaluate::{AlbDecision, AlbRequest, evaluate};
+pub use goal::{Desired, Observed, Standing};
+pub use id::{Key, ListenerKey, StackId};
+pub use plan::{Plan, Step, plan};
+pub use stack::Stack;

@@ -1,0 +1,62 @@
+//! The two sides that a plan lies between.
+
+use crate::{
+    id::StackId,
+    stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
+    target::TargetGroup,
+};
+use edgeway_api::{ObjectRef, Problem};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is wished.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    /// What each group of Ingresses wishes for.
+    pub stacks: BTreeMap<StackId, Stack>,
+    /// The Ingresses of each stack that are served, in their order.
+    pub members: BTreeMap<StackId, Vec<ObjectRef>>,
+    /// The security group that all load balancers have in common.
+    pub shared: Option<SecurityGroup>,
+    /// What must be open in security groups of targets, by id of the group.
+    pub doors: BTreeMap<String, BTreeSet<Ingress>>,
+    /// Ports that may be in use though no target is known now: what is open stays open.
+    pub uncertain_ports: BTreeSet<u16>,
+    /// Stacks that cannot be understood at present. What stands of them stays as it is.
+    pub held: BTreeSet<StackId>,
+    /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
+    pub incomplete: Option<String>,
+    /// What users should mend, sorted.
+    pub problems: Vec<Problem>,
+}
+
+/// What stands of one stack. More than one load balancer only while one replaces another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Load balancers by name.
+    pub load_balancers: BTreeMap<String, LoadBalancer>,
+    /// Target groups by name.
+    pub target_groups: BTreeMap<String, TargetGroup>,
+    /// Security groups by name.
+    pub security_groups: BTreeMap<String, SecurityGroup>,
+}
+
+impl Standing {
+    /// Whether nothing stands.
+    pub fn is_empty(&self) -> bool {
+        let Self { load_balancers, target_groups, security_groups } = self;
+        load_balancers.is_empty() && target_groups.is_empty() && security_groups.is_empty()
+    }
+}
+
+/// What is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// What stands of each stack, found by its tags.
+    pub stacks: BTreeMap<StackId, Standing>,
+    /// The security group that all load balancers have in common.
+    pub shared: Option<SecurityGroup>,
+    /// What we opened in security groups of somebody else, by id of the group.
+    pub doors: BTreeMap<String, BTreeSet<Ingress>>,
+    /// DNS name of each load balancer.
+    pub addresses: BTreeMap<String, String>,
+}

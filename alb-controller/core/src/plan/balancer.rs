@@ -1,0 +1,85 @@
+//! The load balancer itself.
+
+use super::{
+    groups::differing,
+    lane::{Lane, may_go},
+    resolve::{Pair, Resolved},
+    step::{Op, Risk},
+};
+use crate::{
+    id::Key,
+    stack::{LoadBalancer, SecurityGroupRef},
+};
+use std::collections::BTreeSet;
+
+/// Makes it, or brings to its place what stands elsewhere.
+pub(super) fn place(resolved: &Resolved<'_>, lane: &mut Lane) {
+    let Pair { wish, found } = &resolved.load_balancer;
+    let key = Key::LoadBalancer(wish.name.clone());
+    let Some(found) = found else {
+        let mut bare = wish.clone();
+        bare.listeners.clear();
+        bare.attributes.clear();
+        let (reason, risk) = if resolved.old_target_groups.iter().any(|g| g.attached.is_some()) {
+            ("takes the place of another, as approved", Risk::Replace)
+        } else {
+            ("there is none for these Ingresses", Risk::InPlace)
+        };
+        lane.risky(key, Op::CreateLoadBalancer(Box::new(bare)), reason, risk);
+        return;
+    };
+    move_it(&key, resolved.stack.subnets_named, wish, found, lane);
+}
+
+fn move_it(key: &Key, named: bool, wish: &LoadBalancer, found: &LoadBalancer, lane: &mut Lane) {
+    let set: fn(&LoadBalancer) -> BTreeSet<&SecurityGroupRef> =
+        |balancer| balancer.security_groups.iter().collect();
+    if set(wish) != set(found) {
+        let op = Op::SetSecurityGroups(wish.security_groups.clone());
+        lane.step(key.clone(), op, "other security groups are wished");
+    }
+    if named && wish.subnets != found.subnets {
+        let op = Op::SetSubnets(wish.subnets.clone());
+        lane.step(key.clone(), op, "other subnets are wished");
+    }
+    if wish.ip_address_type != found.ip_address_type {
+        let op = Op::SetIpAddressType(wish.ip_address_type);
+        lane.step(key.clone(), op, "other kinds of addresses are wished");
+    }
+}
+
+/// Attributes and tags. They come after rules, so that a wrong one stands in nobody's way.
+pub(super) fn adorn(resolved: &Resolved<'_>, lane: &mut Lane) {
+    let Pair { wish, found } = &resolved.load_balancer;
+    let key = Key::LoadBalancer(wish.name.clone());
+    let attributes = match found {
+        Some(found) => differing(&wish.attributes, &found.attributes),
+        None => wish.attributes.clone(),
+    };
+    if !attributes.is_empty() {
+        let op = Op::ModifyLoadBalancerAttributes(attributes);
+        lane.step(key.clone(), op, "attributes are wished");
+    }
+    if let Some(found) = found {
+        lane.retag(&key, &wish.tags, &found.tags);
+    }
+}
+
+/// Lets go load balancers that another has taken the place of, once that one is complete.
+pub(super) fn retire(resolved: &Resolved<'_>, settled: bool, lane: &mut Lane) {
+    for old in &resolved.old_balancers {
+        let key = Key::LoadBalancer(old.name.clone());
+        let new = &resolved.load_balancer.wish.name;
+        if !resolved.stack.approved.contains(new) {
+            let reason = format!("{new} has taken its place");
+            let advice =
+                format!("annotate the Ingress with edgeway.dev/approve-replacement: {new}");
+            lane.block(key, reason, advice);
+        } else if !settled {
+            lane.wait(key, format!("it goes when {new} is complete"));
+        } else if may_go(old, lane) {
+            let reason = format!("{new} has taken its place, as approved");
+            lane.step(key, Op::DeleteLoadBalancer, reason);
+        }
+    }
+}

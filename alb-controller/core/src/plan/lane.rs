@@ -1,0 +1,136 @@
+//! The steps of one stack.
+
+use super::{
+    Blocked, Pending, balancer, groups, listeners,
+    resolve::Resolved,
+    step::{Op, Risk, Step},
+};
+use crate::{
+    goal::Standing,
+    id::{Key, StackId},
+    stack::{LoadBalancer, Stack},
+    tags::{self, Tags},
+};
+use std::collections::BTreeSet;
+
+/// Attribute that forbids deleting a load balancer.
+const PROTECTION: &str = "deletion_protection.enabled";
+
+/// Steps as they come together.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pub(super) stack: Option<StackId>,
+    pub(super) steps: Vec<Step>,
+    pub(super) blocked: Vec<Blocked>,
+    pub(super) pending: Vec<Pending>,
+}
+
+impl Lane {
+    pub(super) fn of(stack: &StackId) -> Self {
+        Self { stack: Some(stack.clone()), ..Self::default() }
+    }
+
+    /// Adds a step with the risk that its kind has.
+    pub(super) fn step(&mut self, key: Key, op: Op, reason: impl Into<String>) {
+        let risk = op.risk();
+        self.risky(key, op, reason, risk);
+    }
+
+    /// Adds a step with a risk of its own.
+    pub(super) fn risky(&mut self, key: Key, op: Op, reason: impl Into<String>, risk: Risk) {
+        let reason = reason.into();
+        self.steps.push(Step { stack: self.stack.clone(), key, op, reason, risk });
+    }
+
+    /// Says what stays undone.
+    pub(super) fn block(&mut self, key: Key, reason: impl Into<String>, advice: impl Into<String>) {
+        let (reason, advice) = (reason.into(), advice.into());
+        self.blocked.push(Blocked { stack: self.stack.clone(), key, reason, advice });
+    }
+
+    /// Says what is waited for.
+    pub(super) fn wait(&mut self, key: Key, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.pending.push(Pending { stack: self.stack.clone(), key, reason });
+    }
+
+    /// Brings tags into line.
+    pub(super) fn retag(&mut self, key: &Key, wanted: &Tags, found: &Tags) {
+        self.retag_by(key, tags::difference(wanted, found));
+    }
+
+    /// Sets and removes the given tags.
+    pub(super) fn retag_by(&mut self, key: &Key, difference: (Tags, BTreeSet<String>)) {
+        let (set, gone) = difference;
+        if !set.is_empty() {
+            self.step(key.clone(), Op::AddTags(set), "tags are missing or differ");
+        }
+        if !gone.is_empty() {
+            self.step(key.clone(), Op::RemoveTags(gone), "tags are not wished");
+        }
+    }
+}
+
+/// The way to a stack from what stands of it.
+pub(super) fn build(stack: &Stack, standing: &Standing) -> Lane {
+    let mut lane = Lane::of(&stack.id);
+    let resolved = Resolved::of(stack, standing, &mut lane);
+    groups::secure(&resolved, &mut lane);
+    groups::fill(&resolved, &mut lane);
+    balancer::place(&resolved, &mut lane);
+    let outcome = listeners::direct(&resolved, &mut lane);
+    balancer::adorn(&resolved, &mut lane);
+    listeners::tidy(&resolved, &outcome, &mut lane);
+    let settled = lane.steps.is_empty();
+    balancer::retire(&resolved, settled, &mut lane);
+    groups::retire(&resolved, &outcome, &mut lane);
+    lane
+}
+
+/// The way to nothing, for a stack that nobody wishes any more.
+pub(super) fn remove(id: &StackId, standing: &Standing, incomplete: Option<&str>) -> Lane {
+    let mut lane = Lane::of(id);
+    let keys = standing.load_balancers.keys().map(|name| Key::LoadBalancer(name.clone()));
+    let some = standing.target_groups.keys().map(|name| Key::TargetGroup(name.clone()));
+    if let (Some(why), Some(key)) = (incomplete, keys.chain(some).next()) {
+        lane.block(
+            key,
+            format!("no Ingress wishes it, but {why}"),
+            "mend what cannot be read first",
+        );
+        return lane;
+    }
+    for balancer in standing.load_balancers.values() {
+        if !may_go(balancer, &mut lane) {
+            return lane;
+        }
+    }
+    let reason = "no Ingress wishes it any more";
+    for name in standing.load_balancers.keys() {
+        lane.step(Key::LoadBalancer(name.clone()), Op::DeleteLoadBalancer, reason);
+    }
+    for name in standing.target_groups.keys() {
+        lane.step(Key::TargetGroup(name.clone()), Op::DeleteTargetGroup, reason);
+    }
+    for name in standing.security_groups.keys() {
+        lane.step(Key::SecurityGroup(name.clone()), Op::DeleteSecurityGroup, reason);
+    }
+    lane
+}
+
+/// Whether a load balancer may be deleted; if not, says so.
+pub(super) fn may_go(balancer: &LoadBalancer, lane: &mut Lane) -> bool {
+    let key = Key::LoadBalancer(balancer.name.clone());
+    if balancer.attributes.get(PROTECTION).is_some_and(|value| value == "true") {
+        let advice = format!("set {PROTECTION}=false if it may be deleted");
+        lane.block(key, "it is to go, but deletion protection is on", advice);
+        return false;
+    }
+    let strange = balancer.listeners.values().any(|listener| !listener.foreign.is_empty());
+    if strange || !balancer.foreign.is_empty() {
+        let reason = "it is to go, but it has listeners or rules that are not ours";
+        lane.block(key, reason, "remove these if it may be deleted");
+        return false;
+    }
+    true
+}

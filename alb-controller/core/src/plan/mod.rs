@@ -1,0 +1,171 @@
+//! The way from what is there to what is wished, as a value: steps, what is in the way, and what
+//! takes its time.
+//!
+//! The order within a stack: what others need is made first, and filled; then rules are pointed to
+//! it; then goes what nothing points to any more.
+
+mod balancer;
+mod groups;
+mod lane;
+mod listeners;
+mod resolve;
+mod rules;
+mod shared;
+mod show;
+pub(crate) mod slots;
+mod step;
+
+pub use step::{Effect, ListenerChange, Op, Risk, Step};
+
+use crate::{
+    goal::{Desired, Observed, Standing},
+    id::{Key, StackId},
+};
+use lane::Lane;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use std::fmt;
+
+/// Something that is wished and not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// The stack it is about; nothing for what all have in common.
+    pub stack: Option<StackId>,
+    /// What stays as it is.
+    pub key: Key,
+    /// Why.
+    pub reason: String,
+    /// What a user can do about it.
+    pub advice: String,
+}
+
+/// Something that only time can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pending {
+    /// The stack it is about.
+    pub stack: Option<StackId>,
+    /// What is waited for.
+    pub key: Key,
+    /// What happens there.
+    pub reason: String,
+}
+
+/// All that is to be done, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Steps, those of a stack together. A step may be taken when all before it in its stack, and
+    /// all that belong to none, are done.
+    pub steps: Vec<Step>,
+    /// What is wished and not done.
+    pub blocked: Vec<Blocked>,
+    /// What will go on by itself; another plan is needed then.
+    pub pending: Vec<Pending>,
+}
+
+/// How many of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Things that appear.
+    pub create: usize,
+    /// Changes to things.
+    pub change: usize,
+    /// Things that go.
+    pub delete: usize,
+    /// Steps among these that put one thing in place of another, or remove a load balancer.
+    pub replace: usize,
+    /// Wishes that are not fulfilled.
+    pub blocked: usize,
+    /// Things that take their time.
+    pub pending: usize,
+}
+
+/// Finds the way.
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan::default();
+    let nothing = Standing::default();
+    plan.append(shared::prepare(desired, observed));
+    for (id, stack) in &desired.stacks {
+        let standing = observed.stacks.get(id).unwrap_or(&nothing);
+        plan.append(lane::build(stack, standing));
+    }
+    for (id, standing) in &observed.stacks {
+        if !desired.stacks.contains_key(id) && !desired.held.contains(id) {
+            plan.append(lane::remove(id, standing, desired.incomplete.as_deref()));
+        }
+    }
+    let last = shared::clean_up(desired, observed, &plan.steps);
+    plan.append(last);
+    plan
+}
+
+impl Plan {
+    /// Whether there is nothing to do now.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether there is nothing to do now and nothing to wait for.
+    pub fn is_settled(&self) -> bool {
+        self.steps.is_empty() && self.pending.is_empty()
+    }
+
+    /// How many of what.
+    pub fn summary(&self) -> Summary {
+        let count = |effect| self.steps.iter().filter(|step| step.op.effect() == effect).count();
+        Summary {
+            create: count(Effect::Create),
+            change: count(Effect::Change),
+            delete: count(Effect::Delete),
+            replace: self.steps.iter().filter(|step| step.risk == Risk::Replace).count(),
+            blocked: self.blocked.len(),
+            pending: self.pending.len(),
+        }
+    }
+
+    fn append(&mut self, lane: Lane) {
+        let Lane { stack: _, steps, blocked, pending } = lane;
+        self.steps.extend(steps);
+        self.blocked.extend(blocked);
+        self.pending.extend(pending);
+    }
+}
+
+/// Summary, steps, what is blocked and what is pending.
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut plan = serializer.serialize_struct("Plan", 4)?;
+        plan.serialize_field("summary", &self.summary())?;
+        plan.serialize_field("steps", &self.steps)?;
+        plan.serialize_field("blocked", &self.blocked)?;
+        plan.serialize_field("pending", &self.pending)?;
+        plan.end()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { create, change, delete, replace, blocked, pending } = self;
+        if [create, change, delete, blocked, pending].into_iter().all(|count| *count == 0) {
+            return f.write_str("nothing to do");
+        }
+        write!(f, "{create} to create, {change} to change, {delete} to delete")?;
+        for (count, what) in [(replace, "replacing"), (blocked, "blocked"), (pending, "pending")] {
+            if *count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stack: _, key, reason, advice } = self;
+        write!(f, "blocked: {} {key}: {reason}; {advice}", key.noun())
+    }
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "waiting: {} {}: {}", self.key.noun(), self.key, self.reason)
+    }
+}

@@ -1,0 +1,71 @@
+//! What all stacks have in common: the security group that their load balancers bear, and the doors
+//! that are open to it where targets are.
+
+use super::{
+    groups,
+    lane::Lane,
+    step::{Op, Step},
+};
+use crate::{
+    goal::{Desired, Observed},
+    id::Key,
+    stack::{Ingress, LoadBalancer, SecurityGroupRef},
+};
+use std::collections::BTreeSet;
+
+/// Makes the group and opens the doors.
+pub(super) fn prepare(desired: &Desired, observed: &Observed) -> Lane {
+    let mut lane = Lane::default();
+    if let Some(wish) = &desired.shared {
+        groups::open(wish, observed.shared.as_ref(), &mut lane);
+    }
+    let nothing = BTreeSet::new();
+    for (group, wish) in &desired.doors {
+        let there = observed.doors.get(group).unwrap_or(&nothing);
+        let missing: BTreeSet<Ingress> = wish.difference(there).cloned().collect();
+        if !missing.is_empty() {
+            let key = Key::ForeignSecurityGroup(group.clone());
+            lane.step(key, Op::Authorize(missing), "targets in it are sent requests");
+        }
+    }
+    lane
+}
+
+/// Closes doors and deletes the group, when nothing can need them after `steps`.
+pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -> Lane {
+    let mut lane = Lane::default();
+    if desired.incomplete.is_some() || !desired.held.is_empty() {
+        return lane;
+    }
+    let nothing = BTreeSet::new();
+    for (group, there) in &observed.doors {
+        let wish = desired.doors.get(group).unwrap_or(&nothing);
+        let idle =
+            |door: &&Ingress| desired.uncertain_ports.range(door.from..=door.to).next().is_none();
+        let surplus: BTreeSet<Ingress> = there.difference(wish).filter(idle).cloned().collect();
+        if !surplus.is_empty() {
+            let key = Key::ForeignSecurityGroup(group.clone());
+            lane.step(key, Op::Revoke(surplus), "no target in it is sent requests there");
+        }
+    }
+    if let (None, Some(found)) = (&desired.shared, &observed.shared)
+        && !is_borne(&found.name, observed, steps)
+    {
+        let key = Key::SecurityGroup(found.name.clone());
+        lane.step(key, Op::DeleteSecurityGroup, "no load balancer bears it any more");
+    }
+    lane
+}
+
+/// Whether some load balancer still bears the group after `steps`.
+fn is_borne(group: &str, observed: &Observed, steps: &[Step]) -> bool {
+    let own = SecurityGroupRef::Ours(group.to_owned());
+    let loses = |balancer: &LoadBalancer| {
+        let key = Key::LoadBalancer(balancer.name.clone());
+        let ends = |op: &Op| matches!(op, Op::DeleteLoadBalancer | Op::SetSecurityGroups(_));
+        steps.iter().any(|step| step.key == key && ends(&step.op))
+    };
+    let mut balancers =
+        observed.stacks.values().flat_map(|standing| standing.load_balancers.values());
+    balancers.any(|balancer| balancer.security_groups.contains(&own) && !loses(balancer))
+}

@@ -1,0 +1,363 @@
+//! Rules: which requests, and what becomes of them.
+
+use crate::tags::{self, Tags};
+use std::fmt;
+
+/// One rule of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// All must hold; of each, one value must.
+    pub conditions: Vec<Condition>,
+    /// What becomes of the request.
+    pub action: Action,
+    /// What is rewritten on its way.
+    pub transforms: Vec<Transform>,
+    /// All its tags.
+    pub tags: Tags,
+}
+
+impl Rule {
+    /// The Ingress it comes from, `namespace/name`, if a tag says so.
+    pub fn owner(&self) -> Option<&str> {
+        self.tags.get(tags::OWNER).map(String::as_str)
+    }
+
+    /// Its conditions in a form that depends on nothing but their content.
+    pub fn normal_conditions(&self) -> Vec<Condition> {
+        let mut conditions: Vec<_> = self.conditions.iter().map(Condition::normal).collect();
+        conditions.sort();
+        conditions
+    }
+
+    /// Whether both do the same with a request.
+    pub fn acts_like(&self, other: &Self) -> bool {
+        let transforms = |rule: &Self| {
+            let mut transforms = rule.transforms.clone();
+            transforms.sort();
+            transforms
+        };
+        self.action.equals(&other.action) && transforms(self) == transforms(other)
+    }
+
+    /// How many values its conditions have together.
+    pub fn values(&self) -> usize {
+        self.conditions.iter().map(Condition::len).sum()
+    }
+}
+
+/// Text with `*` and `?`, or regular expressions; one of them must match.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Patterns {
+    /// `*` is any number of characters, `?` is one.
+    Text(Vec<String>),
+    /// Regular expressions.
+    Regex(Vec<String>),
+}
+
+impl Patterns {
+    /// The patterns, whichever they are.
+    pub fn values(&self) -> &[String] {
+        match self {
+            Self::Text(values) | Self::Regex(values) => values,
+        }
+    }
+}
+
+/// One pair of a query string.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryPair {
+    /// The key; any, if absent.
+    pub key: Option<String>,
+    /// The value.
+    pub value: String,
+}
+
+/// What a rule asks of a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// The host, in any case.
+    Host(Patterns),
+    /// The path, without the query.
+    Path(Patterns),
+    /// A header's value, in any case.
+    Header {
+        /// Name of the header.
+        name: String,
+        /// Its values.
+        values: Patterns,
+    },
+    /// The method.
+    Method(Vec<String>),
+    /// A pair of the query string.
+    Query(Vec<QueryPair>),
+    /// The peer's address.
+    SourceIp(Vec<String>),
+}
+
+impl Condition {
+    /// How many values it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Host(values) | Self::Path(values) | Self::Header { values, .. } => {
+                values.values().len()
+            }
+            Self::Method(values) | Self::SourceIp(values) => values.len(),
+            Self::Query(pairs) => pairs.len(),
+        }
+    }
+
+    /// Whether it has no value, and so can match nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn normal(&self) -> Self {
+        fn sorted<T: Clone + Ord>(values: &[T]) -> Vec<T> {
+            let mut values = values.to_vec();
+            values.sort();
+            values
+        }
+        let patterns = |patterns: &Patterns| match patterns {
+            Patterns::Text(values) => Patterns::Text(sorted(values)),
+            Patterns::Regex(values) => Patterns::Regex(sorted(values)),
+        };
+        match self {
+            Self::Host(values) => Self::Host(patterns(values)),
+            Self::Path(values) => Self::Path(patterns(values)),
+            Self::Header { name, values } => {
+                Self::Header { name: name.clone(), values: patterns(values) }
+            }
+            Self::Method(values) => Self::Method(sorted(values)),
+            Self::Query(pairs) => Self::Query(sorted(pairs)),
+            Self::SourceIp(values) => Self::SourceIp(sorted(values)),
+        }
+    }
+}
+
+/// A target group that is forwarded to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TargetGroupRef {
+    /// One of ours, by name.
+    Ours(String),
+    /// One that somebody else looks after, by ARN, as the user wrote it.
+    Foreign(String),
+}
+
+impl TargetGroupRef {
+    /// Name of the group, if it is ours.
+    pub fn ours(&self) -> Option<&str> {
+        match self {
+            Self::Ours(name) => Some(name),
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
+/// One of the groups that requests are divided among.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share {
+    /// The group.
+    pub group: TargetGroupRef,
+    /// Its part of all weights. Of a lone group it means nothing.
+    pub weight: u16,
+}
+
+/// Where requests are forwarded to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The groups.
+    pub shares: Vec<Share>,
+    /// For how many seconds a client stays with its group.
+    pub stickiness: Option<u32>,
+}
+
+/// Where clients are sent to. All fields may have placeholders such as `#{host}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// Of the new URL.
+    pub protocol: String,
+    /// Of the new URL.
+    pub host: String,
+    /// Of the new URL.
+    pub port: String,
+    /// Of the new URL.
+    pub path: String,
+    /// Of the new URL.
+    pub query: String,
+    /// `HTTP_301` or `HTTP_302`.
+    pub status: String,
+}
+
+/// All of the URL stays as it is.
+impl Default for Redirect {
+    fn default() -> Self {
+        Self {
+            protocol: "#{protocol}".to_owned(),
+            host: "#{host}".to_owned(),
+            port: "#{port}".to_owned(),
+            path: "/#{path}".to_owned(),
+            query: "#{query}".to_owned(),
+            status: "HTTP_301".to_owned(),
+        }
+    }
+}
+
+/// What the load balancer answers by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FixedResponse {
+    /// The status, such as `404`.
+    pub status: String,
+    /// The content type.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes on.
+    Forward(Forward),
+    /// The client is sent elsewhere.
+    Redirect(Redirect),
+    /// It is answered here.
+    Fixed(FixedResponse),
+    /// Something that we never make: a kind of action, for instance `authenticate-oidc`.
+    Unknown(String),
+}
+
+impl Action {
+    /// A plain answer with `status`, and `body` if there is one to give.
+    pub fn answer(status: u16, body: Option<&str>) -> Self {
+        Self::Fixed(FixedResponse {
+            status: status.to_string(),
+            content_type: Some("text/plain".to_owned()),
+            body: body.map(str::to_owned),
+        })
+    }
+
+    /// A forward to one group.
+    pub fn forward(group: TargetGroupRef) -> Self {
+        Self::Forward(Forward { shares: vec![Share { group, weight: 1 }], stickiness: None })
+    }
+
+    /// Names of the groups of ours that it sends to.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let shares = match self {
+            Self::Forward(forward) => forward.shares.as_slice(),
+            Self::Redirect(_) | Self::Fixed(_) | Self::Unknown(_) => &[],
+        };
+        shares.iter().filter_map(|share| share.group.ours())
+    }
+
+    /// Gives groups of ours the names that `rename` knows for them.
+    pub fn rename_groups(&mut self, rename: impl Fn(&str) -> Option<String>) {
+        if let Self::Forward(forward) = self {
+            for share in &mut forward.shares {
+                if let Some(name) = share.group.ours().and_then(&rename) {
+                    share.group = TargetGroupRef::Ours(name);
+                }
+            }
+        }
+    }
+
+    /// Whether both do the same: groups in any order, and the weight of a lone one left aside.
+    pub fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Forward(one), Self::Forward(other)) => {
+                let normal = |forward: &Forward| {
+                    let mut shares = forward.shares.clone();
+                    shares.sort();
+                    if let [only] = shares.as_mut_slice() {
+                        only.weight = 1;
+                    }
+                    shares
+                };
+                normal(one) == normal(other) && one.stickiness == other.stickiness
+            }
+            _ => self == other,
+        }
+    }
+}
+
+/// A replacement by regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rewrite {
+    /// What is replaced.
+    pub regex: String,
+    /// By what; `$1` is the first group.
+    pub replace: String,
+}
+
+/// What is rewritten before a request is forwarded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transform {
+    /// Path and query.
+    Url(Vec<Rewrite>),
+    /// The host header.
+    Host(Vec<Rewrite>),
+}
+
+/// Such as `host a.example.com and path /x or /x/*`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, condition) in self.conditions.iter().enumerate() {
+            let and = if index == 0 { "" } else { " and " };
+            write!(f, "{and}{condition}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(values) => write!(f, "host {values}"),
+            Self::Path(values) => write!(f, "path {values}"),
+            Self::Header { name, values } => write!(f, "header {name} {values}"),
+            Self::Method(values) => write!(f, "method {}", values.join(" or ")),
+            Self::Query(pairs) => {
+                let pairs: Vec<_> = pairs.iter().map(QueryPair::to_string).collect();
+                write!(f, "query {}", pairs.join(" or "))
+            }
+            Self::SourceIp(values) => write!(f, "source {}", values.join(" or ")),
+        }
+    }
+}
+
+impl fmt::Display for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(values) => f.write_str(&values.join(" or ")),
+            Self::Regex(values) => write!(f, "~{}", values.join(" or ~")),
+        }
+    }
+}
+
+impl fmt::Display for QueryPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key.as_deref().unwrap_or("*"), self.value)
+    }
+}
+
+/// Such as `forward to k8s-app-web-0123456789`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forward(forward) => {
+                let many = forward.shares.len() > 1;
+                let shares = forward.shares.iter().map(|Share { group, weight }| {
+                    let (TargetGroupRef::Ours(name) | TargetGroupRef::Foreign(name)) = group;
+                    if many { format!("{name} ({weight})") } else { name.clone() }
+                });
+                write!(f, "forward to {}", shares.collect::<Vec<_>>().join(", "))
+            }
+            Self::Redirect(redirect) => {
+                let Redirect { protocol, host, port, path, query, status } = redirect;
+                write!(f, "redirect to {protocol}://{host}:{port}{path}?{query} ({status})")
+            }
+            Self::Fixed(fixed) => write!(f, "answer {}", fixed.status),
+            Self::Unknown(kind) => write!(f, "{kind}"),
+        }
+    }
+}
