@@ -5,5 +5,6 @@
 pub mod args;
 pub mod commands;
 pub mod echo;
+pub mod furnish;
 pub mod output;
 pub mod signal;
