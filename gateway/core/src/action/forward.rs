@@ -11,6 +11,9 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 pub struct Forward {
     /// Never empty; weights are relative, none is zero.
     pub destinations: Vec<Destination>,
+    /// The rule has several destinations as written, even if only one has a weight.
+    #[serde(skip)]
+    pub weighted: bool,
     /// Sum of the destinations' weights.
     #[serde(skip)]
     pub total_weight: u64,
@@ -280,6 +283,7 @@ mod tests {
         };
         Forward {
             destinations: vec![destination(1), destination(3)],
+            weighted: true,
             total_weight: 4,
             rewrite: Rewrite { path, authority: None },
             timeout: None,

@@ -66,13 +66,15 @@ fn forward(
             .collect::<Vec<_>>()
     });
     let mut headers = headers;
-    if let [lone] = destinations.as_mut_slice() {
+    let weighted = rule.route.len() > 1;
+    if let ([lone], false) = (destinations.as_mut_slice(), weighted) {
         headers = joined(headers, std::mem::take(&mut lone.headers));
     }
     let total_weight = destinations.iter().map(|destination| u64::from(destination.weight)).sum();
     let retry = field.of("retries", |field| retry(rule.retries.as_ref(), field));
     (!destinations.is_empty()).then(|| Forward {
         destinations,
+        weighted,
         total_weight,
         rewrite,
         timeout: rule.timeout.as_ref().and_then(Duration::get).filter(|time| !time.is_zero()),
