@@ -14,7 +14,7 @@ build: setup
 	cargo build --release --locked -p edgeway -p edgeway-gateway -p edgeway-alb-controller
 
 ## test: every test
-test: setup
+test:
 	./tests/run
 
 ## bench: programs that measure; never part of the tests
