@@ -1,0 +1,205 @@
+//! From configuration to the table that serves: compile, swap, report.
+//!
+//! The channel of the source is what settles changes: while one set is compiled, those that come in
+//! meanwhile replace one another.
+
+use crate::{
+    last_good::{LastGood, Outcome},
+    snapshot::Snapshot,
+};
+use edgeway_api::{Objects, Problem};
+use edgeway_core::{Workload, table::Table};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+/// How often tables that were replaced are looked at: the last request that uses one may take long.
+const RETIRE: Duration = Duration::from_secs(1);
+
+/// What became of the newest configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Counts the configurations that were put in force; 0 before the first.
+    pub generation: u64,
+    /// Everything that is wrong with it, sorted.
+    pub problems: Vec<Problem>,
+    /// How many objects it was made of.
+    pub objects: usize,
+    /// How long it took to compile.
+    pub compiled_in: Duration,
+}
+
+/// Puts every new configuration of `latest` in force, and tells so in `report`, until its source
+/// ends.
+///
+/// Only what is sent after `latest` was made counts: the value that a channel begins with is no
+/// configuration.
+pub async fn publish(
+    mut latest: watch::Receiver<Arc<Objects>>,
+    workload: Workload,
+    snapshot: Snapshot,
+    report: watch::Sender<Arc<Report>>,
+) {
+    let workload = Arc::new(workload);
+    let mut good = LastGood::default();
+    let mut retired = Retired::default();
+    let mut generation = 0;
+    loop {
+        tokio::select! {
+            changed = latest.changed() => if changed.is_err() { return },
+            () = retired.wait() => {
+                retired.drop_unused().await;
+                continue;
+            }
+        }
+        let objects = Arc::clone(&latest.borrow_and_update());
+        let start = Instant::now();
+        let Some(outcome) = compiled(&good, &objects, &workload).await else { continue };
+        let compiled_in = start.elapsed();
+        good = outcome.good;
+        retired.tables.push(snapshot.swap(Arc::new(outcome.table)));
+        generation += 1;
+        let (count, problems) = (objects.count(), outcome.problems);
+        report.send_replace(Arc::new(Report { generation, problems, objects: count, compiled_in }));
+    }
+}
+
+/// Compiles on a thread that no request waits for. `None` if that broke down, in which case what
+/// serves goes on.
+async fn compiled(
+    good: &LastGood,
+    objects: &Arc<Objects>,
+    workload: &Arc<Workload>,
+) -> Option<Outcome> {
+    let (good, objects, workload) = (good.clone(), Arc::clone(objects), Arc::clone(workload));
+    spawn_blocking(move || good.compile(&objects, &workload))
+        .await
+        .inspect_err(|error| {
+            tracing::error!(%error, "the configuration broke the compiler; the one before serves on");
+        })
+        .ok()
+}
+
+/// Tables that were replaced. Dropping a large one takes long, so it is done here, once the last
+/// request has let go of it.
+#[derive(Debug, Default)]
+struct Retired {
+    tables: Vec<Arc<Table>>,
+}
+
+impl Retired {
+    /// Returns when it is time to look; never if there is nothing to look at.
+    async fn wait(&self) {
+        if self.tables.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        sleep(RETIRE).await;
+    }
+
+    async fn drop_unused(&mut self) {
+        let (unused, used) = self.tables.drain(..).partition(|table| Arc::strong_count(table) == 1);
+        self.tables = used;
+        let unused: Vec<Arc<Table>> = unused;
+        // Nothing is left to do if the runtime ends meanwhile.
+        let _ = spawn_blocking(move || drop(unused)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, publish};
+    use crate::snapshot::Snapshot;
+    use edgeway_api::{Objects, manifest};
+    use edgeway_core::{Workload, table::Table};
+    use std::{
+        sync::{Arc, Weak},
+        time::Duration,
+    };
+    use tokio::{sync::watch, task::JoinHandle};
+
+    struct Trial {
+        latest: watch::Sender<Arc<Objects>>,
+        snapshot: Snapshot,
+        report: watch::Receiver<Arc<Report>>,
+        running: JoinHandle<()>,
+    }
+
+    impl Trial {
+        fn start() -> Self {
+            let (latest, receiver) = watch::channel(Arc::default());
+            let (sender, report) = watch::channel(Arc::default());
+            let snapshot = Snapshot::default();
+            let running =
+                tokio::spawn(publish(receiver, Workload::default(), snapshot.clone(), sender));
+            Self { latest, snapshot, report, running }
+        }
+
+        async fn send(&mut self, text: &str) -> Arc<Report> {
+            let mut objects = Objects::default();
+            manifest::read(text, "f.yaml", &mut objects);
+            self.latest.send_replace(Arc::new(objects));
+            self.report.changed().await.unwrap();
+            Arc::clone(&self.report.borrow_and_update())
+        }
+    }
+
+    fn gateway(port: u16) -> String {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: a, namespace: \
+             istio-system}}\nspec: {{selector: {{istio: ingressgateway}}, servers: [{{port: {{number: \
+             {port}, name: http, protocol: HTTP}}, hosts: ['*']}}]}}\n"
+        )
+    }
+
+    fn ports(table: &Table) -> Vec<u16> {
+        table.listeners.iter().map(|listener| listener.id.port).collect()
+    }
+
+    #[tokio::test]
+    async fn each_configuration_is_put_in_force_and_reported() {
+        let mut trial = Trial::start();
+        let report = trial.send(&gateway(80)).await;
+        assert_eq!((report.generation, report.objects, report.problems.len()), (1, 1, 0));
+        assert_eq!(ports(&trial.snapshot.load()), [80]);
+        let report = trial.send(&(gateway(81) + "---\nkind: [\n")).await;
+        assert_eq!((report.generation, report.objects, report.problems.len()), (2, 1, 1));
+        assert_eq!(ports(&trial.snapshot.load()), [81]);
+        drop(trial.latest);
+        trial.running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_rejected_edit_keeps_the_table_and_is_reported() {
+        let mut trial = Trial::start();
+        trial.send(&gateway(80)).await;
+        let report = trial.send(&gateway(0)).await;
+        assert_eq!(ports(&trial.snapshot.load()), [80]);
+        assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+        assert!(report.problems[0].message.contains("keeps serving"), "{:?}", report.problems);
+    }
+
+    #[tokio::test]
+    async fn what_a_channel_begins_with_is_no_configuration() {
+        let trial = Trial::start();
+        tokio::task::yield_now().await;
+        assert_eq!(trial.report.borrow().generation, 0);
+    }
+
+    #[tokio::test]
+    async fn a_table_is_dropped_when_the_last_request_let_go_of_it() {
+        let mut trial = Trial::start();
+        trial.send(&gateway(80)).await;
+        let request = trial.snapshot.load();
+        let table: Weak<Table> = Arc::downgrade(&request);
+        trial.send(&gateway(81)).await;
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(Weak::strong_count(&table) == 2, "the request and the list of retired tables");
+        drop(request);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(Weak::strong_count(&table), 0);
+    }
+}

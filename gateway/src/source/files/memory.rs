@@ -1,0 +1,215 @@
+//! What each file said last, so that a broken edit changes nothing: no I/O here.
+
+use edgeway_api::{ObjectRef, Objects, Problem, Severity, manifest};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+};
+
+/// Added to what is wrong with an object or a file whose older version stands in for it.
+const KEEPS_SERVING: &str = "; the version before keeps serving";
+
+/// What is found at a path.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// A file's text.
+    Text(String),
+    /// A file or folder that cannot be read, and why.
+    Unreadable(String),
+    /// A path that was given by name and is not there any more.
+    Gone,
+}
+
+/// All files as they were read last.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    files: Vec<(PathBuf, Said)>,
+    is_settled: bool,
+}
+
+/// What a file said.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    found: Option<Found>,
+    /// What it says now.
+    fresh: Objects,
+    /// What it said before, as far as it stands in for what is broken now.
+    kept: Objects,
+}
+
+/// Enough of a content to see whether another is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    Blank,
+    Text(u64),
+    Unreadable(String),
+    Gone,
+}
+
+impl Memory {
+    /// Whether a file that had text is blank or gone now. That may be a moment between an editor's
+    /// two steps.
+    pub(super) fn is_between(&self, contents: &[(PathBuf, Content)]) -> bool {
+        let filled = contents.iter().filter(|(_, content)| match found(content) {
+            Found::Text(_) | Found::Unreadable(_) => true,
+            Found::Blank | Found::Gone => false,
+        });
+        let filled: BTreeSet<&Path> = filled.map(|(path, _)| path.as_path()).collect();
+        let mut had_text = self.files.iter().filter_map(|(path, said)| {
+            matches!(said.found, Some(Found::Text(_))).then_some(path.as_path())
+        });
+        had_text.any(|path| !path.ancestors().any(|path| filled.contains(path)))
+    }
+
+    /// The whole configuration, from what is found at all paths, in order; `None` if nothing
+    /// changed.
+    pub(super) fn settle(&mut self, contents: Vec<(PathBuf, Content)>) -> Option<Objects> {
+        let mut before: BTreeMap<PathBuf, Said> = self.files.drain(..).collect();
+        let mut changed = !self.is_settled;
+        for (path, content) in with_insides(contents, &before) {
+            let last = before.remove(&path).unwrap_or_default();
+            let said = if last.found.as_ref() == Some(&found(&content)) {
+                last
+            } else {
+                changed = true;
+                last.followed_by(&path, &content)
+            };
+            self.files.push((path, said));
+        }
+        self.is_settled = true;
+        (changed || !before.is_empty()).then(|| self.whole())
+    }
+
+    /// First what all files say now; then what is kept, unless another file says it now.
+    fn whole(&self) -> Objects {
+        let mut whole = Objects::default();
+        for (_, said) in &self.files {
+            whole.absorb(said.fresh.clone());
+        }
+        for (_, said) in &self.files {
+            let mut kept = said.kept.clone();
+            kept.retain(|object| !whole.origins.contains_key(object));
+            whole.absorb(kept);
+        }
+        whole
+    }
+}
+
+/// If a folder cannot be read, neither can the files that were in it.
+fn with_insides(
+    contents: Vec<(PathBuf, Content)>,
+    before: &BTreeMap<PathBuf, Said>,
+) -> Vec<(PathBuf, Content)> {
+    let listed: BTreeSet<PathBuf> = contents.iter().map(|(path, _)| path.clone()).collect();
+    let mut all = Vec::new();
+    for (path, content) in contents {
+        if let Content::Unreadable(_) = content {
+            let inside =
+                before.keys().filter(|file| file.starts_with(&path) && !listed.contains(*file));
+            all.extend(inside.map(|file| (file.clone(), content.clone())));
+        }
+        all.push((path, content));
+    }
+    all
+}
+
+impl Said {
+    /// What the file says now that `content` is found, having said `self` before.
+    fn followed_by(self, path: &Path, content: &Content) -> Self {
+        let origin = path.display().to_string();
+        let found = Some(found(content));
+        let mut fresh = Objects::default();
+        let defect = |code, message: String, advice: &str| Problem {
+            origin: origin.clone(),
+            ..Problem::error(manifest::file(&origin), "", code).message(message).advice(advice)
+        };
+        let kept = match content {
+            Content::Text(text) => {
+                manifest::read(text, &origin, &mut fresh);
+                self.standing_in(&mut fresh)
+            }
+            Content::Unreadable(why) => {
+                let message = format!("it cannot be read: {why}{KEEPS_SERVING}");
+                fresh.defects.push(defect("unreadable-file", message, "look at its permissions"));
+                self.all()
+            }
+            Content::Gone => {
+                let message = "it is not there any more, and its objects are gone with it".into();
+                fresh.defects.push(defect(
+                    "missing-file",
+                    message,
+                    "put it back, or stop naming it",
+                ));
+                Objects::default()
+            }
+        };
+        Self { found, fresh, kept }
+    }
+
+    /// The objects that stand in for what is broken in `fresh`, whose defects then say so.
+    ///
+    /// A broken object that tells its name is replaced by the one of that name. A broken document
+    /// that does not could have held any of the objects that are missing: all of them stay, for as
+    /// long as it is broken.
+    fn standing_in(&self, fresh: &mut Objects) -> Objects {
+        let mut kept = self.all();
+        let (here, known) = (fresh.references(), kept.references());
+        let broken = || fresh.defects.iter().filter(|defect| is_loss(defect, &here));
+        let named: BTreeSet<ObjectRef> =
+            broken().map(|defect| &defect.object).filter(|o| known.contains(o)).cloned().collect();
+        let nameless = || broken().filter(|defect| !known.contains(&defect.object));
+        let is_old = |defect: &Problem| self.fresh.defects.iter().any(|old| is_same(defect, old));
+        let (any, any_new) = (nameless().next().is_some(), nameless().any(|d| !is_old(d)));
+        let still_kept = self.kept.references();
+        kept.retain(|object| {
+            let may_be_in_there = any && (any_new || still_kept.contains(object));
+            !here.contains(object) && (named.contains(object) || may_be_in_there)
+        });
+        let stand_in = kept.references();
+        let more = stand_in.difference(&named).next().is_some();
+        for defect in fresh.defects.iter_mut().filter(|defect| is_loss(defect, &here)) {
+            if stand_in.contains(&defect.object) || (more && !known.contains(&defect.object)) {
+                defect.message.push_str(KEEPS_SERVING);
+            }
+        }
+        kept
+    }
+
+    /// Everything that counts as said by the file.
+    fn all(&self) -> Objects {
+        let mut all = self.fresh.clone();
+        all.defects.clear();
+        all.absorb(self.kept.clone());
+        all
+    }
+}
+
+/// Whether an object is missing because of `defect`. A kind that is not supported never was there.
+fn is_loss(defect: &Problem, here: &BTreeSet<ObjectRef>) -> bool {
+    defect.severity == Severity::Error
+        && !matches!(defect.code, "kind-not-supported" | "duplicate-object")
+        && !here.contains(&defect.object)
+}
+
+/// Whether `old` is the same defect, perhaps in another line, and with a note added.
+fn is_same(new: &Problem, old: &Problem) -> bool {
+    (&new.object, &new.field, new.code) == (&old.object, &old.field, old.code)
+        && old.message.starts_with(&new.message)
+}
+
+fn found(content: &Content) -> Found {
+    match content {
+        Content::Text(text) if text.trim().is_empty() => Found::Blank,
+        Content::Text(text) => {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            Found::Text(hasher.finish())
+        }
+        Content::Unreadable(why) => Found::Unreadable(why.clone()),
+        Content::Gone => Found::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests;
