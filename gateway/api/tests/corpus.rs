@@ -65,6 +65,18 @@ fn the_samples_of_istio_are_read() {
 }
 
 #[test]
+fn our_own_examples_are_read_without_a_word() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut count = 0;
+    for path in manifests(&examples) {
+        let objects = read(&path);
+        assert_eq!(objects.defects, []);
+        count += objects.count();
+    }
+    assert!(count > 20, "{count} objects");
+}
+
+#[test]
 fn what_istio_calls_valid_is_read() {
     let Some(validation) = corpus("istio/validation") else { return };
     let ours = ["destinationrule", "serviceentry", "workloadentry"];
