@@ -5,21 +5,21 @@ use std::borrow::Cow;
 /// A refused call, as the caller sees it on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", code.name())]
-pub struct AwsError {
+pub(crate) struct AwsError {
     /// Which refusal it is; clients decide by this alone.
-    pub code: Code,
+    pub(crate) code: Code,
     /// Text for a person.
-    pub message: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
 }
 
 impl AwsError {
     /// A refusal with the given code.
-    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into() }
     }
 
     /// The commonest answer of the load balancing service to a bad argument.
-    pub fn validation(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn validation(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::ValidationError, message)
     }
 }
@@ -28,17 +28,16 @@ macro_rules! codes {
     ($($name:ident => $text:literal, $status:literal;)*) => {
         /// The error codes that this stand-in can answer with.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the names are AWS's own and say it")]
-        pub enum Code { $($name,)* }
+        pub(crate) enum Code { $($name,)* }
 
         impl Code {
             /// The code as it stands on the wire.
-            pub const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
 
             /// The HTTP status that goes with it.
-            pub const fn status(self) -> u16 {
+            pub(crate) const fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
             }
         }
@@ -54,6 +53,7 @@ codes! {
     DuplicateTagKeys => "DuplicateTagKeys", 400;
     DuplicateTargetGroupName => "DuplicateTargetGroupName", 400;
     IncompatibleProtocols => "IncompatibleProtocols", 400;
+    InternalFailure => "InternalFailure", 500;
     InvalidAction => "InvalidAction", 400;
     InvalidConfigurationRequest => "InvalidConfigurationRequest", 400;
     InvalidGroupDuplicate => "InvalidGroup.Duplicate", 400;
@@ -68,7 +68,6 @@ codes! {
     InvalidPermissionNotFound => "InvalidPermission.NotFound", 400;
     InvalidScheme => "InvalidScheme", 400;
     InvalidSecurityGroup => "InvalidSecurityGroup", 400;
-    InvalidSubnet => "InvalidSubnet", 400;
     InvalidSubnetNotFound => "InvalidSubnetID.NotFound", 400;
     InvalidTarget => "InvalidTarget", 400;
     InvalidVpcNotFound => "InvalidVpcID.NotFound", 400;
@@ -101,7 +100,6 @@ codes! {
     TooManyUniqueTargetGroupsPerLoadBalancer => "TooManyUniqueTargetGroupsPerLoadBalancer", 400;
     TrustStoreNotFound => "TrustStoreNotFound", 400;
     UnknownOperation => "UnknownOperationException", 400;
-    UnsupportedProtocol => "UnsupportedProtocol", 400;
     ValidationError => "ValidationError", 400;
     ValidationException => "ValidationException", 400;
     WafNonexistentItem => "WAFNonexistentItemException", 400;

@@ -1,9 +1,42 @@
 //! An application load balancer on a laptop: the AWS API that makes one, and the sockets behind it.
+//!
+//! [`LocalAlb::start`] opens an endpoint that answers like AWS for load balancing (and for the
+//! little of EC2, ACM, STS, tagging, WAF and Shield that a controller asks for). What is made
+//! there works: listeners are ports of this machine, rules are evaluated, targets are checked.
+//!
+//! * `state`: the account as plain data; a call is a function of it.
+//! * `api`: the operations, one file for each family.
+//! * `wire`: Query and JSON in, XML and JSON out.
+//! * `plane`: sockets, rules at work, targets and their health.
+//! * `engine`: account and data plane, kept in step.
+//!
+//! # Where it differs from AWS
+//!
+//! * Load balancers that have the same port share one socket. A request is for the one whose DNS
+//!   name it names; or else for the oldest one with a rule that it falls under; or else for the
+//!   oldest one. Timeouts of the connection are those of the oldest. A second load balancer that
+//!   wants another protocol on the same port is `active_impaired`, and says why.
+//! * Health is checked at least once a second unless the configuration says otherwise.
+//! * Addresses of this machine are let in as targets, and any instance is this machine unless the
+//!   configuration says where it is.
+//! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
+//! * `authenticate-oidc`, `authenticate-cognito` and `jwt-validation` are kept and reported, and a
+//!   request that needs one is answered with 500 and a line in the log.
+//! * There are no trust stores, Lambda targets, network load balancers, slow start, zones that
+//!   fail, throttling or delays. Security groups are kept and reported, and let everything through.
+//! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
+
 mod api;
 pub mod config;
+mod engine;
 mod error;
 mod event;
+mod plane;
+mod running;
 mod state;
 mod wire;
+
 pub use config::{Config, PortMapping};
 pub use event::{Change, Event, ListenerState};
+pub use running::{ListenerView, LocalAlb, Running};
+pub use state::{Limits, Protocol};

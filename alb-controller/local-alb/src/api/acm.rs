@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::page::slice;
+use super::page::{Page, slice};
 use super::shapes::{epoch, json_tag_list};
 use crate::error::{AwsError, Code};
 use crate::state::Region;
@@ -14,12 +14,12 @@ use crate::state::tags::{self, Tags};
 use crate::wire::Call;
 
 pub(crate) fn list(region: &Region, call: &Call<'_>) -> Outcome {
-    let strings = |value: &Value| -> Vec<String> {
-        let items = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-        items.map(str::to_owned).collect()
+    let strings = |value: Option<&Value>| -> Vec<String> {
+        let items = value.and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
     };
-    let statuses = strings(&call.json["CertificateStatuses"]);
-    let mut types = strings(&call.json["Includes"]["keyTypes"]);
+    let statuses = strings(call.json.get("CertificateStatuses"));
+    let mut types = strings(call.json.pointer("/Includes/keyTypes"));
     if types.is_empty() {
         types = ["RSA_1024", "RSA_2048"].map(str::to_owned).to_vec();
     }
@@ -29,18 +29,19 @@ pub(crate) fn list(region: &Region, call: &Call<'_>) -> Outcome {
     let size = call.json["MaxItems"].as_u64().and_then(|size| usize::try_from(size).ok());
     let page = slice(keyed, call.json["NextToken"].as_str(), size.unwrap_or(1000).clamp(1, 1000))
         .ok_or_else(|| invalid("The NextToken is not one of the last reply"))?;
-    let mut reply = json!({"CertificateSummaryList": page.items});
-    if let Some(next) = page.next {
-        reply["NextToken"] = next.into();
+    let Page { items, next } = page;
+    Ok(match next {
+        Some(next) => json!({"CertificateSummaryList": items, "NextToken": next}),
+        None => json!({"CertificateSummaryList": items}),
     }
-    Ok(reply.into())
+    .into())
 }
 
 pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
     let certificate = named(region, call)?;
     let Certificate { arn, domains, key_algorithm, created, material } = certificate;
     let imported = material.is_some();
-    let mut shape = json!({
+    let shape = json!({
         "CertificateArn": arn.as_str(),
         "DomainName": domains.first(),
         "SubjectAlternativeNames": domains,
@@ -48,9 +49,9 @@ pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
         "Type": if imported { "IMPORTED" } else { "AMAZON_ISSUED" },
         "KeyAlgorithm": key_algorithm.replace("RSA_", "RSA-"),
         "CreatedAt": epoch(*created),
+        (if imported { "ImportedAt" } else { "IssuedAt" }): epoch(*created),
         "InUseBy": users(region, certificate),
     });
-    shape[if imported { "ImportedAt" } else { "IssuedAt" }] = epoch(*created).into();
     Ok(json!({"Certificate": shape}).into())
 }
 

@@ -105,14 +105,15 @@ fn texts(
     let top = (params.strings("Values"), params.strings("RegexValues"));
     let inner = params.structure(config);
     let inner = (inner.strings("Values"), inner.strings("RegexValues"));
+    let has_inner = !inner.0.is_empty() || !inner.1.is_empty();
     for (name, list) in [("Values", &top.0), ("RegexValues", &top.1)] {
-        if !list.is_empty() && !(inner.0.is_empty() && inner.1.is_empty()) {
+        if !list.is_empty() && has_inner {
             return Err(AwsError::validation(format!(
                 "You cannot provide both {name} and '{config}' for a condition of type '{field}'"
             )));
         }
     }
-    let (plain, regex) = if inner.0.is_empty() && inner.1.is_empty() { top } else { inner };
+    let (plain, regex) = if has_inner { inner } else { top };
     match (plain.is_empty(), regex.is_empty()) {
         (true, true) => Err(AwsError::validation(format!(
             "For conditions of type '{field}', you must specify the following fields: 'Values or RegexValues or {config}'"

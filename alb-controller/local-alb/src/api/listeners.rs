@@ -6,6 +6,7 @@ use super::{Outcome, actions, quotas};
 use crate::error::{AwsError, Code};
 use crate::event::{Change, Event};
 use crate::state::Region;
+use crate::state::attributes::Set;
 use crate::state::ids::Arn;
 use crate::state::load_balancer::{Listener, Mutual, Protocol, rule_arn};
 use crate::state::rule::Action;
@@ -126,7 +127,7 @@ fn make(
         default_rule,
         default_actions,
         rules: Vec::new(),
-        attributes: Default::default(),
+        attributes: Set::new(),
     }
 }
 

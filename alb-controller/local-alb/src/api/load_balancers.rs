@@ -5,14 +5,13 @@ use std::time::SystemTime;
 
 use super::Outcome;
 use super::page::page;
-use super::shapes::timestamp;
 use crate::error::{AwsError, Code};
 use crate::event::{Change, Event};
 use crate::state::Region;
 use crate::state::attributes;
 use crate::state::load_balancer::{LoadBalancer, Scheme, Zone};
 use crate::state::tags;
-use crate::wire::{Call, Fields, Params};
+use crate::wire::{Call, Fields, Params, time};
 
 /// The kinds of addresses a load balancer may have.
 pub(super) const IP_ADDRESS_TYPES: [&str; 3] =
@@ -257,7 +256,7 @@ fn shape(lb: &LoadBalancer, young: bool) -> Fields {
         .text("LoadBalancerArn", &lb.arn)
         .text("DNSName", &lb.dns_name)
         .text("CanonicalHostedZoneId", "Z35SXDOTRQ7X7K")
-        .text("CreatedTime", timestamp(lb.created))
+        .text("CreatedTime", time::millis(lb.created))
         .text("LoadBalancerName", &lb.name)
         .text("Scheme", lb.scheme.name())
         .text("VpcId", &lb.vpc)

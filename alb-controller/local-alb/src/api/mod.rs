@@ -38,11 +38,13 @@ pub(crate) type Outcome = Result<Reply, AwsError>;
 pub(crate) enum Operation {
     /// Only looks.
     Read(fn(&Region, &Call<'_>) -> Outcome),
+    /// Always gives the same, whatever the parameters are.
+    Always(fn(&Region) -> Reply),
     /// May change its region.
     Write(fn(&mut Region, &Call<'_>) -> Outcome),
 }
 
-use Operation::{Read, Write};
+use Operation::{Always, Read, Write};
 
 type Table = &'static [(&'static str, Operation)];
 
@@ -104,7 +106,7 @@ static EC2: Table = &[
     ("RevokeSecurityGroupIngress", Write(ec2::permissions::revoke)),
 ];
 
-static STS: Table = &[("GetCallerIdentity", Read(sts::caller_identity))];
+static STS: Table = &[("GetCallerIdentity", Always(sts::caller_identity))];
 
 static ACM: Table = &[
     ("AddTagsToCertificate", Write(acm::add_tags)),
@@ -120,15 +122,15 @@ static TAGGING: Table = &[("GetResources", Read(tagging::resources))];
 
 static WAF: Table = &[
     ("AssociateWebACL", Read(waf::associate)),
-    ("DisassociateWebACL", Read(waf::nothing)),
-    ("GetWebACLForResource", Read(waf::nothing)),
-    ("ListResourcesForWebACL", Read(waf::resources)),
-    ("ListWebACLs", Read(waf::web_acls)),
+    ("DisassociateWebACL", Always(waf::nothing)),
+    ("GetWebACLForResource", Always(waf::nothing)),
+    ("ListResourcesForWebACL", Always(waf::resources)),
+    ("ListWebACLs", Always(waf::web_acls)),
 ];
 
 static SHIELD: Table = &[
     ("DescribeProtection", Read(waf::no_protection)),
-    ("GetSubscriptionState", Read(waf::no_subscription)),
+    ("GetSubscriptionState", Always(waf::no_subscription)),
 ];
 
 /// The operation with a name, or the refusal of an unknown one.
@@ -149,6 +151,10 @@ pub(crate) fn find(service: Service, action: &str) -> Result<Operation, AwsError
         },
     )
 }
+
+/// Every table.
+#[cfg(test)]
+pub(crate) static TABLES: [Table; 7] = [LOAD_BALANCING, EC2, STS, ACM, TAGGING, WAF, SHIELD];
 
 #[cfg(test)]
 pub(crate) mod tests;

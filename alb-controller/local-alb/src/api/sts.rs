@@ -1,14 +1,13 @@
 //! `GetCallerIdentity`: everybody is the root of the one account.
 
-use super::Outcome;
 use crate::state::Region;
-use crate::wire::{Call, Fields};
+use crate::wire::{Fields, Reply};
 
-pub(crate) fn caller_identity(region: &Region, _call: &Call<'_>) -> Outcome {
+pub(crate) fn caller_identity(region: &Region) -> Reply {
     let account = &region.config.account;
-    Ok(Fields::new()
+    Fields::new()
         .text("Arn", format!("arn:aws:iam::{account}:root"))
         .text("UserId", account)
         .text("Account", account)
-        .into())
+        .into()
 }

@@ -17,17 +17,15 @@ pub(crate) fn resources(region: &Region, call: &Call<'_>) -> Outcome {
     })?;
     let types = strings(&call.json["ResourceTypeFilters"]);
     let arns = strings(&call.json["ResourceARNList"]);
-    if !arns.is_empty() && !(types.is_empty() && filters.is_empty()) {
+    let filtered = !types.is_empty() || !filters.is_empty();
+    if !arns.is_empty() && filtered {
         return Err(invalid("ResourceARNList cannot be combined with other filters"));
     }
-    let size = match &call.json["ResourcesPerPage"] {
-        Value::Null => 50,
-        given => given
-            .as_u64()
-            .filter(|size| (1..=100).contains(size))
-            .and_then(|size| usize::try_from(size).ok())
-            .ok_or_else(|| invalid("ResourcesPerPage must be from 1 to 100"))?,
-    };
+    let size = call.json.get("ResourcesPerPage").map_or(Some(50), Value::as_u64);
+    let size = size
+        .filter(|size| (1..=100).contains(size))
+        .and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| invalid("ResourcesPerPage must be from 1 to 100"))?;
     let found = all(region)
         .filter(|(kind, ..)| types.is_empty() || types.iter().any(|wanted| is_kind(kind, wanted)))
         .filter(|(_, arn, _)| arns.is_empty() || arns.iter().any(|wanted| wanted == arn))
@@ -61,11 +59,10 @@ impl Filter<'_> {
 }
 
 fn filters(json: &Value) -> Option<Vec<Filter<'_>>> {
-    let given = match &json["TagFilters"] {
-        Value::Null => return Some(Vec::new()),
-        given => given.as_array().filter(|list| list.len() <= 50)?,
-    };
+    let Some(given) = json.get("TagFilters") else { return Some(Vec::new()) };
     given
+        .as_array()
+        .filter(|list| list.len() <= 50)?
         .iter()
         .map(|filter| {
             Some(Filter { key: filter["Key"].as_str()?, values: strings(&filter["Values"]) })
@@ -84,12 +81,11 @@ fn is_kind(kind: &str, wanted: &str) -> bool {
 /// Everything that has tags: type, ARN, tags.
 fn all(region: &Region) -> impl Iterator<Item = (&'static str, String, &Tags)> {
     region.tags.iter().filter(|(_, tags)| !tags.is_empty()).filter_map(|(id, tags)| {
-        let (kind, arn) = match id.split_once(':') {
-            Some(_) => (kind_of_arn(id)?, id.clone()),
-            None => {
-                let (kind, path) = kind_of_id(id)?;
-                (kind, region.arn("ec2", &format!("{path}/{id}")).to_string())
-            }
+        let (kind, arn) = if id.contains(':') {
+            (kind_of_arn(id)?, id.clone())
+        } else {
+            let (kind, path) = kind_of_id(id)?;
+            (kind, region.arn("ec2", &format!("{path}/{id}")).to_string())
         };
         Some((kind, arn, tags))
     })

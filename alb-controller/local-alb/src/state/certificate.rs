@@ -26,7 +26,7 @@ pub(crate) struct Certificate {
 
 /// An imported certificate and its key, in DER.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Material {
+pub(crate) struct Material {
     /// The certificate and what vouches for it, in this order.
     pub chain: Arc<[Vec<u8>]>,
     /// The private key.
@@ -53,10 +53,8 @@ impl Material {
             .map_err(|_| "The private key is not PEM, or is encrypted".to_owned())?;
         let signing = any_supported_type(&key)
             .map_err(|_| "The private key is of a kind that is not supported".to_owned())?;
-        let algorithm = match signing.algorithm() {
-            SignatureAlgorithm::RSA => "RSA_2048",
-            _ => "EC_prime256v1",
-        };
+        let rsa = signing.algorithm() == SignatureAlgorithm::RSA;
+        let algorithm = if rsa { "RSA_2048" } else { "EC_prime256v1" };
         CertifiedKey::new(chain.clone(), signing)
             .keys_match()
             .map_err(|_| "The certificate and the private key do not belong together".to_owned())?;

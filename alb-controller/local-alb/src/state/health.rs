@@ -18,7 +18,7 @@ pub(crate) enum Status {
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// The target is well.
     Passed,
     /// It is not.
@@ -27,7 +27,7 @@ pub enum Finding {
 
 /// Why a check failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// It answered with another code than asked for.
     Code(u16),
     /// It did not answer in time.
@@ -38,7 +38,7 @@ pub enum Failure {
 
 impl Failure {
     /// AWS's word for the reason.
-    pub const fn reason(&self) -> &'static str {
+    pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::Code(_) => "Target.ResponseCodeMismatch",
             Self::Timeout => "Target.Timeout",
@@ -157,15 +157,15 @@ mod tests {
     use super::*;
 
     /// Runs checks (`+` passed, `-` failed) and writes down the state after each.
-    fn run(mut status: Status, checks: &str) -> String {
+    fn run(mut now: Status, checks: &str) -> String {
         let mut states = Vec::new();
         for check in checks.chars() {
             let finding = match check {
                 '+' => Finding::Passed,
                 _ => Finding::Failed(Failure::Code(503)),
             };
-            status = status.after(&finding, 3, 2);
-            states.push(status.report().state);
+            now = now.after(&finding, 3, 2);
+            states.push(now.report().state);
         }
         states.join(" ")
     }

@@ -8,16 +8,16 @@ use rand::{Rng, SeedableRng};
 
 /// The full name of a load balancer, listener, rule, target group or certificate.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Arn(Arc<str>);
+pub(crate) struct Arn(Arc<str>);
 
 impl Arn {
     /// The name as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What comes after the first `KIND/`: `app/name/id` of a load balancer's ARN.
-    pub fn after(&self, kind: &str) -> &str {
+    pub(crate) fn after(&self, kind: &str) -> &str {
         self.0.split_once(kind).map_or("", |(_, rest)| rest)
     }
 }

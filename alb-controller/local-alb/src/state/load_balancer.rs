@@ -129,11 +129,6 @@ pub(crate) struct Mutual {
 }
 
 impl Listener {
-    /// The actions of all rules, the default one first.
-    pub(crate) fn all_actions(&self) -> impl Iterator<Item = &Action> {
-        self.default_actions.iter().chain(self.rules.iter().flat_map(|rule| &rule.actions))
-    }
-
     /// The ARN of a rule with the given id.
     pub(crate) fn rule_arn(&self, id: &str) -> Arn {
         rule_arn(&self.arn, id)

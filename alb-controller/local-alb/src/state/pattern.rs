@@ -2,7 +2,7 @@
 
 /// A pattern, built once and unable to fail afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     text: String,
     tokens: Vec<Token>,
     fold: bool,
@@ -17,17 +17,17 @@ enum Token {
 
 impl Pattern {
     /// A pattern in which the case of letters counts.
-    pub fn exact_case(text: &str) -> Self {
+    pub(crate) fn exact_case(text: &str) -> Self {
         Self::build(text, false, false)
     }
 
     /// A pattern for which `A` and `a` are the same.
-    pub fn any_case(text: &str) -> Self {
+    pub(crate) fn any_case(text: &str) -> Self {
         Self::build(text, true, false)
     }
 
     /// As [`Pattern::any_case`], and `\` before `*`, `?` or `\` takes their meaning away.
-    pub fn any_case_with_escapes(text: &str) -> Self {
+    pub(crate) fn any_case_with_escapes(text: &str) -> Self {
         Self::build(text, true, true)
     }
 
@@ -35,10 +35,10 @@ impl Pattern {
         let mut tokens = Vec::with_capacity(text.len());
         let mut bytes = text.bytes().peekable();
         while let Some(byte) = bytes.next() {
-            let escaped = (escapes && byte == b'\\')
+            let literal = (escapes && byte == b'\\')
                 .then(|| bytes.next_if(|next| matches!(next, b'*' | b'?' | b'\\')))
                 .flatten();
-            tokens.push(match (escaped, byte) {
+            tokens.push(match (literal, byte) {
                 (Some(literal), _) => Token::Byte(literal),
                 (None, b'*') => Token::Any,
                 (None, b'?') => Token::One,
@@ -49,17 +49,17 @@ impl Pattern {
     }
 
     /// The pattern as it was written.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// How many wildcards it has.
-    pub fn wildcards(&self) -> usize {
+    pub(crate) fn wildcards(&self) -> usize {
         self.tokens.iter().filter(|token| !matches!(token, Token::Byte(_))).count()
     }
 
     /// Whether the whole of `input` fits.
-    pub fn matches(&self, input: &[u8]) -> bool {
+    pub(crate) fn matches(&self, input: &[u8]) -> bool {
         let (mut at, mut token) = (0, 0);
         // Where to go on if the run of the last `*` has to take in one byte more.
         let mut retry = None;

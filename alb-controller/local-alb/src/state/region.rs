@@ -1,6 +1,7 @@
 //! One region of the account, and how its things are found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -141,6 +142,11 @@ impl Region {
             .filter(|listener| groups_in(listener).any(|used| used == group))
             .map(|listener| &listener.load_balancer)
             .collect()
+    }
+
+    /// Where an instance is reached; one that is not configured is this machine.
+    pub(crate) fn instance_address(&self, id: &str) -> IpAddr {
+        self.config.instances.get(id).copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 
     /// Brings the target groups in line with who uses them, and ends what has drained.

@@ -10,7 +10,7 @@ use super::pattern::Pattern;
 
 /// A rule of a listener, other than its default rule.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Its name.
     pub arn: Arn,
     /// Its turn; the lowest is asked first.
@@ -25,7 +25,7 @@ pub struct Rule {
 
 /// Texts of which one must fit.
 #[derive(Clone, Debug, Default)]
-pub struct Values {
+pub(crate) struct Values {
     /// Wildcard patterns.
     pub patterns: Vec<Pattern>,
     /// Regular expressions; they are searched for, not anchored.
@@ -34,7 +34,7 @@ pub struct Values {
 
 /// A condition; it holds if one of its values does.
 #[derive(Clone, Debug)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// The host, without port, in any case.
     Host(Values),
     /// The path, without query.
@@ -56,7 +56,7 @@ pub enum Condition {
 
 /// A key and a value to look for in a query; without a key any pair will do.
 #[derive(Clone, Debug)]
-pub struct QueryPair {
+pub(crate) struct QueryPair {
     /// The key.
     pub key: Option<Pattern>,
     /// The value.
@@ -65,7 +65,7 @@ pub struct QueryPair {
 
 /// A range of addresses, and how it was written.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub(crate) struct Network {
     /// As it was written.
     pub text: String,
     /// What it means.
@@ -74,7 +74,7 @@ pub struct Network {
 
 /// One step of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
+pub(crate) struct Action {
     /// Its place among the steps.
     pub order: u32,
     /// What it does.
@@ -83,7 +83,7 @@ pub struct Action {
 
 /// What a step of a rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ActionKind {
+pub(crate) enum ActionKind {
     /// Sends the request to a target.
     Forward(Forward),
     /// Sends the client elsewhere.
@@ -96,7 +96,7 @@ pub enum ActionKind {
 
 /// Target groups, and the shares they get.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forward {
+pub(crate) struct Forward {
     /// The groups in the order given.
     pub groups: Vec<WeightedGroup>,
     /// How long a client stays with the group it was given, in seconds.
@@ -105,7 +105,7 @@ pub struct Forward {
 
 /// A target group and its share.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightedGroup {
+pub(crate) struct WeightedGroup {
     /// The group.
     pub arn: Arn,
     /// Its share among the weights of the action.
@@ -114,8 +114,7 @@ pub struct WeightedGroup {
 
 /// Where a client is sent; the parts may hold `#{host}` and the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the parts of a URL, as everybody knows them")]
-pub struct Redirect {
+pub(crate) struct Redirect {
     pub protocol: String,
     pub host: String,
     pub port: String,
@@ -127,7 +126,7 @@ pub struct Redirect {
 
 /// An answer given by the load balancer itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fixed {
+pub(crate) struct Fixed {
     /// The status.
     pub status: u16,
     /// The type of the body.
@@ -139,7 +138,7 @@ pub struct Fixed {
 /// An `authenticate-oidc`, `authenticate-cognito` or `jwt-validation` step. A client secret is
 /// neither kept nor reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Which of the three.
     pub kind: IdentityKind,
     /// Its plain settings, in the order they are reported.
@@ -152,8 +151,7 @@ pub struct Identity {
 
 /// The kinds of identity steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are AWS's own")]
-pub enum IdentityKind {
+pub(crate) enum IdentityKind {
     Oidc,
     Cognito,
     Jwt,
@@ -161,8 +159,7 @@ pub enum IdentityKind {
 
 /// A claim that a token must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are AWS's own")]
-pub struct Claim {
+pub(crate) struct Claim {
     pub format: String,
     pub name: String,
     pub values: Vec<String>,
@@ -170,7 +167,7 @@ pub struct Claim {
 
 /// A change to a request: the first match of an expression is replaced.
 #[derive(Clone, Debug)]
-pub struct Transform {
+pub(crate) struct Transform {
     /// What is changed.
     pub part: Part,
     /// What is looked for.
@@ -181,7 +178,7 @@ pub struct Transform {
 
 /// The part of a request that a transform changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// The host.
     Host,
     /// Path and query.
@@ -190,7 +187,7 @@ pub enum Part {
 
 impl IdentityKind {
     /// The name of the action type.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Oidc => "authenticate-oidc",
             Self::Cognito => "authenticate-cognito",
@@ -201,7 +198,7 @@ impl IdentityKind {
 
 impl ActionKind {
     /// The name of the action type.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Forward(_) => "forward",
             Self::Redirect(_) => "redirect",
@@ -212,7 +209,7 @@ impl ActionKind {
 }
 
 /// The target groups that actions forward to.
-pub fn groups_of(actions: &[Action]) -> impl Iterator<Item = &Arn> {
+pub(crate) fn groups_of(actions: &[Action]) -> impl Iterator<Item = &Arn> {
     actions
         .iter()
         .flat_map(|action| match &action.kind {
@@ -224,7 +221,7 @@ pub fn groups_of(actions: &[Action]) -> impl Iterator<Item = &Arn> {
 
 impl Condition {
     /// The name of the condition's field.
-    pub const fn field(&self) -> &'static str {
+    pub(crate) const fn field(&self) -> &'static str {
         match self {
             Self::Host(_) => "host-header",
             Self::Path(_) => "path-pattern",
@@ -236,7 +233,7 @@ impl Condition {
     }
 
     /// How many values count towards the quota of a rule.
-    pub fn values(&self) -> usize {
+    pub(crate) fn values(&self) -> usize {
         match self {
             Self::Host(values) | Self::Path(values) | Self::Header { values, .. } => {
                 values.patterns.len() + values.regexes.len()
@@ -248,7 +245,7 @@ impl Condition {
     }
 
     /// How many wildcards count towards the quota of a rule.
-    pub fn wildcards(&self) -> usize {
+    pub(crate) fn wildcards(&self) -> usize {
         match self {
             Self::Host(values) | Self::Path(values) | Self::Header { values, .. } => {
                 values.patterns.iter().map(Pattern::wildcards).sum()

@@ -30,8 +30,7 @@ pub(crate) struct TargetGroup {
 
 /// The version of HTTP spoken to targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names of the versions")]
-pub enum Version {
+pub(crate) enum Version {
     Http1,
     Http2,
     Grpc,
@@ -39,7 +38,7 @@ pub enum Version {
 
 impl Version {
     /// As AWS writes it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Http1 => "HTTP1",
             Self::Http2 => "HTTP2",
@@ -66,7 +65,7 @@ impl TargetType {
 
 /// How targets are asked whether they are well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthCheck {
+pub(crate) struct HealthCheck {
     /// Plain or over TLS.
     pub protocol: Protocol,
     /// A port of its own, or that of the traffic.
@@ -87,14 +86,14 @@ pub struct HealthCheck {
 
 /// A list of codes and ranges, `200,300-302`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Codes {
+pub(crate) struct Codes {
     text: String,
     ranges: Vec<(u16, u16)>,
 }
 
 impl Codes {
     /// Reads a list; nothing if it is malformed or leaves the bounds.
-    pub fn read(text: &str, low: u16, high: u16) -> Option<Self> {
+    pub(crate) fn read(text: &str, low: u16, high: u16) -> Option<Self> {
         let ranges = text
             .split(',')
             .map(|part| {
@@ -107,7 +106,7 @@ impl Codes {
     }
 
     /// Whether a code is in the list.
-    pub fn contain(&self, code: u16) -> bool {
+    pub(crate) fn contain(&self, code: u16) -> bool {
         self.ranges.iter().any(|(from, to)| (*from..=*to).contains(&code))
     }
 }
@@ -120,7 +119,7 @@ impl fmt::Display for Codes {
 
 /// What a target is known by: the same address on two ports is two targets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TargetKey {
+pub(crate) struct TargetKey {
     /// An address or the id of an instance.
     pub id: String,
     /// The port.

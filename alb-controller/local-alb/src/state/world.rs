@@ -21,12 +21,13 @@ pub(crate) struct World {
     config: Arc<Config>,
     seed: u64,
     regions: BTreeMap<String, Region>,
+    revision: u64,
 }
 
 impl World {
     /// An account that holds only what every region has from the start.
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self { config, seed, regions: BTreeMap::new() }
+        Self { config, seed, regions: BTreeMap::new(), revision: 0 }
     }
 
     /// Carries out a call, or refuses it and changes nothing.
@@ -39,11 +40,13 @@ impl World {
         }
         match operation {
             Operation::Read(read) => read(region, &call),
+            Operation::Always(give) => Ok(give(region)),
             Operation::Write(write) => {
                 let mut next = region.clone();
                 let reply = write(&mut next, &call)?;
                 next.settle(now);
                 *region = next;
+                self.revision += 1;
                 Ok(reply)
             }
         }
@@ -86,12 +89,15 @@ impl World {
         self.regions.values().filter_map(Region::next_deadline).min()
     }
 
-    /// Notes whether a load balancer's listeners could be opened.
-    pub(crate) fn set_impaired(&mut self, load_balancer: &Arn, why: Option<&str>) {
-        for region in self.regions.values_mut() {
-            if let Some(found) = region.load_balancers.get_mut(load_balancer) {
-                found.impaired = why.map(str::to_owned);
-            }
+    /// Counts the calls that may have changed something.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Notes which load balancers have a listener that does not answer, and why.
+    pub(crate) fn set_impaired(&mut self, why: &BTreeMap<Arn, String>) {
+        for lb in self.regions.values_mut().flat_map(|region| region.load_balancers.values_mut()) {
+            lb.impaired = why.get(&lb.arn).cloned();
         }
     }
 

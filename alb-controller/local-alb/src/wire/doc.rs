@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 /// One value of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doc {
+pub(crate) enum Doc {
     /// A string, number, boolean or time, already written out.
     Text(String),
     /// A structure; absent fields are simply not there.
@@ -18,11 +18,11 @@ pub enum Doc {
 
 /// The fields of a structure, in the order they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(&'static str, Doc)>);
+pub(crate) struct Fields(Vec<(&'static str, Doc)>);
 
 /// How XML calls the elements of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// AWS Query: `<member>`.
     Member,
     /// EC2 Query: `<item>`.
@@ -31,20 +31,20 @@ pub enum Dialect {
 
 impl Fields {
     /// No fields yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a plain value.
     #[must_use]
-    pub fn text(mut self, name: &'static str, value: impl Display) -> Self {
+    pub(crate) fn text(mut self, name: &'static str, value: impl Display) -> Self {
         self.0.push((name, Doc::Text(value.to_string())));
         self
     }
 
     /// Adds a plain value if there is one.
     #[must_use]
-    pub fn maybe(self, name: &'static str, value: Option<impl Display>) -> Self {
+    pub(crate) fn maybe(self, name: &'static str, value: Option<impl Display>) -> Self {
         match value {
             Some(value) => self.text(name, value),
             None => self,
@@ -53,14 +53,14 @@ impl Fields {
 
     /// Adds any value.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<Doc>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Doc>) -> Self {
         self.0.push((name, value.into()));
         self
     }
 
     /// Adds any value if there is one.
     #[must_use]
-    pub fn maybe_with(self, name: &'static str, value: Option<impl Into<Doc>>) -> Self {
+    pub(crate) fn maybe_with(self, name: &'static str, value: Option<impl Into<Doc>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -69,7 +69,7 @@ impl Fields {
 
     /// Adds a list of anything.
     #[must_use]
-    pub fn list<T: Into<Doc>>(
+    pub(crate) fn list<T: Into<Doc>>(
         self,
         name: &'static str,
         items: impl IntoIterator<Item = T>,
@@ -79,20 +79,24 @@ impl Fields {
 
     /// Adds a list of plain values.
     #[must_use]
-    pub fn texts<T: Display>(self, name: &'static str, items: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn texts<T: Display>(
+        self,
+        name: &'static str,
+        items: impl IntoIterator<Item = T>,
+    ) -> Self {
         self.list(name, items.into_iter().map(|item| Doc::Text(item.to_string())))
     }
 
     /// Adds a map of strings.
     #[must_use]
-    pub fn entries(self, name: &'static str, map: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn entries(self, name: &'static str, map: &BTreeMap<String, String>) -> Self {
         let pairs = map.iter().map(|(key, value)| (key.clone(), value.clone()));
         self.with(name, Doc::Entries(pairs.collect()))
     }
 
     /// Adds a list if it has elements.
     #[must_use]
-    pub fn some_texts<T: Display>(self, name: &'static str, items: &[T]) -> Self {
+    pub(crate) fn some_texts<T: Display>(self, name: &'static str, items: &[T]) -> Self {
         if items.is_empty() { self } else { self.texts(name, items) }
     }
 }
@@ -119,7 +123,7 @@ impl From<Fields> for Doc {
 
 impl Doc {
     /// Writes the value as the content of an element.
-    pub fn write(&self, dialect: Dialect, out: &mut String) {
+    pub(crate) fn write(&self, dialect: Dialect, out: &mut String) {
         match self {
             Self::Text(text) => escape(text, out),
             Self::Fields(Fields(fields)) => {
@@ -157,7 +161,7 @@ fn element(name: &str, value: &Doc, dialect: Dialect, out: &mut String) {
 
 /// Writes text so that an XML reader gives it back unchanged; characters that XML cannot carry
 /// become U+FFFD.
-pub fn escape(text: &str, out: &mut String) {
+pub(crate) fn escape(text: &str, out: &mut String) {
     for letter in text.chars() {
         match letter {
             '&' => out.push_str("&amp;"),
@@ -211,14 +215,14 @@ mod tests {
             let mut reader = Reader::from_str(&xml);
             let mut read = String::new();
             loop {
-                match reader.read_event().unwrap() {
-                    Event::Text(part) => read.push_str(&part.xml10_content()),
-                    Event::GeneralRef(name) => {
-                        let name = name.xml10_content();
-                        read.push_str(&quick_xml::escape::unescape(&format!("&{name};")).unwrap());
-                    }
-                    Event::Eof => break,
-                    _ => {}
+                let event = reader.read_event().unwrap();
+                if let Event::Text(part) = &event {
+                    read.push_str(&part.xml10_content());
+                } else if let Event::GeneralRef(name) = &event {
+                    let entity = format!("&{};", name.xml10_content());
+                    read.push_str(&quick_xml::escape::unescape(&entity).unwrap());
+                } else if event == Event::Eof {
+                    break;
                 }
             }
             prop_assert_eq!(read, text);

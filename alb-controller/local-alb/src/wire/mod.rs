@@ -5,6 +5,7 @@ pub(crate) mod envelope;
 pub(crate) mod query;
 pub(crate) mod receive;
 pub(crate) mod server;
+pub(crate) mod time;
 
 use std::time::SystemTime;
 

@@ -10,13 +10,13 @@ use crate::error::AwsError;
 
 /// All parameters of one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     all: BTreeMap<String, String>,
 }
 
 impl Query {
     /// Reads a form body or a query string; of a name given twice the first counts.
-    pub fn decode(form: &[u8]) -> Self {
+    pub(crate) fn decode(form: &[u8]) -> Self {
         let mut all = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(form) {
             all.entry(name.into_owned()).or_insert_with(|| value.into_owned());
@@ -25,19 +25,19 @@ impl Query {
     }
 
     /// The top of the tree.
-    pub fn root(&self) -> Params<'_> {
+    pub(crate) fn root(&self) -> Params<'_> {
         Params { all: &self.all, prefix: String::new() }
     }
 
     /// Every value, in the order of the names.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
         self.all.values().map(String::as_str)
     }
 }
 
 /// A place in the tree of parameters: the whole call, or one structure in it.
 #[derive(Clone, Debug)]
-pub struct Params<'a> {
+pub(crate) struct Params<'a> {
     all: &'a BTreeMap<String, String>,
     prefix: String,
 }
@@ -48,17 +48,17 @@ impl<'a> Params<'a> {
     }
 
     /// The text of a field, if it was sent.
-    pub fn text(&self, field: &str) -> Option<&'a str> {
+    pub(crate) fn text(&self, field: &str) -> Option<&'a str> {
         self.all.get(&self.name(field)).map(String::as_str)
     }
 
     /// The text of a field that must be there.
-    pub fn required(&self, field: &str) -> Result<&'a str, AwsError> {
+    pub(crate) fn required(&self, field: &str) -> Result<&'a str, AwsError> {
         self.text(field).ok_or_else(|| self.missing(field))
     }
 
     /// What is answered where a required field is missing.
-    pub fn missing(&self, field: &str) -> AwsError {
+    pub(crate) fn missing(&self, field: &str) -> AwsError {
         AwsError::validation(format!(
             "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null",
             self.label(field)
@@ -66,9 +66,9 @@ impl<'a> Params<'a> {
     }
 
     /// A number within bounds, if it was sent.
-    pub fn number<T>(&self, field: &str, low: T, high: T) -> Result<Option<T>, AwsError>
+    pub(crate) fn number<T>(&self, field: &str, low: T, high: T) -> Result<Option<T>, AwsError>
     where
-        T: FromStr + PartialOrd + std::fmt::Display,
+        T: FromStr + Copy + PartialOrd + std::fmt::Display,
     {
         let Some(text) = self.text(field) else { return Ok(None) };
         let wrong = |why: String| {
@@ -88,7 +88,7 @@ impl<'a> Params<'a> {
     }
 
     /// `true` or `false`, if it was sent.
-    pub fn boolean(&self, field: &str) -> Result<Option<bool>, AwsError> {
+    pub(crate) fn boolean(&self, field: &str) -> Result<Option<bool>, AwsError> {
         match self.text(field) {
             None => Ok(None),
             Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
@@ -101,7 +101,7 @@ impl<'a> Params<'a> {
     }
 
     /// One of a fixed set of words, if it was sent.
-    pub fn word(&self, field: &str, set: &[&str]) -> Result<Option<&'a str>, AwsError> {
+    pub(crate) fn word(&self, field: &str, set: &[&str]) -> Result<Option<&'a str>, AwsError> {
         match self.text(field) {
             Some(text) if !set.contains(&text) => Err(AwsError::validation(format!(
                 "1 validation error detected: Value '{text}' at '{}' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
@@ -113,12 +113,12 @@ impl<'a> Params<'a> {
     }
 
     /// The structure in a field; empty if nothing of it was sent.
-    pub fn structure(&self, field: &str) -> Params<'a> {
+    pub(crate) fn structure(&self, field: &str) -> Params<'a> {
         Params { all: self.all, prefix: format!("{}.", self.name(field)) }
     }
 
     /// Whether anything at or below a field was sent.
-    pub fn has(&self, field: &str) -> bool {
+    pub(crate) fn has(&self, field: &str) -> bool {
         let name = self.name(field);
         let below = format!("{name}.");
         self.all.contains_key(&name) || self.names_below(&below).next().is_some()
@@ -146,18 +146,18 @@ impl<'a> Params<'a> {
     }
 
     /// The strings of a list.
-    pub fn list(&self, field: &str) -> Vec<&'a str> {
+    pub(crate) fn list(&self, field: &str) -> Vec<&'a str> {
         let elements = self.elements(field);
         elements.iter().filter_map(|name| self.all.get(name)).map(String::as_str).collect()
     }
 
     /// The strings of a list, owned.
-    pub fn strings(&self, field: &str) -> Vec<String> {
+    pub(crate) fn strings(&self, field: &str) -> Vec<String> {
         self.list(field).into_iter().map(str::to_owned).collect()
     }
 
     /// The structures of a list.
-    pub fn structures(&self, field: &str) -> Vec<Params<'a>> {
+    pub(crate) fn structures(&self, field: &str) -> Vec<Params<'a>> {
         let elements = self.elements(field);
         elements
             .into_iter()
@@ -166,7 +166,7 @@ impl<'a> Params<'a> {
     }
 
     /// The pairs of a map, `Field.entry.N.key` and `.value`.
-    pub fn map(&self, field: &str) -> BTreeMap<String, String> {
+    pub(crate) fn map(&self, field: &str) -> BTreeMap<String, String> {
         self.structures(&format!("{field}.entry"))
             .iter()
             .filter_map(|pair| Some((pair.text("key")?.to_owned(), pair.text("value")?.to_owned())))
@@ -174,7 +174,7 @@ impl<'a> Params<'a> {
     }
 
     /// A field as AWS names it in messages: `actions.1.member.redirectConfig.statusCode`.
-    pub fn label(&self, field: &str) -> String {
+    pub(crate) fn label(&self, field: &str) -> String {
         let full = self.name(field);
         let mut parts: Vec<String> = Vec::new();
         let mut words = full.split('.').peekable();

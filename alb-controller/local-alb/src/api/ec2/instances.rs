@@ -2,7 +2,6 @@
 //! answer for instances are configured, not launched.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::Outcome;
 use super::Filters;
@@ -24,7 +23,7 @@ pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
     };
     let mut shapes = Vec::new();
     for id in ids {
-        let address = address_of(region, id).to_string();
+        let address = region.instance_address(id).to_string();
         let fields: [(&str, &[&str]); 4] = [
             ("instance-id", &[id]),
             ("vpc-id", &[&region.network.vpc]),
@@ -36,12 +35,6 @@ pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
         }
     }
     Ok(Fields::new().list("reservationSet", shapes).into())
-}
-
-/// Where an instance is reached.
-pub(crate) fn address_of(region: &Region, id: &str) -> IpAddr {
-    let known = region.config.instances.get(id).copied();
-    known.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 fn shape(region: &Region, id: &str, address: &str) -> Fields {

@@ -47,7 +47,7 @@ fn of_load_balancer<'a>(
         (lb.arn.as_str(), &zone.subnet).hash(&mut hasher);
         let number = hasher.finish();
         Interface {
-            id: format!("eni-{:017x}", number),
+            id: format!("eni-{number:017x}"),
             lb,
             zone,
             description: format!("ELB {}", lb.path()),

@@ -123,9 +123,9 @@ pub(crate) fn availability_zones(region: &Region, call: &Call<'_>) -> Outcome {
             ("zone-type", &["availability-zone"]),
             ("opt-in-status", &["opt-in-not-required"]),
         ];
-        let named = (names.is_empty() || names.contains(&zone.as_str()))
+        let asked_for = (names.is_empty() || names.contains(&zone.as_str()))
             && (ids.is_empty() || ids.contains(&id.as_str()));
-        if named && filters.admit(&fields, None)? {
+        if asked_for && filters.admit(&fields, None)? {
             shapes.push(
                 Fields::new()
                     .text("optInStatus", "opt-in-not-required")

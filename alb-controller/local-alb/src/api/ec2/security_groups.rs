@@ -76,7 +76,7 @@ pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
     }
     let mut shapes = Vec::new();
     for group in groups.values() {
-        let named = (ids.is_empty() || ids.contains(&group.id.as_str()))
+        let asked_for = (ids.is_empty() || ids.contains(&group.id.as_str()))
             && (names.is_empty() || names.contains(&group.name.as_str()));
         let fields: [(&str, &[&str]); 5] = [
             ("group-id", &[&group.id]),
@@ -85,7 +85,7 @@ pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
             ("description", &[&group.description]),
             ("owner-id", &[&region.config.account]),
         ];
-        if named && filters.admit(&fields, region.tags.get(&group.id))? {
+        if asked_for && filters.admit(&fields, region.tags.get(&group.id))? {
             shapes.push(shape(region, group));
         }
     }

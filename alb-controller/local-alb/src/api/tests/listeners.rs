@@ -43,7 +43,7 @@ fn an_https_listener_has_a_policy_a_certificate_and_no_client_check() {
 
 #[test]
 fn what_aws_refuses_is_refused_in_its_words() {
-    let mut account = Account::with(|config| config.limits.listeners = 3);
+    let mut account = Account::new();
     let (lb, certificate) = (account.load_balancer("shop"), certificate(&mut account));
     let base = format!("LoadBalancerArn={lb}&{FIXED}");
     let https = format!("{base}&Protocol=HTTPS&Port=443");
@@ -90,11 +90,6 @@ fn what_aws_refuses_is_refused_in_its_words() {
             "arn:t",
         ),
         (
-            "LoadBalancerArn=arn:none&Protocol=HTTP&Port=80".to_owned(),
-            "LoadBalancerNotFound",
-            "arn:none",
-        ),
-        (
             format!("LoadBalancerArn={lb}&Protocol=HTTP&Port=80"),
             "ValidationError",
             "'defaultActions'",
@@ -105,10 +100,22 @@ fn what_aws_refuses_is_refused_in_its_words() {
         assert_eq!(got, code, "{form}: {message}");
         assert!(message.contains(text), "{form}: {message}");
     }
+}
+
+#[test]
+fn a_listener_needs_a_load_balancer() {
+    let form = format!("LoadBalancerArn=arn:none&Protocol=HTTP&Port=80&{FIXED}");
+    assert_eq!(Account::new().refused("CreateListener", &form).0, "LoadBalancerNotFound");
+}
+
+#[test]
+fn the_quota_of_listeners_holds() {
+    let mut account = Account::with(|config| config.limits.listeners = 3);
+    let lb = account.load_balancer("shop");
     for port in [80, 81, 82] {
         account.listener(&lb, port);
     }
-    let form = format!("{base}&Protocol=HTTP&Port=83");
+    let form = format!("LoadBalancerArn={lb}&{FIXED}&Protocol=HTTP&Port=83");
     assert_eq!(account.refused("CreateListener", &form).0, "TooManyListeners");
 }
 

@@ -42,7 +42,7 @@ fn what_aws_refuses_is_refused_in_its_words() {
     let long = format!("Name={}&{SUBNETS}", "x".repeat(33));
     let rows = [
         (
-            format!("Name=a&Subnets.member.1=subnet-10ca1a1a"),
+            "Name=a&Subnets.member.1=subnet-10ca1a1a".to_owned(),
             "ValidationError",
             "At least two subnets in two different Availability Zones must be specified",
         ),

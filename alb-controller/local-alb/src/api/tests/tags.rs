@@ -25,8 +25,9 @@ fn tags_are_added_replaced_and_removed_by_key() {
 fn too_many_or_malformed_tags_and_unknown_things_are_refused() {
     let mut account = Account::new();
     let lb = account.load_balancer("shop");
-    let many: String = (1..=51).map(|n| format!("&Tags.member.{n}.Key=k{n}")).collect();
-    let arns: String = (1..=21).map(|n| format!("ResourceArns.member.{n}={lb}&")).collect();
+    let many = (1..=51).map(|n| format!("&Tags.member.{n}.Key=k{n}")).collect::<Vec<_>>().concat();
+    let arns: Vec<_> = (1..=21).map(|n| format!("ResourceArns.member.{n}={lb}&")).collect();
+    let arns = arns.concat();
     let on = format!("ResourceArns.member.1={lb}");
     let rows = [
         ("AddTags", format!("{on}{many}"), "TooManyTags"),

@@ -1,0 +1,56 @@
+//! The data plane: sockets, rules at work, targets and their health.
+//!
+//! It reads one immutable [`table`](table::Table) and never the account itself.
+
+pub(crate) mod access;
+pub(crate) mod body;
+pub(crate) mod checks;
+pub(crate) mod clients;
+pub(crate) mod connection;
+pub(crate) mod cookies;
+pub(crate) mod evaluate;
+pub(crate) mod exchange;
+pub(crate) mod forward;
+pub(crate) mod headers;
+pub(crate) mod listen;
+pub(crate) mod live;
+pub(crate) mod pages;
+pub(crate) mod pick;
+pub(crate) mod probe;
+pub(crate) mod redirect;
+pub(crate) mod rewrite;
+pub(crate) mod table;
+pub(crate) mod tls;
+pub(crate) mod trace;
+pub(crate) mod upgrade;
+
+use arc_swap::ArcSwap;
+
+use clients::Clients;
+use live::Live;
+use table::Table;
+use tls::Certificates;
+
+/// What every connection of the data plane shares.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    /// The one table; a request loads it once and keeps what it loaded.
+    pub(crate) table: ArcSwap<Table>,
+    /// Counts that outlive tables.
+    pub(crate) live: Live,
+    /// Connections to targets.
+    pub(crate) clients: Clients,
+    /// Certificates with their keys, as listeners present them.
+    pub(crate) certificates: Certificates,
+}
+
+impl Plane {
+    pub(crate) fn new() -> Result<Self, rustls::Error> {
+        Ok(Self {
+            table: ArcSwap::from_pointee(Table::default()),
+            live: Live::default(),
+            clients: Clients::new()?,
+            certificates: Certificates::default(),
+        })
+    }
+}

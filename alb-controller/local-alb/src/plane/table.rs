@@ -1,0 +1,259 @@
+//! The account as the data plane needs it: immutable, replaced whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::state::Region;
+use crate::state::attributes::{LISTENER, LOAD_BALANCER, Set, TARGET_GROUP};
+use crate::state::certificate::Material;
+use crate::state::ids::Arn;
+use crate::state::load_balancer::{Listener, LoadBalancer, Protocol};
+use crate::state::rule::{Action, Rule};
+use crate::state::target_group::{HealthCheck, TargetGroup, TargetKey, TargetType, Version};
+
+/// Everything that requests and checks need to know.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// The listeners on each port, the oldest load balancer's first.
+    pub(crate) ports: BTreeMap<u16, Vec<Arc<Site>>>,
+    /// The target groups that are in use.
+    pub(crate) groups: HashMap<Arn, Arc<Group>>,
+}
+
+/// A listener with its rules, and the settings of its load balancer.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) load_balancer: Arn,
+    pub(crate) name: String,
+    /// `app/NAME/ID`.
+    pub(crate) path: String,
+    pub(crate) dns_name: String,
+    pub(crate) port: u16,
+    pub(crate) protocol: Protocol,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) default_actions: Vec<Action>,
+    /// The default certificate first.
+    pub(crate) certificates: Vec<SiteCertificate>,
+    pub(crate) settings: Settings,
+    serial: u64,
+}
+
+/// A certificate of a listener.
+#[derive(Debug)]
+pub(crate) struct SiteCertificate {
+    pub(crate) arn: Arn,
+    pub(crate) domains: Vec<String>,
+    pub(crate) material: Option<Material>,
+}
+
+/// Attributes of a load balancer and listener that requests are treated by.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are AWS's flags, one attribute each")]
+pub(crate) struct Settings {
+    pub(crate) idle: Duration,
+    pub(crate) keep_alive: Duration,
+    pub(crate) forwarded_for: ForwardedFor,
+    pub(crate) client_port: bool,
+    pub(crate) preserve_host: bool,
+    pub(crate) drop_invalid: bool,
+    pub(crate) tls_headers: bool,
+    pub(crate) http2: bool,
+    pub(crate) server_header: bool,
+    /// Headers that every response gets.
+    pub(crate) response_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What becomes of `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForwardedFor {
+    Append,
+    Preserve,
+    Remove,
+}
+
+/// A target group in use.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) arn: Arn,
+    pub(crate) protocol: Protocol,
+    pub(crate) version: Version,
+    pub(crate) check: HealthCheck,
+    /// Registered targets; those that are draining are not among them.
+    pub(crate) targets: Vec<Endpoint>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) stickiness: Option<Stickiness>,
+    /// With fewer healthy targets than this, all of them get traffic.
+    pub(crate) least_healthy: usize,
+}
+
+/// A target and where it is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) key: TargetKey,
+    pub(crate) address: SocketAddr,
+    pub(crate) healthy: bool,
+}
+
+/// How a target is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    RoundRobin,
+    LeastOutstanding,
+    Random,
+}
+
+/// How a client stays with a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stickiness {
+    /// The application's cookie that the stay is bound to, if not our own.
+    pub(crate) application_cookie: Option<String>,
+    pub(crate) duration: Duration,
+}
+
+impl Table {
+    /// The table of an account.
+    pub(crate) fn of<'a>(regions: impl Iterator<Item = &'a Region>) -> Self {
+        let mut table = Self::default();
+        for region in regions {
+            for listener in region.listeners.values() {
+                let Some(lb) = region.load_balancers.get(&listener.load_balancer) else { continue };
+                let sites = table.ports.entry(listener.port).or_default();
+                sites.push(Arc::new(site(region, lb, listener)));
+            }
+            for group in region.groups.values().filter(|group| group.in_use) {
+                table.groups.insert(group.arn.clone(), Arc::new(view(region, group)));
+            }
+        }
+        for sites in table.ports.values_mut() {
+            sites.sort_by(|a, b| (a.serial, &a.load_balancer).cmp(&(b.serial, &b.load_balancer)));
+        }
+        table
+    }
+}
+
+fn site(region: &Region, lb: &LoadBalancer, listener: &Listener) -> Site {
+    let certificates = listener.certificate.iter().chain(&listener.extra_certificates);
+    let certificates = certificates
+        .filter_map(|arn| region.certificates.get(arn))
+        .map(|certificate| SiteCertificate {
+            arn: certificate.arn.clone(),
+            domains: certificate.domains.clone(),
+            material: certificate.material.clone(),
+        })
+        .collect();
+    Site {
+        load_balancer: lb.arn.clone(),
+        name: lb.name.clone(),
+        path: lb.path().to_owned(),
+        dns_name: lb.dns_name.to_ascii_lowercase(),
+        port: listener.port,
+        protocol: listener.protocol,
+        rules: listener.rules.clone(),
+        default_actions: listener.default_actions.clone(),
+        certificates,
+        settings: settings(&lb.attributes, &listener.attributes),
+        serial: lb.serial,
+    }
+}
+
+fn settings(lb: &Set, listener: &Set) -> Settings {
+    let flag = |key| LOAD_BALANCER.flag(lb, key);
+    let seconds = |key| Duration::from_secs(LOAD_BALANCER.number(lb, key).into());
+    Settings {
+        idle: seconds("idle_timeout.timeout_seconds"),
+        keep_alive: seconds("client_keep_alive.seconds"),
+        forwarded_for: match LOAD_BALANCER.value(lb, "routing.http.xff_header_processing.mode") {
+            "preserve" => ForwardedFor::Preserve,
+            "remove" => ForwardedFor::Remove,
+            _ => ForwardedFor::Append,
+        },
+        client_port: flag("routing.http.xff_client_port.enabled"),
+        preserve_host: flag("routing.http.preserve_host_header.enabled"),
+        drop_invalid: flag("routing.http.drop_invalid_header_fields.enabled"),
+        tls_headers: flag("routing.http.x_amzn_tls_version_and_cipher_suite.enabled"),
+        http2: flag("routing.http2.enabled"),
+        server_header: LISTENER.flag(listener, "routing.http.response.server.enabled"),
+        response_headers: response_headers(listener),
+    }
+}
+
+/// The headers that a listener's attributes add: `routing.http.response.NAME.header_value`.
+fn response_headers(listener: &Set) -> Vec<(HeaderName, HeaderValue)> {
+    listener
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(key, value)| {
+            let name = key.strip_prefix("routing.http.response.")?.strip_suffix(".header_value")?;
+            let name = HeaderName::try_from(name.replace('_', "-")).ok()?;
+            Some((name, HeaderValue::try_from(value.as_str()).ok()?))
+        })
+        .collect()
+}
+
+fn view(region: &Region, group: &TargetGroup) -> Group {
+    let value = |key| TARGET_GROUP.value(&group.attributes, key);
+    let targets: Vec<Endpoint> = group
+        .targets
+        .iter()
+        .filter(|(_, target)| !target.status.is_draining())
+        .filter_map(|(key, target)| {
+            let address = address(region, group, key)?;
+            Some(Endpoint { key: key.clone(), address, healthy: target.status.is_healthy() })
+        })
+        .collect();
+    Group {
+        arn: group.arn.clone(),
+        protocol: group.protocol,
+        version: group.version,
+        check: group.check.clone(),
+        algorithm: match value("load_balancing.algorithm.type") {
+            "least_outstanding_requests" => Algorithm::LeastOutstanding,
+            "weighted_random" => Algorithm::Random,
+            _ => Algorithm::RoundRobin,
+        },
+        stickiness: stickiness(&group.attributes),
+        least_healthy: least_healthy(&group.attributes, targets.len()),
+        targets,
+    }
+}
+
+fn address(region: &Region, group: &TargetGroup, key: &TargetKey) -> Option<SocketAddr> {
+    let ip: IpAddr = match group.target_type {
+        TargetType::Ip => key.id.parse().ok()?,
+        TargetType::Instance => region.instance_address(&key.id),
+    };
+    Some(SocketAddr::new(ip, key.port))
+}
+
+fn stickiness(set: &Set) -> Option<Stickiness> {
+    if !TARGET_GROUP.flag(set, "stickiness.enabled") {
+        return None;
+    }
+    let seconds = |key| Duration::from_secs(TARGET_GROUP.number(set, key).into());
+    Some(if TARGET_GROUP.value(set, "stickiness.type") == "app_cookie" {
+        let name = TARGET_GROUP.value(set, "stickiness.app_cookie.cookie_name");
+        Stickiness {
+            application_cookie: Some(name.to_owned()),
+            duration: seconds("stickiness.app_cookie.duration_seconds"),
+        }
+    } else {
+        Stickiness {
+            application_cookie: None,
+            duration: seconds("stickiness.lb_cookie.duration_seconds"),
+        }
+    })
+}
+
+fn least_healthy(set: &Set, targets: usize) -> usize {
+    let number = |what: &str| {
+        let key =
+            format!("target_group_health.unhealthy_state_routing.minimum_healthy_targets.{what}");
+        TARGET_GROUP.number(set, &key) as usize
+    };
+    let share = (targets * number("percentage")).div_ceil(100);
+    number("count").max(share).max(1)
+}

@@ -1,0 +1,13 @@
+//! A whole local load balancer with real sockets: the API, and the data plane behind it.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod alb;
+mod api;
+mod boto3;
+mod failures;
+mod forwarding;
+mod health;
+mod ports;
+mod target;
+mod tls;
