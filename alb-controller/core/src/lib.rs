@@ -3,6 +3,8 @@
 //! [`desired()`] turns objects into load balancers, listeners, rules and target groups;
 //! [`plan()`] compares them with what is there; [`evaluate()`] tells what becomes of a request.
 
+mod annotations;
+pub mod desired;
 pub mod evaluate;
 mod glob;
 pub mod goal;
@@ -11,13 +13,16 @@ pub mod limits;
 pub mod names;
 pub mod plan;
 pub mod rule;
+pub mod settings;
 pub mod stack;
 pub mod tags;
 pub mod target;
 mod words;
 
+pub use desired::{desired, needs};
 pub use evaluate::{AlbDecision, AlbRequest, evaluate};
 pub use goal::{Desired, Observed, Standing};
 pub use id::{Key, ListenerKey, StackId};
 pub use plan::{Plan, Step, plan};
+pub use settings::{Lookups, Needs, Settings};
 pub use stack::Stack;

@@ -111,6 +111,69 @@ impl Condition {
         self.len() == 0
     }
 
+    /// All texts with wildcards.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Host(Patterns::Text(values))
+            | Self::Path(Patterns::Text(values))
+            | Self::Header { values: Patterns::Text(values), .. } => {
+                values.iter().map(String::as_str).collect()
+            }
+            Self::Query(pairs) => {
+                let keys = pairs.iter().filter_map(|pair| pair.key.as_deref());
+                keys.chain(pairs.iter().map(|pair| pair.value.as_str())).collect()
+            }
+            Self::Host(Patterns::Regex(_))
+            | Self::Path(Patterns::Regex(_))
+            | Self::Header { values: Patterns::Regex(_), .. }
+            | Self::Method(_)
+            | Self::SourceIp(_) => Vec::new(),
+        }
+    }
+
+    /// Two conditions, of which one holds where this one does; nothing if there is only one value.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        fn halved<T: Clone>(values: &[T]) -> (Vec<T>, Vec<T>) {
+            let (front, back) = values.split_at(values.len().div_ceil(2));
+            (front.to_vec(), back.to_vec())
+        }
+        if self.len() < 2 {
+            return None;
+        }
+        let patterns = |patterns: &Patterns| match patterns {
+            Patterns::Text(values) => {
+                let (front, back) = halved(values);
+                (Patterns::Text(front), Patterns::Text(back))
+            }
+            Patterns::Regex(values) => {
+                let (front, back) = halved(values);
+                (Patterns::Regex(front), Patterns::Regex(back))
+            }
+        };
+        let both = |(front, back), make: fn(_) -> Self| (make(front), make(back));
+        Some(match self {
+            Self::Host(values) => both(patterns(values), Self::Host),
+            Self::Path(values) => both(patterns(values), Self::Path),
+            Self::Header { name, values } => {
+                let (front, back) = patterns(values);
+                let named = |values| Self::Header { name: name.clone(), values };
+                (named(front), named(back))
+            }
+            Self::Method(values) => {
+                let (front, back) = halved(values);
+                (Self::Method(front), Self::Method(back))
+            }
+            Self::Query(pairs) => {
+                let (front, back) = halved(pairs);
+                (Self::Query(front), Self::Query(back))
+            }
+            Self::SourceIp(values) => {
+                let (front, back) = halved(values);
+                (Self::SourceIp(front), Self::SourceIp(back))
+            }
+        })
+    }
+
     fn normal(&self) -> Self {
         fn sorted<T: Clone + Ord>(values: &[T]) -> Vec<T> {
             let mut values = values.to_vec();

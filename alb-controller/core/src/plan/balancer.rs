@@ -12,6 +12,25 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// Whether it can be made, if it is not there; if not, says what is missing.
+pub(super) fn is_possible(resolved: &Resolved<'_>, lane: &mut Lane) -> bool {
+    let Pair { wish, found } = &resolved.load_balancer;
+    let key = Key::LoadBalancer(wish.name.clone());
+    if found.is_some() {
+        return true;
+    }
+    if wish.subnets.is_empty() {
+        lane.block(key, "there is no subnet for it", "see the problems of its Ingresses");
+        return false;
+    }
+    if wish.security_groups.is_empty() {
+        let reason = "a security group that is to guard it is not there";
+        lane.block(key, reason, "see the problems of its Ingresses");
+        return false;
+    }
+    true
+}
+
 /// Makes it, or brings to its place what stands elsewhere.
 pub(super) fn place(resolved: &Resolved<'_>, lane: &mut Lane) {
     let Pair { wish, found } = &resolved.load_balancer;
@@ -34,11 +53,12 @@ pub(super) fn place(resolved: &Resolved<'_>, lane: &mut Lane) {
 fn move_it(key: &Key, named: bool, wish: &LoadBalancer, found: &LoadBalancer, lane: &mut Lane) {
     let set: fn(&LoadBalancer) -> BTreeSet<&SecurityGroupRef> =
         |balancer| balancer.security_groups.iter().collect();
-    if set(wish) != set(found) {
+    // None where one that was named cannot be found.
+    if !wish.security_groups.is_empty() && set(wish) != set(found) {
         let op = Op::SetSecurityGroups(wish.security_groups.clone());
         lane.step(key.clone(), op, "other security groups are wished");
     }
-    if named && wish.subnets != found.subnets {
+    if named && !wish.subnets.is_empty() && wish.subnets != found.subnets {
         let op = Op::SetSubnets(wish.subnets.clone());
         lane.step(key.clone(), op, "other subnets are wished");
     }

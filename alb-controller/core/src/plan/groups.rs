@@ -138,7 +138,10 @@ pub(super) fn retire(resolved: &Resolved<'_>, outcome: &Outcome, lane: &mut Lane
     }
     for group in &resolved.old_security_groups {
         let own = SecurityGroupRef::Ours(group.name.clone());
-        let guards = resolved.old_balancers.iter().any(|old| old.security_groups.contains(&own));
+        let Pair { wish, found } = &resolved.load_balancer;
+        let unchanged = found.filter(|_| wish.security_groups.is_empty());
+        let mut borne = resolved.old_balancers.iter().copied().chain(unchanged);
+        let guards = borne.any(|balancer| balancer.security_groups.contains(&own));
         if !guards {
             let key = Key::SecurityGroup(group.name.clone());
             lane.step(key, Op::DeleteSecurityGroup, "nothing is guarded by it any more");

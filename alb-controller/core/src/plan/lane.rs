@@ -75,6 +75,9 @@ impl Lane {
 pub(super) fn build(stack: &Stack, standing: &Standing) -> Lane {
     let mut lane = Lane::of(&stack.id);
     let resolved = Resolved::of(stack, standing, &mut lane);
+    if !balancer::is_possible(&resolved, &mut lane) {
+        return lane;
+    }
     groups::secure(&resolved, &mut lane);
     groups::fill(&resolved, &mut lane);
     balancer::place(&resolved, &mut lane);

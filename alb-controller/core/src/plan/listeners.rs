@@ -13,6 +13,7 @@ use crate::{
     rule::Rule,
     stack::{Listener, LoadBalancer},
     tags,
+    target::Protocol,
 };
 use std::collections::BTreeSet;
 
@@ -51,6 +52,12 @@ pub(super) fn direct(resolved: &Resolved<'_>, lane: &mut Lane) -> Outcome {
             continue;
         }
         let there = found.and_then(|found| found.listeners.get(port));
+        let plain = there.is_none_or(|there| there.certificate.is_none());
+        if listener.protocol == Protocol::Https && listener.certificate.is_none() && plain {
+            let reason = "no certificate is known for it";
+            lane.block(Key::Listener(key), reason, "see the problems of its Ingresses");
+            continue;
+        }
         prepare(&key, listener, there, lane);
         let bounds = Bounds { listener: there, broken: &resolved.stack.broken, room };
         rules(&key, listener, bounds, (lane, &mut outcome));
@@ -192,6 +199,10 @@ fn must_stay(found: &Listener, broken: &BTreeSet<String>) -> bool {
 /// The default certificate may stand among the others as well: the AWS Load Balancer Controller
 /// puts it there, and that harms nobody.
 fn drop_certificates(key: &ListenerKey, wish: &Listener, found: &Listener, lane: &mut Lane) {
+    if wish.protocol == Protocol::Https && wish.certificate.is_none() {
+        // None could be found at present.
+        return;
+    }
     for certificate in found.more_certificates.difference(&wish.more_certificates) {
         if wish.certificate.as_ref() != Some(certificate) {
             let op = Op::RemoveCertificate(certificate.clone());

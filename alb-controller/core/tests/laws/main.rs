@@ -62,7 +62,7 @@ fn ask(
 /// Target groups that a rule sends to and that have no target.
 fn hollow(state: &Observed) -> BTreeSet<String> {
     let standings = || state.stacks.values();
-    let sent = standings().flat_map(|s| s.load_balancers.values()).flat_map(|b| b.groups());
+    let sent = standings().flat_map(|s| s.load_balancers.values()).flat_map(LoadBalancer::groups);
     let groups = || standings().flat_map(|standing| standing.target_groups.values());
     let filled: BTreeSet<&str> = groups()
         .filter(|group| !group.targets.is_empty())

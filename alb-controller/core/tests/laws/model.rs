@@ -11,19 +11,19 @@ use edgeway_alb_core::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a step was not taken.
-pub type Refusal = String;
+pub(crate) type Refusal = String;
 
 /// An account.
 #[derive(Clone, Debug, Default)]
-pub struct Aws {
-    pub state: Observed,
+pub(crate) struct Aws {
+    pub(crate) state: Observed,
     /// Rules that one load balancer may have.
-    pub rules: Option<usize>,
+    pub(crate) rules: Option<usize>,
 }
 
 impl Aws {
     /// Takes a step.
-    pub fn take(&mut self, step: &Step) -> Result<(), Refusal> {
+    pub(crate) fn take(&mut self, step: &Step) -> Result<(), Refusal> {
         match &step.key {
             Key::SecurityGroup(name) => self.security_group(step, name)?,
             Key::ForeignSecurityGroup(id) => self.door(step, id)?,
@@ -37,7 +37,7 @@ impl Aws {
     }
 
     /// Lets targets that are on their way out arrive there.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         for standing in self.state.stacks.values_mut() {
             standing.target_groups.values_mut().for_each(|group| group.draining.clear());
         }

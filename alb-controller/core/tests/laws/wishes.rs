@@ -16,13 +16,13 @@ use edgeway_alb_core::{
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const HOSTS: [&str; 3] = ["a.example.com", "b.example.com", "*.example.com"];
-pub const PATHS: [&str; 3] = ["/x", "/x/*", "/*"];
+pub(crate) const HOSTS: [&str; 3] = ["a.example.com", "b.example.com", "*.example.com"];
+pub(crate) const PATHS: [&str; 3] = ["/x", "/x/*", "/*"];
 const OWNERS: [&str; 2] = ["app/one", "app/two"];
 
 /// What one rule is about, by index.
 #[derive(Clone, Debug)]
-pub struct RuleSketch {
+pub(crate) struct RuleSketch {
     host: Option<usize>,
     path: Option<usize>,
     action: usize,
@@ -47,7 +47,7 @@ fn group() -> impl Strategy<Value = GroupSketch> {
 }
 
 /// A wish for one stack.
-pub fn stack(name: &'static str) -> impl Strategy<Value = Stack> {
+pub(crate) fn stack(name: &'static str) -> impl Strategy<Value = Stack> {
     let rules = vec(vec(rule(), 0..7), 2);
     let ports = subsequence(vec![80, 443], 0..=2);
     let rest = (any::<bool>(), 0..6_usize, subsequence(vec!["c1", "c2", "c3"], 1..=3));
@@ -81,7 +81,7 @@ pub fn stack(name: &'static str) -> impl Strategy<Value = Stack> {
 }
 
 /// A wish for up to two stacks.
-pub fn desired() -> impl Strategy<Value = Desired> {
+pub(crate) fn desired() -> impl Strategy<Value = Desired> {
     let stacks = (option::weighted(0.9, stack("shop")), option::of(stack("app/ing")));
     stacks.prop_map(|(one, other)| {
         let stacks: BTreeMap<StackId, Stack> =
@@ -92,7 +92,7 @@ pub fn desired() -> impl Strategy<Value = Desired> {
 }
 
 /// A wish for one stack with one listener and so many rules.
-pub fn fixed(rules: usize) -> Desired {
+pub(crate) fn fixed(rules: usize) -> Desired {
     let groups = vec![GroupSketch { https: false, interval: 5, targets: vec![1] }; 4];
     let mut wish = bare(StackId::parse("shop"), true);
     let mut listener = listener(80, Action::answer(404, None), &[]);
@@ -107,7 +107,7 @@ pub fn fixed(rules: usize) -> Desired {
 }
 
 /// The same wish, but for members that cannot be understood.
-pub fn with_broken(mut desired: Desired, owner: usize) -> Desired {
+pub(crate) fn with_broken(mut desired: Desired, owner: usize) -> Desired {
     let owner = OWNERS[owner];
     for stack in desired.stacks.values_mut() {
         stack.broken.insert(owner.to_owned());

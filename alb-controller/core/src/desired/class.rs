@@ -1,0 +1,136 @@
+//! Whose an Ingress is.
+
+use super::index::{Index, takes};
+use crate::{
+    annotations::Fault,
+    settings::{AWS, EDGEWAY, Settings},
+};
+use edgeway_api::{
+    Problem, Resource,
+    ingress_class_params::IngressClassParamsSpec,
+    k8s_openapi::api::networking::v1::{Ingress, IngressClass},
+};
+use std::cmp::Reverse;
+
+/// The annotation that named a class before there were classes. It goes before the field.
+const LEGACY: &str = "kubernetes.io/ingress.class";
+/// Annotation of the class for Ingresses that name none.
+const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
+
+/// Which habits a class has where it is free to have some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// Those of Edgeway: targets are pods, and gateways are asked for their own health.
+    Edgeway,
+    /// Those of the AWS Load Balancer Controller.
+    Aws,
+}
+
+/// The class of an Ingress.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Class<'a> {
+    pub(super) flavour: Flavour,
+    pub(super) params: Option<&'a IngressClassParamsSpec>,
+}
+
+/// Whether an Ingress is ours. A fault is one that might be.
+pub(super) fn of<'a>(
+    ingress: &Ingress,
+    index: &Index<'a>,
+    settings: &Settings,
+) -> Result<Option<Class<'a>>, Fault> {
+    let annotations = ingress.metadata.annotations.as_ref();
+    if let Some(legacy) = annotations.and_then(|annotations| annotations.get(LEGACY)) {
+        let controller = match legacy.as_str() {
+            "alb" => AWS,
+            "edgeway" => EDGEWAY,
+            _ => return Ok(None),
+        };
+        let ours = settings.controllers.contains(controller);
+        return Ok(ours.then(|| Class { flavour: flavour(controller), params: None }));
+    }
+    let named = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
+    let class = match named {
+        Some(name) => Some(index.class(name).ok_or_else(|| not_found(ingress, name))?),
+        None => default_class(index),
+    };
+    let Some(class) = class else { return Ok(None) };
+    let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
+    match controller.filter(|controller| settings.controllers.contains(*controller)) {
+        Some(controller) => {
+            let params = params(ingress, class, index)?;
+            Ok(Some(Class { flavour: flavour(controller), params }))
+        }
+        None => Ok(None),
+    }
+}
+
+fn flavour(controller: &str) -> Flavour {
+    if controller == AWS { Flavour::Aws } else { Flavour::Edgeway }
+}
+
+/// The newest of the classes that say that they are the default, as Kubernetes chooses.
+fn default_class<'a>(index: &Index<'a>) -> Option<&'a IngressClass> {
+    let is_default = |class: &&IngressClass| {
+        let annotations = class.metadata.annotations.as_ref();
+        annotations
+            .and_then(|annotations| annotations.get(DEFAULT))
+            .is_some_and(|value| value == "true")
+    };
+    index.classes().filter(is_default).min_by_key(|class| {
+        let age = class.metadata.creation_timestamp.clone();
+        (Reverse(age), class.name())
+    })
+}
+
+fn not_found(ingress: &Ingress, class: &str) -> Fault {
+    let problem =
+        Problem::error(ingress.reference(), "spec.ingressClassName", "ingress-class-not-found");
+    Box::new(
+        problem
+            .message(format!("there is no IngressClass {class}"))
+            .advice("create it, or name another"),
+    )
+}
+
+/// The parameters of a class, if the Ingress may use them.
+fn params<'a>(
+    ingress: &Ingress,
+    class: &IngressClass,
+    index: &Index<'a>,
+) -> Result<Option<&'a IngressClassParamsSpec>, Fault> {
+    let Some(wanted) = class.spec.as_ref().and_then(|spec| spec.parameters.as_ref()) else {
+        return Ok(None);
+    };
+    let fault = |message: String, advice: &str| {
+        let problem = Problem::error(
+            ingress.reference(),
+            "spec.ingressClassName",
+            "ingress-class-not-usable",
+        );
+        Err(Box::new(problem.message(message).advice(advice)))
+    };
+    let known = wanted.api_group.as_deref() == Some("elbv2.k8s.aws");
+    if wanted.kind != "IngressClassParams" || !known {
+        let message = format!("IngressClass {} has parameters of a strange kind", class.name());
+        return fault(message, "use IngressClassParams of elbv2.k8s.aws");
+    }
+    let Some(params) = index.params(&wanted.name) else {
+        let message = format!(
+            "IngressClass {} has the parameters {}, which are not there",
+            class.name(),
+            wanted.name
+        );
+        return fault(message, "create these IngressClassParams");
+    };
+    let labels = index.namespace(ingress.namespace());
+    if params.spec.namespace_selector.as_ref().is_some_and(|selector| !takes(selector, &labels)) {
+        let message = format!(
+            "IngressClass {} is not for namespace {}, says the namespaceSelector of its parameters",
+            class.name(),
+            ingress.namespace()
+        );
+        return fault(message, "label the namespace, or use another class");
+    }
+    Ok(Some(&params.spec))
+}

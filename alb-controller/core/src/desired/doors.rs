@@ -1,0 +1,64 @@
+//! What must be open where targets are, for the load balancers' common security group.
+
+use super::{Scene, endpoints::Place, target_group::Built};
+use crate::{
+    settings::Interface,
+    stack::{Ingress, SecurityGroupRef, Source},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How the AWS Load Balancer Controller marks such rules, and knows them by.
+pub const DESCRIPTION: &str = "elbv2.k8s.aws/targetGroupBinding=shared";
+
+/// Doors by security group, and ports of which it is not known where they are.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    pub(super) open: BTreeMap<String, BTreeSet<Ingress>>,
+    pub(super) uncertain: BTreeSet<u16>,
+}
+
+impl Doors {
+    /// Opens what a target group needs.
+    pub(super) fn add(&mut self, scene: &Scene<'_>, shared: &str, built: &Built) {
+        let groups: BTreeSet<&str> =
+            built.places.iter().filter_map(|place| security_group(scene, place)).collect();
+        if groups.is_empty() {
+            self.uncertain.extend(&built.ports);
+        }
+        for group in groups {
+            let doors = self.open.entry(group.to_owned()).or_default();
+            doors.extend(built.ports.iter().map(|port| Ingress {
+                from: *port,
+                to: *port,
+                source: Source::Group(SecurityGroupRef::Ours(shared.to_owned())),
+                description: DESCRIPTION.to_owned(),
+            }));
+        }
+    }
+}
+
+/// The security group that guards a target: the only one of its interface, or the one that is tagged
+/// as the cluster's.
+fn security_group<'a>(scene: &Scene<'a>, place: &Place) -> Option<&'a str> {
+    let interfaces = scene.lookups.instances.get(&place.instance)?;
+    let holds = |interface: &&Interface| {
+        place.address.is_some_and(|address| {
+            interface.addresses.contains(&address)
+                || interface.prefixes.iter().any(|prefix| prefix.contains(&address))
+        })
+    };
+    let own = interfaces.iter().find(holds);
+    let primary = || interfaces.iter().find(|interface| interface.primary);
+    match own.or_else(primary)?.groups.as_slice() {
+        [only] => Some(only),
+        several => {
+            let tag = format!("kubernetes.io/cluster/{}", scene.settings.cluster);
+            let tagged = |id: &&String| {
+                let known = scene.lookups.security_groups.iter().flatten();
+                known.filter(|group| group.id == **id).any(|group| group.tags.contains_key(&tag))
+            };
+            let mut tagged = several.iter().filter(tagged);
+            tagged.next().filter(|_| tagged.next().is_none()).map(String::as_str)
+        }
+    }
+}

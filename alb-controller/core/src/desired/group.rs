@@ -1,0 +1,87 @@
+//! Which Ingresses share a load balancer, and in which order.
+
+use super::{
+    Scene, class,
+    member::{Member, stack_of},
+};
+use crate::id::StackId;
+use edgeway_api::{Problem, Resource, k8s_openapi::api::networking::v1::Ingress};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ingresses that share a load balancer.
+#[derive(Debug, Default)]
+pub(super) struct Group<'a> {
+    /// In their order.
+    pub(super) members: Vec<Member<'a>>,
+    /// Those that cannot be understood, `namespace/name`.
+    pub(super) broken: BTreeSet<String>,
+}
+
+impl Group<'_> {
+    /// Puts aside the members that `keep` does not want.
+    pub(super) fn set_aside(&mut self, keep: impl Fn(&Member<'_>) -> bool) {
+        let Self { members, broken } = self;
+        members.retain(|member| {
+            let stays = keep(member);
+            if !stays {
+                broken.insert(member.name());
+            }
+            stays
+        });
+    }
+}
+
+/// All groups of Ingresses that are ours.
+pub(super) fn gather<'a>(
+    scene: &Scene<'a>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<StackId, Group<'a>> {
+    let mut ingresses: Vec<&Ingress> =
+        scene.index.objects.ingresses.iter().map(AsRef::as_ref).collect();
+    ingresses.sort_by_key(|ingress| (ingress.namespace(), ingress.name()));
+    let mut groups: BTreeMap<StackId, Group<'a>> = BTreeMap::new();
+    for ingress in ingresses {
+        if ingress.metadata.deletion_timestamp.is_none() {
+            admit(ingress, scene, &mut groups, problems);
+        }
+    }
+    for group in groups.values_mut() {
+        group.members.sort_by_key(|member| {
+            (member.order, member.reference.namespace.clone(), member.reference.name.clone())
+        });
+    }
+    groups
+}
+
+fn admit<'a>(
+    ingress: &'a Ingress,
+    scene: &Scene<'a>,
+    groups: &mut BTreeMap<StackId, Group<'a>>,
+    problems: &mut Vec<Problem>,
+) {
+    let name = || format!("{}/{}", ingress.namespace(), ingress.name());
+    let class = match class::of(ingress, &scene.index, scene.settings) {
+        Ok(None) => return,
+        Ok(Some(class)) => class,
+        Err(fault) => {
+            problems.push(*fault);
+            // Perhaps it was ours before its class got lost: what stands of it stays.
+            if let Ok(id) = stack_of(ingress, None) {
+                groups.entry(id).or_default().broken.insert(name());
+            }
+            return;
+        }
+    };
+    let id = match stack_of(ingress, class.params) {
+        Ok(id) => id,
+        Err(fault) => return problems.push(*fault),
+    };
+    let group = groups.entry(id).or_default();
+    match Member::read(ingress, class, problems) {
+        Ok(member) => group.members.push(member),
+        Err(fault) => {
+            problems.push(*fault);
+            group.broken.insert(name());
+        }
+    }
+}

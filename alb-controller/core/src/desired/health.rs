@@ -1,0 +1,111 @@
+//! How targets are asked whether they are well.
+
+use super::{
+    class::Flavour,
+    index::{self, Labels, selects},
+    member::choice,
+    target_group::{Part, Site, node_port, target_port},
+};
+use crate::{
+    annotations::{Fault, value::Expected},
+    target::{HealthCheck, Matcher, Protocol, TargetGroupKind, TargetType, Version},
+};
+use edgeway_api::{
+    Resource,
+    k8s_openapi::{api::core::v1::Service, apimachinery::pkg::util::intstr::IntOrString},
+};
+
+/// Where the gateway answers for its health, on every port that it serves.
+const GATEWAY: &str = "/.well-known/edgeway/health";
+/// Where AWS asks gRPC targets.
+const GRPC: &str = "/AWS.ALB/healthcheck";
+
+/// The health check of a target group.
+pub(super) fn check(
+    site: &Site<'_, '_>,
+    part: &Part<'_>,
+    kind: &TargetGroupKind,
+) -> Result<HealthCheck, Fault> {
+    let annotations = &part.annotations;
+    let grpc = kind.version == Version::Grpc;
+    let codes = annotations.word("success-codes");
+    let check = HealthCheck {
+        protocol: annotations
+            .read("healthcheck-protocol", choice(Protocol::parse, Protocol::choices))?
+            .unwrap_or(kind.protocol),
+        port: port(part, kind)?,
+        path: annotations
+            .word("healthcheck-path")
+            .unwrap_or_else(|| path(site, part.service, grpc).to_owned()),
+        interval: annotations.number("healthcheck-interval-seconds", 5..=300)?.unwrap_or(15),
+        timeout: annotations.number("healthcheck-timeout-seconds", 2..=120)?.unwrap_or(5),
+        healthy: annotations.number("healthy-threshold-count", 2..=10)?.unwrap_or(2),
+        unhealthy: annotations.number("unhealthy-threshold-count", 2..=10)?.unwrap_or(2),
+        matcher: if grpc {
+            Matcher::Grpc(codes.unwrap_or_else(|| "12".to_owned()))
+        } else {
+            Matcher::Http(codes.unwrap_or_else(|| "200".to_owned()))
+        },
+    };
+    if check.timeout < check.interval {
+        return Ok(check);
+    }
+    let message = format!(
+        "the health check's timeout, {} s, is not below its interval, {} s",
+        check.timeout, check.interval
+    );
+    Err(site.fault(
+        "annotation-invalid",
+        message,
+        "make the timeout shorter or the interval longer",
+    ))
+}
+
+/// A gateway is asked on the way that its traffic takes.
+fn path(site: &Site<'_, '_>, service: &Service, grpc: bool) -> &'static str {
+    if site.member.flavour == Flavour::Edgeway && leads_to_gateway(site, service) {
+        GATEWAY
+    } else if grpc {
+        GRPC
+    } else {
+        "/"
+    }
+}
+
+/// Whether the pods behind a Service are a gateway: some Gateway selects all of them.
+fn leads_to_gateway(site: &Site<'_, '_>, service: &Service) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let gateways = &site.scene.index.objects.gateways;
+    selector.is_some_and(|labels: &Labels| {
+        gateways
+            .iter()
+            .map(|gateway| &gateway.spec.selector)
+            .any(|wanted| !wanted.is_empty() && selects(wanted, labels))
+    })
+}
+
+fn port(part: &Part<'_>, kind: &TargetGroupKind) -> Result<String, Fault> {
+    const TRAFFIC: &str = "traffic-port";
+    let Some(found) = part.annotations.text("healthcheck-port") else {
+        return Ok(TRAFFIC.to_owned());
+    };
+    if found.text == TRAFFIC || found.text.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Ok(found.text.to_owned());
+    }
+    let name = IntOrString::String(found.text.to_owned());
+    let named = index::port(part.service, &name);
+    let number = named.and_then(|port| match kind.target_type {
+        TargetType::Ip => target_port(port),
+        TargetType::Instance => node_port(port),
+    });
+    number.map(|number| number.to_string()).ok_or_else(|| {
+        let service = part.service.name();
+        let wrong = match named {
+            None => format!("Service {service} has no port of this name"),
+            Some(_) => {
+                format!("this port of Service {service} has no number that all targets share")
+            }
+        };
+        found.fault(&Expected::new(wrong, "write a number, or traffic-port"))
+    })
+}

@@ -1,0 +1,272 @@
+//! Listeners of a group: each member's rules on each of its ports.
+
+use super::{
+    Scene,
+    agree::{merge, ports},
+    certificates,
+    group::Group,
+    member::{Attributes, Member, class_listener_attributes},
+    redirects::useful,
+    routes::Routes,
+};
+use crate::{
+    annotations::{PREFIX, field},
+    id::StackId,
+    limits,
+    plan::slots::fresh,
+    rule::{Action, Redirect, Rule},
+    stack::{Ingress, IpAddressType, Listener, Source},
+    tags,
+    target::Protocol,
+};
+use edgeway_api::Problem;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What listeners are made from.
+pub(super) struct Plot<'p, 'a> {
+    pub(super) scene: &'p Scene<'a>,
+    pub(super) stack: &'p StackId,
+    pub(super) group: &'p Group<'a>,
+    /// Rules by member, `namespace/name`.
+    pub(super) routes: &'p BTreeMap<String, Routes>,
+    pub(super) addresses: IpAddressType,
+}
+
+/// Listeners, and who may connect to them.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    pub(super) listeners: BTreeMap<u16, Listener>,
+    pub(super) ingress: BTreeSet<Ingress>,
+}
+
+/// Builds all listeners.
+pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
+    let mut built = Built::default();
+    let mut budget = limits::RULES;
+    let protocols: BTreeMap<u16, Protocol> = ports(&plot.group.members)
+        .into_iter()
+        .filter_map(|port| Some((port, plot.protocol(port)?)))
+        .collect();
+    let redirect = plot.redirect(&protocols, problems);
+    for (port, protocol) in protocols {
+        let spot =
+            Spot { port, protocol, redirect: redirect.filter(|_| protocol == Protocol::Http) };
+        let members = plot.members(spot, problems);
+        if !members.is_empty() {
+            built.ingress.extend(plot.ingress(port, &members));
+            let listener = plot.listener(spot, &members, (&mut budget, problems));
+            built.listeners.insert(port, listener);
+        }
+    }
+    built
+}
+
+/// A port, and what is decided about it.
+#[derive(Clone, Copy)]
+struct Spot {
+    port: u16,
+    protocol: Protocol,
+    /// The port that all requests are redirected to.
+    redirect: Option<u16>,
+}
+
+impl<'p, 'a> Plot<'p, 'a> {
+    /// What the first member that lists a port says it speaks.
+    fn protocol(&self, port: u16) -> Option<Protocol> {
+        self.group.members.iter().find_map(|member| member.wish.ports.get(&port).copied())
+    }
+
+    /// The port that plain HTTP is redirected to.
+    fn redirect(
+        &self,
+        protocols: &BTreeMap<u16, Protocol>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<u16> {
+        let wish = |member: &Member<'_>| member.wish.ssl_redirect;
+        let port = super::agree::settle(self.group, "ssl-redirect", wish, problems)?;
+        let wrong = match protocols.get(&port) {
+            Some(Protocol::Https) => return Some(port),
+            Some(Protocol::Http) => format!("port {port} does not speak HTTPS"),
+            None => format!("nobody in the group listens on port {port}"),
+        };
+        let asker = self.group.members.iter().find(|member| wish(member) == Some(port))?;
+        problems.push(report(asker, "ssl-redirect", "redirect-impossible", wrong).advice(
+            "list the port as HTTPS in alb.ingress.kubernetes.io/listen-ports, or redirect to one that is",
+        ));
+        None
+    }
+
+    /// The members that listen there, without those that cannot together with the first one.
+    fn members(&self, spot: Spot, problems: &mut Vec<Problem>) -> Vec<&'p Member<'a>> {
+        let Spot { port, protocol, redirect: _ } = spot;
+        let mut sources: Option<&BTreeSet<Source>> = None;
+        let mut members = Vec::new();
+        for member in &self.group.members {
+            let Some(theirs) = member.wish.ports.get(&port) else { continue };
+            if *theirs != protocol {
+                let message = format!("port {port} speaks {protocol} for others in the group");
+                problems.push(
+                    report(member, "listen-ports", "group-conflict", message)
+                        .advice("use the same protocol, another port or another group"),
+                );
+                continue;
+            }
+            match (sources, &member.wish.sources) {
+                (Some(right), Some(theirs)) if right != theirs => {
+                    let message = format!("port {port} is open to others than these in the group");
+                    problems.push(
+                        report(member, "inbound-cidrs", "group-conflict", message)
+                            .advice("let the same sources in, or use another port or group"),
+                    );
+                    continue;
+                }
+                (None, Some(theirs)) => sources = Some(theirs),
+                (_, None) | (Some(_), Some(_)) => {}
+            }
+            members.push(member);
+        }
+        members
+    }
+
+    /// Who may connect: whom a member names, and otherwise everybody.
+    fn ingress(&self, port: u16, members: &[&Member<'_>]) -> Vec<Ingress> {
+        let named = members.iter().find_map(|member| member.wish.sources.clone());
+        let sources = named.unwrap_or_else(|| {
+            let mut all = BTreeSet::from([Source::Ipv4("0.0.0.0/0".to_owned())]);
+            if self.addresses != IpAddressType::Ipv4 {
+                all.insert(Source::Ipv6("::/0".to_owned()));
+            }
+            all
+        });
+        let open = |source| Ingress { from: port, to: port, source, description: String::new() };
+        sources.into_iter().map(open).collect()
+    }
+
+    fn listener(
+        &self,
+        spot: Spot,
+        members: &[&Member<'_>],
+        (budget, problems): (&mut usize, &mut Vec<Problem>),
+    ) -> Listener {
+        let secure = spot.protocol == Protocol::Https;
+        let (certificate, more_certificates) = if secure {
+            certificates::of_listener(self.scene, members, problems)
+        } else {
+            (None, BTreeSet::new())
+        };
+        let port = spot.port.to_string();
+        let mut tags = merge(members, "tags", |member| member.wish.tags.clone(), problems);
+        tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &port));
+        Listener {
+            protocol: spot.protocol,
+            ssl_policy: secure.then(|| self.ssl_policy(members, problems)),
+            certificate,
+            more_certificates,
+            attributes: attributes(spot, members, problems),
+            default_action: self.default_action(spot, members, problems),
+            rules: self.rules(spot, members, (budget, problems)),
+            foreign: BTreeMap::new(),
+            tags,
+        }
+    }
+
+    fn ssl_policy(&self, members: &[&Member<'_>], problems: &mut Vec<Problem>) -> String {
+        let mut policies = members.iter().filter_map(|m| Some((*m, m.wish.ssl_policy.clone()?)));
+        let Some((_, right)) = policies.next() else {
+            return self.scene.settings.default_ssl_policy.clone();
+        };
+        for (member, theirs) in policies.filter(|(_, theirs)| *theirs != right) {
+            let message = format!("it wants {theirs}, but {right} comes first in the group");
+            problems.push(
+                report(member, "ssl-policy", "group-conflict", message)
+                    .advice("use the same policy, another port or another group"),
+            );
+        }
+        right
+    }
+
+    fn default_action(
+        &self,
+        spot: Spot,
+        members: &[&Member<'_>],
+        problems: &mut Vec<Problem>,
+    ) -> Action {
+        if let Some(port) = spot.redirect {
+            let (protocol, port) = ("HTTPS".to_owned(), port.to_string());
+            return Action::Redirect(Redirect { protocol, port, ..Redirect::default() });
+        }
+        let own = |member: &&&Member<'_>| self.routes.get(&member.name())?.default.clone();
+        let mut defaults = members.iter().filter_map(|member| Some((member, own(&member)?)));
+        let Some((first, action)) = defaults.next() else { return Action::answer(404, None) };
+        for (member, _) in defaults {
+            let message =
+                format!("{} has a default backend on port {} as well", first.name(), spot.port);
+            let problem =
+                Problem::error(member.reference.clone(), "spec.defaultBackend", "group-conflict");
+            problems.push(
+                problem.message(message).advice("remove one of them, or use another port or group"),
+            );
+        }
+        action
+    }
+
+    /// The rules of all members in their order; none where all is redirected.
+    fn rules(
+        &self,
+        spot: Spot,
+        members: &[&Member<'_>],
+        (budget, problems): (&mut usize, &mut Vec<Problem>),
+    ) -> BTreeMap<u32, Rule> {
+        if spot.redirect.is_some() {
+            return BTreeMap::new();
+        }
+        let own = members.iter().filter_map(|member| self.routes.get(&member.name()));
+        let all: Vec<Rule> = own.flat_map(|routes| routes.rules.iter().cloned()).collect();
+        let mut rules = useful(&all, spot.protocol, spot.port);
+        if rules.len() > *budget {
+            let late: BTreeSet<String> =
+                rules.drain(*budget..).filter_map(|rule| rule.owner().map(str::to_owned)).collect();
+            for member in members.iter().filter(|member| late.contains(&member.name())) {
+                problems.push(too_many(member, spot.port));
+            }
+        }
+        *budget -= rules.len();
+        let numbered = fresh(rules.len()).into_iter().zip(rules);
+        numbered
+            .map(|(priority, mut rule)| {
+                let cluster = &self.scene.settings.cluster;
+                let place = format!("{}:{priority}", spot.port);
+                rule.tags.extend(tags::tracking(cluster, self.stack, &place));
+                (priority, rule)
+            })
+            .collect()
+    }
+}
+
+/// What members ask for, under what the class of the first one fixes.
+fn attributes(spot: Spot, members: &[&Member<'_>], problems: &mut Vec<Problem>) -> Attributes {
+    let place = (spot.protocol, spot.port);
+    let name = format!("listener-attributes.{}-{}", spot.protocol, spot.port);
+    let class = members.first().and_then(|member| member.params);
+    let fixed = class_listener_attributes(class, spot.protocol, spot.port);
+    let asked = |member: &Member<'_>| {
+        let mut asked = member.wish.listener_attributes.get(&place).cloned().unwrap_or_default();
+        asked.retain(|key, _| !fixed.contains_key(key));
+        asked
+    };
+    let mut attributes = merge(members, &name, asked, problems);
+    attributes.extend(fixed);
+    attributes
+}
+
+fn too_many(member: &Member<'_>, port: u16) -> Problem {
+    let most = limits::RULES;
+    Problem::error(member.reference.clone(), "spec.rules", "too-many-rules")
+        .message(format!("some of its rules on port {port} do not fit: a load balancer has {most}"))
+        .advice("put some Ingresses into another group, or let a gateway route by path")
+}
+
+fn report(member: &Member<'_>, name: &str, code: &'static str, message: String) -> Problem {
+    Problem::error(member.reference.clone(), field(&format!("{PREFIX}{name}")), code)
+        .message(message)
+}

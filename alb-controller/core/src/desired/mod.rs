@@ -1,0 +1,279 @@
+//! From objects to what they wish for in AWS. Whatever is wrong with one Ingress is said of that one,
+//! and the rest of its group goes on.
+
+mod agree;
+mod certificates;
+mod class;
+mod doors;
+mod endpoints;
+mod group;
+mod health;
+mod index;
+mod listeners;
+mod member;
+mod needs;
+mod network;
+mod redirects;
+mod routes;
+mod target_group;
+#[cfg(test)]
+mod tests;
+
+pub use doors::DESCRIPTION as DOOR_DESCRIPTION;
+pub use needs::needs;
+
+use crate::{
+    goal::Desired,
+    id::StackId,
+    names,
+    settings::{Lookups, Settings},
+    stack::{IpAddressType, LoadBalancer, Scheme, SecurityGroup, SecurityGroupRef, Stack},
+    tags::{self, Tags},
+};
+use agree::{merge, settle, settle_strictly};
+use doors::Doors;
+use edgeway_api::{Objects, Problem, Severity};
+use group::Group;
+use index::Index;
+use listeners::Plot;
+use member::{Member, class_attributes};
+use routes::Routes;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+use target_group::Site;
+
+/// All that wishes are made from.
+#[derive(Debug)]
+pub(crate) struct Scene<'a> {
+    index: Index<'a>,
+    settings: &'a Settings,
+    lookups: &'a Lookups,
+}
+
+impl Scene<'_> {
+    /// Where a target is to be registered: an address outside the VPC is in all zones.
+    fn zone(&self, address: &str) -> Option<String> {
+        let ranges = &self.lookups.vpc_ranges;
+        let address: IpAddr = address.parse().ok()?;
+        let outside = !ranges.is_empty() && !ranges.iter().any(|range| range.contains(&address));
+        outside.then(|| "all".to_owned())
+    }
+}
+
+/// What the Ingresses among `objects` wish for.
+pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Desired {
+    let scene = Scene { index: Index::of(objects), settings, lookups };
+    let mut desired = Desired { incomplete: incomplete(objects), ..Desired::default() };
+    let mut doors = Doors::default();
+    for (id, group) in group::gather(&scene, &mut desired.problems) {
+        if group.members.is_empty() {
+            desired.held.insert(id);
+        } else {
+            add(&scene, id, group, (&mut desired, &mut doors));
+        }
+    }
+    desired.doors = doors.open;
+    desired.uncertain_ports = doors.uncertain;
+    if desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
+        desired.shared = Some(shared(settings));
+    }
+    finish(&mut desired.problems, objects);
+    desired
+}
+
+/// Why nothing may be taken for gone: what could not be read might have been an Ingress.
+fn incomplete(objects: &Objects) -> Option<String> {
+    let kinds = ["File", "Ingress", "IngressClass", "IngressClassParams"];
+    let severe = objects.defects.iter().filter(|problem| problem.severity == Severity::Error);
+    let mut unreadable = severe.filter(|problem| kinds.contains(&problem.object.kind.as_str()));
+    unreadable.next().map(|problem| format!("{} cannot be read", problem.object))
+}
+
+/// Sorts problems, and says where the objects at fault stand.
+fn finish(problems: &mut Vec<Problem>, objects: &Objects) {
+    for problem in problems.iter_mut().filter(|problem| problem.origin.is_empty()) {
+        if let Some(origin) = objects.origins.get(&problem.object) {
+            problem.origin.clone_from(origin);
+        }
+    }
+    problems.sort();
+    problems.dedup();
+}
+
+fn bears_shared(stack: &Stack, settings: &Settings) -> bool {
+    let shared = SecurityGroupRef::Ours(names::backend_security_group(&settings.cluster));
+    stack.load_balancer.security_groups.contains(&shared)
+}
+
+/// The security group that all load balancers have in common.
+fn shared(settings: &Settings) -> SecurityGroup {
+    SecurityGroup {
+        name: names::backend_security_group(&settings.cluster),
+        description: "[k8s] Shared Backend SecurityGroup for LoadBalancer".to_owned(),
+        ingress: BTreeSet::new(),
+        tags: Tags::from([
+            (tags::CLUSTER.to_owned(), settings.cluster.clone()),
+            (tags::SHARED_RESOURCE.to_owned(), tags::BACKEND_SECURITY_GROUP.to_owned()),
+        ]),
+    }
+}
+
+/// Adds the stack of one group.
+fn add(
+    scene: &Scene<'_>,
+    id: StackId,
+    mut group: Group<'_>,
+    (desired, doors): (&mut Desired, &mut Doors),
+) {
+    let problems = &mut desired.problems;
+    let outline = Outline::of(scene, &mut group, problems);
+    let mut routes = read_routes(scene, &id, &mut group, outline.addresses, problems);
+    if group.members.is_empty() {
+        desired.held.insert(id);
+        return;
+    }
+    let plot =
+        Plot { scene, stack: &id, group: &group, routes: &routes, addresses: outline.addresses };
+    let listeners::Built { listeners, ingress } = listeners::build(&plot, problems);
+    let mut stack = outline.stack(scene, &id, &group, problems);
+    stack.load_balancer.listeners = listeners;
+    if let Some(security_group) = &mut stack.security_group {
+        security_group.ingress = ingress;
+    }
+    let used: BTreeSet<String> = stack.load_balancer.groups().map(str::to_owned).collect();
+    for (name, built) in routes.values_mut().flat_map(|routes| std::mem::take(&mut routes.groups)) {
+        if !used.contains(&name) {
+            continue;
+        }
+        if bears_shared(&stack, scene.settings) {
+            doors.add(scene, &names::backend_security_group(&scene.settings.cluster), &built);
+        }
+        stack.backends.insert(name.clone(), built.backend);
+        stack.target_groups.insert(name, built.group);
+    }
+    let members = group.members.iter().map(|member| member.reference.clone());
+    desired.members.insert(id.clone(), members.collect());
+    desired.stacks.insert(id, stack);
+}
+
+/// Reads the rules of all members; who cannot be understood is put aside.
+fn read_routes(
+    scene: &Scene<'_>,
+    stack: &StackId,
+    group: &mut Group<'_>,
+    addresses: IpAddressType,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Routes> {
+    let mut all = BTreeMap::new();
+    let dualstack = addresses != IpAddressType::Ipv4;
+    for member in &group.members {
+        match routes::read(Site { scene, stack, member, dualstack }, problems) {
+            Ok(routes) => drop(all.insert(member.name(), routes)),
+            Err(fault) => problems.push(*fault),
+        }
+    }
+    group.set_aside(|member| all.contains_key(&member.name()));
+    all
+}
+
+/// What a group has agreed on about its load balancer.
+struct Outline {
+    scheme: Scheme,
+    addresses: IpAddressType,
+    name: Option<String>,
+    guards: network::Guards,
+}
+
+impl Outline {
+    fn of(scene: &Scene<'_>, group: &mut Group<'_>, problems: &mut Vec<Problem>) -> Self {
+        let scheme = settle_strictly(group, "scheme", |member| member.wish.scheme, problems);
+        let guards = network::guards(scene, group, problems);
+        let addresses = |member: &Member<'_>| member.wish.ip_address_type;
+        let addresses = settle(group, "ip-address-type", addresses, problems);
+        let name = |member: &Member<'_>| member.wish.name.clone();
+        Self {
+            scheme: scheme.unwrap_or(scene.settings.default_scheme),
+            addresses: addresses.unwrap_or(IpAddressType::Ipv4),
+            name: settle(group, "load-balancer-name", name, problems),
+            guards,
+        }
+    }
+
+    /// The stack, but for its listeners and target groups.
+    fn stack(
+        self,
+        scene: &Scene<'_>,
+        id: &StackId,
+        group: &Group<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> Stack {
+        let settings = scene.settings;
+        let place = network::subnets(scene, group, (self.scheme, self.addresses), problems);
+        let members: Vec<&Member<'_>> = group.members.iter().collect();
+        let tags = merge(&members, "tags", |member| member.wish.tags.clone(), problems);
+        let tagged = |resource| {
+            let mut all = tags.clone();
+            all.extend(tags::tracking(&settings.cluster, id, resource));
+            all
+        };
+        let security_group = self.guards.named.is_none().then(|| SecurityGroup {
+            name: names::security_group(&settings.cluster, id),
+            description: "[k8s] Managed SecurityGroup for LoadBalancer".to_owned(),
+            ingress: BTreeSet::new(),
+            tags: tagged(tags::MANAGED_SECURITY_GROUP),
+        });
+        let load_balancer = LoadBalancer {
+            name: self
+                .name
+                .unwrap_or_else(|| names::load_balancer(&settings.cluster, id, self.scheme)),
+            scheme: self.scheme,
+            ip_address_type: self.addresses,
+            subnets: place.subnets,
+            security_groups: security_groups(self.guards, security_group.as_ref(), settings),
+            attributes: attributes(&members, problems),
+            tags: tagged(tags::LOAD_BALANCER),
+            listeners: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+        };
+        Stack {
+            id: id.clone(),
+            load_balancer,
+            subnets_named: place.named,
+            security_group,
+            target_groups: BTreeMap::new(),
+            backends: BTreeMap::new(),
+            broken: group.broken.clone(),
+            approved: members.iter().filter_map(|member| member.wish.approved.clone()).collect(),
+        }
+    }
+}
+
+/// None where one that was named cannot be found: then nothing is changed about them.
+fn security_groups(
+    guards: network::Guards,
+    managed: Option<&SecurityGroup>,
+    settings: &Settings,
+) -> Vec<SecurityGroupRef> {
+    let network::Guards { named, shared } = guards;
+    let managed = managed.map(|group| SecurityGroupRef::Ours(group.name.clone()));
+    let mut groups: Vec<_> = named.into_iter().flatten().chain(managed).collect();
+    if shared && !groups.is_empty() {
+        groups.push(SecurityGroupRef::Ours(names::backend_security_group(&settings.cluster)));
+    }
+    groups
+}
+
+/// What members ask for, under what the class of the first one fixes.
+fn attributes(members: &[&Member<'_>], problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let fixed = class_attributes(members.first().and_then(|member| member.params));
+    let asked = |member: &Member<'_>| {
+        let mut asked = member.wish.attributes.clone();
+        asked.retain(|key, _| !fixed.contains_key(key));
+        asked
+    };
+    let mut attributes = merge(members, "load-balancer-attributes", asked, problems);
+    attributes.extend(fixed);
+    attributes
+}

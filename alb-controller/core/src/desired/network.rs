@@ -1,0 +1,209 @@
+//! Where a load balancer stands and who guards it.
+
+use super::{
+    Scene,
+    agree::{settle, settle_strictly},
+    group::Group,
+    member::SubnetWish,
+};
+use crate::{
+    annotations::{PREFIX, field},
+    settings::Subnet,
+    stack::{IpAddressType, Scheme, SecurityGroupRef},
+};
+use edgeway_api::Problem;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Free addresses that a load balancer must find in a subnet.
+const FREE: u32 = 8;
+
+/// Subnets, and whether they were named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) subnets: BTreeSet<String>,
+    pub(super) named: bool,
+}
+
+/// Finds the subnets of a group. None are found where that is a problem, which is reported.
+pub(super) fn subnets(
+    scene: &Scene<'_>,
+    group: &Group<'_>,
+    (scheme, addresses): (Scheme, IpAddressType),
+    problems: &mut Vec<Problem>,
+) -> Place {
+    let wish = settle(group, "subnets", |member| member.wish.subnets.clone(), problems);
+    let Some(known) = &scene.lookups.subnets else {
+        let given = match &wish {
+            Some(SubnetWish::Named(names)) => names.iter().filter(|name| is_subnet_id(name)),
+            Some(SubnetWish::Tagged(_)) | None => return Place::default(),
+        };
+        return Place { subnets: given.cloned().collect(), named: true };
+    };
+    let found = match &wish {
+        Some(SubnetWish::Named(names)) => named(known, names, addresses),
+        Some(SubnetWish::Tagged(tags)) => {
+            let fits = |subnet: &&Subnet| {
+                tags.iter().all(|(key, values)| {
+                    subnet.tags.get(key).is_some_and(|value| values.contains(value))
+                })
+            };
+            best_of_zones(scene, known.iter().filter(fits), addresses)
+        }
+        None => discovered(scene, known, scheme, addresses),
+    };
+    match found.and_then(enough) {
+        Ok(subnets) => Place { subnets, named: wish.is_some() },
+        Err(message) => {
+            let asker = wish.and_then(|_| group.members.iter().find(|m| m.wish.subnets.is_some()));
+            if let Some(member) = asker.or(group.members.first()) {
+                let key = field(&format!("{PREFIX}subnets"));
+                let problem = Problem::error(member.reference.clone(), key, "subnets-not-found");
+                let advice = "name subnets of two zones, or tag them kubernetes.io/role/elb=1 \
+                              (internal ones kubernetes.io/role/internal-elb=1)";
+                problems.push(problem.message(message).advice(advice));
+            }
+            Place::default()
+        }
+    }
+}
+
+fn is_subnet_id(name: &str) -> bool {
+    name.starts_with("subnet-")
+}
+
+fn named(
+    known: &[Subnet],
+    names: &BTreeSet<String>,
+    addresses: IpAddressType,
+) -> Result<Vec<Subnet>, String> {
+    let mut found: Vec<Subnet> = Vec::new();
+    for name in names {
+        let is = |subnet: &&Subnet| {
+            subnet.id == *name || (!is_subnet_id(name) && subnet.tags.get("Name") == Some(name))
+        };
+        let subnet =
+            known.iter().find(is).ok_or_else(|| format!("there is no subnet {name} in the VPC"))?;
+        if let Some(other) = found.iter().find(|other| other.zone == subnet.zone) {
+            let zone = &subnet.zone;
+            return Err(format!("{} and {} are both in zone {zone}", other.id, subnet.id));
+        }
+        if addresses != IpAddressType::Ipv4 && !subnet.ipv6 {
+            return Err(format!("{} has no IPv6 addresses, which dualstack needs", subnet.id));
+        }
+        found.push(subnet.clone());
+    }
+    Ok(found)
+}
+
+/// Subnets that are tagged for load balancers; if there are none, all that have, or have not, a way
+/// to the internet.
+fn discovered(
+    scene: &Scene<'_>,
+    known: &[Subnet],
+    scheme: Scheme,
+    addresses: IpAddressType,
+) -> Result<Vec<Subnet>, String> {
+    let (role, public) = match scheme {
+        Scheme::InternetFacing => ("kubernetes.io/role/elb", true),
+        Scheme::Internal => ("kubernetes.io/role/internal-elb", false),
+    };
+    let tagged = |subnet: &&Subnet| {
+        subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1")
+    };
+    let reaches = |subnet: &&Subnet| subnet.public == Some(public);
+    if known.iter().any(|subnet| tagged(&subnet)) {
+        best_of_zones(scene, known.iter().filter(tagged), addresses)
+    } else {
+        best_of_zones(scene, known.iter().filter(reaches), addresses)
+    }
+}
+
+/// Of each zone the subnet that is this cluster's; of several the one with the smallest id.
+fn best_of_zones<'k>(
+    scene: &Scene<'_>,
+    candidates: impl Iterator<Item = &'k Subnet>,
+    addresses: IpAddressType,
+) -> Result<Vec<Subnet>, String> {
+    let own = format!("kubernetes.io/cluster/{}", scene.settings.cluster);
+    let mut best: BTreeMap<&str, &Subnet> = BTreeMap::new();
+    let (mut foreign, mut full, mut ipv4_only) = (0, 0, 0);
+    for subnet in candidates {
+        let clusters =
+            || subnet.tags.keys().filter(|key| key.starts_with("kubernetes.io/cluster/"));
+        if clusters().next().is_some() && !subnet.tags.contains_key(&own) {
+            foreign += 1;
+        } else if subnet.free < FREE {
+            full += 1;
+        } else if addresses != IpAddressType::Ipv4 && !subnet.ipv6 {
+            ipv4_only += 1;
+        } else {
+            let rank = |subnet: &Subnet| (!subnet.tags.contains_key(&own), subnet.id.clone());
+            let slot = best.entry(&subnet.zone).or_insert(subnet);
+            if rank(subnet) < rank(slot) {
+                *slot = subnet;
+            }
+        }
+    }
+    if best.is_empty() {
+        return Err(format!(
+            "no subnet is fit: {foreign} belong to other clusters, {full} have fewer than {FREE} free \
+             addresses, {ipv4_only} have no IPv6"
+        ));
+    }
+    Ok(best.into_values().cloned().collect())
+}
+
+fn enough(subnets: Vec<Subnet>) -> Result<BTreeSet<String>, String> {
+    let ids: BTreeSet<String> = subnets.into_iter().map(|subnet| subnet.id).collect();
+    if ids.len() < 2 {
+        let found = ids.iter().next().map_or("none", String::as_str);
+        return Err(format!("a load balancer needs subnets of two zones, and there is {found}"));
+    }
+    Ok(ids)
+}
+
+/// Security groups that were named instead of the one that we look after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Guards {
+    /// As named; nothing if none were, or if one cannot be found.
+    pub(super) named: Option<Vec<SecurityGroupRef>>,
+    /// Whether the common group is borne, and let through to targets.
+    pub(super) shared: bool,
+}
+
+/// Finds the security groups of a group.
+pub(super) fn guards(
+    scene: &Scene<'_>,
+    group: &mut Group<'_>,
+    problems: &mut Vec<Problem>,
+) -> Guards {
+    let wish = |member: &super::member::Member<'_>| member.wish.security_groups.clone();
+    let Some(names) = settle_strictly(group, "security-groups", wish, problems) else {
+        return Guards { named: None, shared: scene.settings.shared_security_group };
+    };
+    let open = |member: &super::member::Member<'_>| member.wish.open_targets;
+    let open = settle(group, "manage-backend-security-group-rules", open, problems);
+    let shared = open == Some(true) && scene.settings.shared_security_group;
+    let groups: Result<Vec<_>, String> = names.iter().map(|name| resolve(scene, name)).collect();
+    let found = groups.unwrap_or_else(|name| {
+        if let Some(member) = group.members.first() {
+            let key = field(&format!("{PREFIX}security-groups"));
+            let problem = Problem::error(member.reference.clone(), key, "security-group-not-found");
+            let message = format!("there is no security group {name} in the VPC");
+            problems.push(problem.message(message).advice("create it, or name another"));
+        }
+        Vec::new()
+    });
+    Guards { named: Some(found), shared }
+}
+
+fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
+    let Some(known) = &scene.lookups.security_groups else {
+        return Ok(SecurityGroupRef::Id(name.to_owned()));
+    };
+    let found = known.iter().find(|group| {
+        group.id == name
+            || (!name.starts_with("sg-") && group.tags.get("Name").is_some_and(|n| n == name))
+    });
+    found.map(|group| SecurityGroupRef::Id(group.id.clone())).ok_or_else(|| name.to_owned())
+}

@@ -1,0 +1,396 @@
+//! The rules of one Ingress: one for each path, in the order in which they are tried.
+
+use super::target_group::{self, Built, Missing, Site};
+use crate::{
+    annotations::{
+        Fault,
+        action::{ActionSpec, ActionWish, ConditionSpec, ShareWish, TargetWish, TransformSpec},
+        value::Expected,
+    },
+    glob,
+    limits::{VALUE_LENGTH, VALUES_PER_RULE, WILDCARDS_PER_RULE},
+    rule::{Action, Condition, Forward, Patterns, Rule, Share, TargetGroupRef, Transform},
+};
+use edgeway_api::{
+    Problem,
+    k8s_openapi::{
+        api::networking::v1::{HTTPIngressPath, IngressBackend, ServiceBackendPort},
+        apimachinery::pkg::util::intstr::IntOrString,
+    },
+};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+/// Name of a port that means: look into the annotation.
+const USE_ANNOTATION: &str = "use-annotation";
+
+/// What an Ingress says about requests.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// In their order.
+    pub(super) rules: Vec<Rule>,
+    /// What becomes of requests that no rule is for.
+    pub(super) default: Option<Action>,
+    /// The target groups that these send to, by name.
+    pub(super) groups: BTreeMap<String, Built>,
+}
+
+/// Reads the rules of a member.
+pub(super) fn read(site: Site<'_, '_>, problems: &mut Vec<Problem>) -> Result<Routes, Fault> {
+    let mut reader = Reader { site, problems, groups: BTreeMap::new() };
+    let Some(spec) = &site.member.ingress.spec else { return Ok(Routes::default()) };
+    let mut rules = Vec::new();
+    for (index, entry) in spec.rules.iter().flatten().enumerate() {
+        let host = entry.host.as_deref().unwrap_or_default();
+        let mut paths: Vec<_> =
+            entry.http.iter().flat_map(|http| http.paths.iter().enumerate()).collect();
+        paths.sort_by_key(|(_, path)| rank(path));
+        for (place, path) in paths {
+            let field = format!("spec.rules[{index}].http.paths[{place}]");
+            reader.rule(host, path, &field, &mut rules)?;
+        }
+    }
+    let default = spec.default_backend.as_ref();
+    let default =
+        default.map(|backend| reader.action(backend, "spec.defaultBackend")).transpose()?;
+    Ok(Routes { rules, default, groups: reader.groups })
+}
+
+/// Exact paths come first, then prefixes by their length in bytes, then all others.
+fn rank(path: &HTTPIngressPath) -> (u8, Reverse<usize>) {
+    let length = path.path.as_deref().map_or(0, str::len);
+    match path.path_type.as_str() {
+        "Exact" => (0, Reverse(0)),
+        "Prefix" => (1, Reverse(length)),
+        _ => (2, Reverse(0)),
+    }
+}
+
+struct Reader<'s, 'a, 'p> {
+    site: Site<'s, 'a>,
+    problems: &'p mut Vec<Problem>,
+    groups: BTreeMap<String, Built>,
+}
+
+impl Reader<'_, '_, '_> {
+    fn rule(
+        &mut self,
+        host: &str,
+        path: &HTTPIngressPath,
+        field: &str,
+        rules: &mut Vec<Rule>,
+    ) -> Result<(), Fault> {
+        let annotations = &self.site.member.annotations;
+        let name =
+            path.backend.service.as_ref().map(|service| service.name.as_str()).unwrap_or_default();
+        let conditions = self.conditions(host, path, (field, name))?;
+        let transforms = format!("transforms.{name}");
+        let specs: Vec<TransformSpec> = annotations.json(&transforms)?.unwrap_or_default();
+        let transforms = specs
+            .into_iter()
+            .map(|spec| {
+                spec.wish().map_err(|expected| self.annotation_fault(&transforms, &expected))
+            })
+            .collect::<Result<Vec<Transform>, _>>()?;
+        let action = self.action(&path.backend, &format!("{field}.backend"))?;
+        let tags = self.site.member.own_tags();
+        for rule in split(Rule { conditions, action, transforms, tags }) {
+            self.check(&rule, field)?;
+            rules.push(rule);
+        }
+        Ok(())
+    }
+
+    /// Conditions of the annotation and of the rule itself, hosts and paths of both put together.
+    fn conditions(
+        &self,
+        host: &str,
+        path: &HTTPIngressPath,
+        (field, name): (&str, &str),
+    ) -> Result<Vec<Condition>, Fault> {
+        let key = format!("conditions.{name}");
+        let specs: Vec<ConditionSpec> =
+            self.site.member.annotations.json(&key)?.unwrap_or_default();
+        let mut conditions = Vec::new();
+        let mut hosts = Alternatives::default();
+        let mut paths = Alternatives::default();
+        hosts.texts.extend(Some(host.to_owned()).filter(|host| !host.is_empty()));
+        self.path(path, field, &mut paths)?;
+        for spec in specs {
+            match spec.wish().map_err(|expected| self.annotation_fault(&key, &expected))? {
+                Condition::Host(patterns) => hosts.add(patterns),
+                Condition::Path(patterns) => paths.add(patterns),
+                other @ (Condition::Header { .. }
+                | Condition::Method(_)
+                | Condition::Query(_)
+                | Condition::SourceIp(_)) => conditions.push(other),
+            }
+        }
+        let mixed = |expected| self.annotation_fault(&key, &expected);
+        conditions.extend(hosts.patterns("hosts").map_err(mixed)?.map(Condition::Host));
+        conditions.extend(paths.patterns("paths").map_err(mixed)?.map(Condition::Path));
+        if conditions.is_empty() {
+            conditions.push(Condition::Path(Patterns::Text(vec!["/*".to_owned()])));
+        }
+        Ok(conditions)
+    }
+
+    fn path(
+        &self,
+        path: &HTTPIngressPath,
+        field: &str,
+        paths: &mut Alternatives,
+    ) -> Result<(), Fault> {
+        let text = path.path.as_deref().unwrap_or_default();
+        let kind = path.path_type.as_str();
+        if matches!(kind, "Exact" | "Prefix") && glob::wildcards(text) > 0 {
+            let message = format!("the path {text:?} of type {kind} has a wildcard");
+            let advice = "use pathType: ImplementationSpecific for paths with * and ?";
+            return Err(self.fault(&format!("{field}.path"), "path-invalid", message, advice));
+        }
+        let regex = !matches!(kind, "Exact" | "Prefix")
+            && self.site.member.annotations.bool("use-regex-path-match")?.unwrap_or(false);
+        match kind {
+            _ if text.is_empty() => {}
+            "Prefix" if text == "/" => paths.texts.push("/*".to_owned()),
+            "Prefix" => {
+                let stem = text.strip_suffix('/').unwrap_or(text);
+                paths.texts.extend([stem.to_owned(), format!("{stem}/*")]);
+            }
+            "Exact" => paths.texts.push(text.to_owned()),
+            // The slash is there because Kubernetes demands it.
+            _ if regex => paths.regexes.push(text.chars().skip(1).collect()),
+            _ => paths.texts.push(text.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn action(&mut self, backend: &IngressBackend, field: &str) -> Result<Action, Fault> {
+        let Some(service) = &backend.service else {
+            let message = "it names a resource, and a load balancer can send to Services only";
+            let advice = "name a Service";
+            return Err(self.fault(field, "backend-not-supported", message.to_owned(), advice));
+        };
+        let port = match &service.port {
+            Some(ServiceBackendPort { name: Some(name), .. }) if name == USE_ANNOTATION => {
+                return self.annotated(&service.name, field);
+            }
+            Some(ServiceBackendPort { name: Some(name), .. }) => IntOrString::String(name.clone()),
+            Some(ServiceBackendPort { number, .. }) => IntOrString::Int(number.unwrap_or(0)),
+            None => IntOrString::Int(0),
+        };
+        let group = self.service(&service.name, &port, field)?;
+        Ok(group.map_or_else(missing_service, Action::forward))
+    }
+
+    /// The action that an annotation describes.
+    fn annotated(&mut self, name: &str, field: &str) -> Result<Action, Fault> {
+        let key = format!("actions.{name}");
+        let Some(spec) = self.site.member.annotations.json::<ActionSpec>(&key)? else {
+            let message = format!("there is no annotation alb.ingress.kubernetes.io/{key}");
+            self.report(
+                field,
+                "action-not-found",
+                message,
+                "add it, or name a Service and its port",
+            );
+            return Ok(Action::answer(503, Some("Backend action does not exist")));
+        };
+        match spec.wish().map_err(|expected| self.annotation_fault(&key, &expected))? {
+            ActionWish::Redirect(redirect) => Ok(Action::Redirect(redirect)),
+            ActionWish::Fixed(fixed) => Ok(Action::Fixed(fixed)),
+            ActionWish::Forward(shares, stickiness) => self.forward(shares, stickiness, &key),
+        }
+    }
+
+    /// A share that leads nowhere is left out, as long as there is another.
+    fn forward(
+        &mut self,
+        wishes: Vec<ShareWish>,
+        stickiness: Option<u32>,
+        key: &str,
+    ) -> Result<Action, Fault> {
+        let field = crate::annotations::field(&format!("{}{key}", crate::annotations::PREFIX));
+        let mut shares = Vec::new();
+        for ShareWish { target, weight } in wishes {
+            let group = match target {
+                TargetWish::Arn(arn) => Some(TargetGroupRef::Foreign(arn)),
+                TargetWish::Name(name) => self.foreign(&name, &field),
+                TargetWish::Service(name, port) => self.service(&name, &numeric(port), &field)?,
+            };
+            shares.extend(group.map(|group| Share { group, weight }));
+        }
+        if let [only] = shares.as_mut_slice() {
+            only.weight = 1;
+        }
+        if shares.is_empty() {
+            Ok(missing_service())
+        } else {
+            Ok(Action::Forward(Forward { shares, stickiness }))
+        }
+    }
+
+    /// A target group of somebody else, by name.
+    fn foreign(&mut self, name: &str, field: &str) -> Option<TargetGroupRef> {
+        match &self.site.scene.lookups.target_groups {
+            None => Some(TargetGroupRef::Foreign(name.to_owned())),
+            Some(known) => {
+                let arn = known.get(name).cloned();
+                if arn.is_none() {
+                    let message = format!("there is no target group {name}");
+                    self.report(
+                        field,
+                        "target-group-not-found",
+                        message,
+                        "create it, or name another",
+                    );
+                }
+                arn.map(TargetGroupRef::Foreign)
+            }
+        }
+    }
+
+    /// The target group of a Service; nothing, and a problem, if that is not there.
+    fn service(
+        &mut self,
+        name: &str,
+        port: &IntOrString,
+        field: &str,
+    ) -> Result<Option<TargetGroupRef>, Fault> {
+        let missing = match target_group::build(self.site, name, port, self.problems)? {
+            Ok(built) => {
+                let group = built.group.name.clone();
+                self.groups.insert(group.clone(), built);
+                return Ok(Some(TargetGroupRef::Ours(group)));
+            }
+            Err(missing) => missing,
+        };
+        let namespace = self.site.member.reference.namespace.clone();
+        match missing {
+            Missing::Service => {
+                let message =
+                    format!("there is no Service {namespace}/{name}: such requests get 503");
+                self.report(field, "service-not-found", message, "create it, or name another");
+            }
+            Missing::Port => {
+                let port = target_group::spell(port);
+                let known = self.site.scene.index.service(&namespace, name).map(known_ports);
+                let message =
+                    format!("Service {namespace}/{name} has no port {port}: such requests get 503");
+                let advice = format!("use one of its ports: {}", known.unwrap_or_default());
+                self.report(field, "port-not-found", message, &advice);
+            }
+        }
+        Ok(None)
+    }
+
+    fn check(&self, rule: &Rule, field: &str) -> Result<(), Fault> {
+        let values = || rule.conditions.iter().flat_map(Condition::texts);
+        let wildcards: usize = values().map(glob::wildcards).sum();
+        let fault = |message: String, advice: &str| {
+            Err(self.fault(field, "condition-too-big", message, advice))
+        };
+        if let Some(long) = values().find(|value| value.chars().count() > VALUE_LENGTH) {
+            let message = format!("{long:?} is longer than {VALUE_LENGTH} characters");
+            return fault(message, "make it shorter: AWS takes no longer ones");
+        }
+        if wildcards > WILDCARDS_PER_RULE {
+            let message = format!("the rule has {wildcards} wildcards");
+            return fault(message, &format!("use at most {WILDCARDS_PER_RULE}: AWS takes no more"));
+        }
+        if rule.values() > VALUES_PER_RULE {
+            let message = format!("the rule has {} conditions that must all hold", rule.values());
+            return fault(message, &format!("use at most {VALUES_PER_RULE}: AWS takes no more"));
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, field: &str, code: &'static str, message: String, advice: &str) {
+        let reference = self.site.member.reference.clone();
+        self.problems.push(Problem::error(reference, field, code).message(message).advice(advice));
+    }
+
+    fn fault(&self, field: &str, code: &'static str, message: String, advice: &str) -> Fault {
+        let reference = self.site.member.reference.clone();
+        Box::new(Problem::error(reference, field, code).message(message).advice(advice))
+    }
+
+    fn annotation_fault(&self, name: &str, expected: &Expected) -> Fault {
+        match self.site.member.annotations.text(name) {
+            Some(found) => found.fault(expected),
+            None => self.fault("", "condition-invalid", expected.wrong.clone(), &expected.advice),
+        }
+    }
+}
+
+fn missing_service() -> Action {
+    Action::answer(503, Some("Backend service does not exist"))
+}
+
+/// A number that is written as text is a number.
+fn numeric(port: IntOrString) -> IntOrString {
+    match port {
+        IntOrString::String(text) => match text.parse() {
+            Ok(number) => IntOrString::Int(number),
+            Err(_) => IntOrString::String(text),
+        },
+        number @ IntOrString::Int(_) => number,
+    }
+}
+
+fn known_ports(service: &edgeway_api::k8s_openapi::api::core::v1::Service) -> String {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
+    let names = ports.into_iter().flatten().map(|port| match &port.name {
+        Some(name) => format!("{} ({name})", port.port),
+        None => port.port.to_string(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Values of a condition, one of which must match.
+#[derive(Default)]
+struct Alternatives {
+    texts: Vec<String>,
+    regexes: Vec<String>,
+}
+
+impl Alternatives {
+    fn add(&mut self, patterns: Patterns) {
+        match patterns {
+            Patterns::Text(values) => self.texts.extend(values),
+            Patterns::Regex(values) => self.regexes.extend(values),
+        }
+    }
+
+    fn patterns(self, what: &str) -> Result<Option<Patterns>, Expected> {
+        match (self.texts.is_empty(), self.regexes.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some(Patterns::Text(self.texts))),
+            (true, false) => Ok(Some(Patterns::Regex(self.regexes))),
+            (false, false) => {
+                let wrong = format!("plain {what} and regular expressions come together");
+                Err(Expected::new(wrong, "use the one or the other"))
+            }
+        }
+    }
+}
+
+/// As many rules as it takes for each to have no more values than AWS allows. A condition holds if
+/// one of its values does, so it can be divided.
+fn split(rule: Rule) -> Vec<Rule> {
+    if rule.values() <= VALUES_PER_RULE {
+        return vec![rule];
+    }
+    let largest = rule.conditions.iter().enumerate().max_by_key(|(_, condition)| condition.len());
+    let Some((index, (front, back))) = largest.and_then(|(index, c)| Some((index, c.halves()?)))
+    else {
+        return vec![rule];
+    };
+    let with = |half: Condition| {
+        let mut rule = rule.clone();
+        if let Some(condition) = rule.conditions.get_mut(index) {
+            *condition = half;
+        }
+        rule
+    };
+    [front, back].into_iter().flat_map(|half| split(with(half))).collect()
+}

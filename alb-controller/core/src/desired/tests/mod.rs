@@ -1,0 +1,1 @@
+//! Wishes of whole manifests.

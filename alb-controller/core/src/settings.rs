@@ -1,0 +1,123 @@
+//! What desired things depend on beside objects: how the controller was started, and what was looked
+//! up in AWS.
+
+use crate::stack::Scheme;
+use ipnet::IpNet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// Controller of the classes that are Edgeway's own.
+pub const EDGEWAY: &str = "edgeway.dev/alb";
+/// Controller of the classes of the AWS Load Balancer Controller.
+pub const AWS: &str = "ingress.k8s.aws/alb";
+
+/// How the controller was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the cluster: part of every tag and of every name.
+    pub cluster: String,
+    /// The VPC that load balancers stand in.
+    pub vpc: String,
+    /// Names of the controllers whose classes are served.
+    pub controllers: BTreeSet<String>,
+    /// Whom load balancers are for that do not say it.
+    pub default_scheme: Scheme,
+    /// TLS versions and ciphers of listeners that name none.
+    pub default_ssl_policy: String,
+    /// Whether all load balancers get one security group in common, which is let through to targets.
+    pub shared_security_group: bool,
+}
+
+impl Settings {
+    /// What the AWS Load Balancer Controller starts with, for Edgeway's own classes.
+    pub fn new(cluster: impl Into<String>, vpc: impl Into<String>) -> Self {
+        Self {
+            cluster: cluster.into(),
+            vpc: vpc.into(),
+            controllers: BTreeSet::from([EDGEWAY.to_owned()]),
+            default_scheme: Scheme::Internal,
+            default_ssl_policy: "ELBSecurityPolicy-2016-08".to_owned(),
+            shared_security_group: true,
+        }
+    }
+}
+
+/// A subnet of the VPC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its id.
+    pub id: String,
+    /// Its availability zone.
+    pub zone: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// How many IPv4 addresses are free.
+    pub free: u32,
+    /// Whether it has IPv6 addresses.
+    pub ipv6: bool,
+    /// Whether it has a way to the internet; nothing if nobody asked.
+    pub public: Option<bool>,
+}
+
+/// An issued certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Certificate {
+    /// Its ARN.
+    pub arn: String,
+    /// The names it is for, some with `*.`.
+    pub names: Vec<String>,
+}
+
+/// A security group of the VPC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupTags {
+    /// Its id.
+    pub id: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A network interface of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Addresses on it.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Ranges on it that pods get addresses from.
+    pub prefixes: Vec<IpNet>,
+    /// Ids of its security groups.
+    pub groups: Vec<String>,
+    /// Whether it is the instance's first.
+    pub primary: bool,
+}
+
+/// What is to be looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Whether certificates are to be found by name.
+    pub certificates: bool,
+    /// Instances whose interfaces matter.
+    pub instances: BTreeSet<String>,
+    /// Target groups of somebody else, by name.
+    pub target_groups: BTreeSet<String>,
+    /// Whether any load balancer is wished at all.
+    pub anything: bool,
+}
+
+/// What was looked up. Where nobody looked there is nothing, and nothing is missed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// Subnets of the VPC.
+    pub subnets: Option<Vec<Subnet>>,
+    /// Issued certificates of the region.
+    pub certificates: Option<Vec<Certificate>>,
+    /// Security groups of the VPC.
+    pub security_groups: Option<Vec<GroupTags>>,
+    /// Addresses of the VPC.
+    pub vpc_ranges: Vec<IpNet>,
+    /// Interfaces by instance.
+    pub instances: BTreeMap<String, Vec<Interface>>,
+    /// ARNs of target groups of somebody else, by name; nothing if nobody looked.
+    pub target_groups: Option<BTreeMap<String, String>>,
+}
