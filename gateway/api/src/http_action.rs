@@ -114,7 +114,7 @@ shape! {
         grpc_status: Option<String>,
         /// Never implemented by Istio.
         http2_error: Option<String>,
-        /// The share; absent is everything.
+        /// The share; absent is none, so it never happens.
         percentage: Option<Percent>,
     }
 

@@ -1,6 +1,6 @@
 //! Forwarding: weighted destinations, rewrites, deadlines, retries.
 
-use super::headers::HeaderOps;
+use super::{cors::Cors, fault::Fault, headers::HeaderOps};
 use crate::{id::ClusterIx, request::Request};
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -25,6 +25,12 @@ pub struct Forward {
     pub timeout: Option<Duration>,
     /// When a try may be repeated.
     pub retry: Retry,
+    /// Faults on purpose, before anything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// Cross-origin requests, after faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Box<Cors>>,
     /// Header operations of the route, on top of those of the chosen destination.
     #[serde(skip_serializing_if = "HeaderOps::is_empty")]
     pub headers: HeaderOps,
@@ -288,6 +294,8 @@ mod tests {
             rewrite: Rewrite { path, authority: None },
             timeout: None,
             retry: Retry::default(),
+            fault: None,
+            cors: None,
             headers: HeaderOps::default(),
         }
     }

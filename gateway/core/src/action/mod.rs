@@ -1,12 +1,16 @@
 //! What a route does with a request that fits it.
 
+pub mod cors;
 pub mod direct;
+pub mod fault;
 pub mod forward;
 pub mod headers;
 pub mod redirect;
 pub mod template;
 
+pub use cors::Cors;
 pub use direct::DirectResponse;
+pub use fault::Fault;
 pub use forward::{Destination, Forward, Retry, Rewrite, Upstream};
 pub use headers::{HeaderOps, Ops};
 pub use redirect::Redirect;

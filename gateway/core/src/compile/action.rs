@@ -3,6 +3,7 @@
 use super::{
     clusters::Found,
     headers::{joined, operations},
+    options::{cors as cors_policy, fault},
     report::Field,
     retries::retry,
     routes::Building,
@@ -72,6 +73,9 @@ fn forward(
     }
     let total_weight = destinations.iter().map(|destination| u64::from(destination.weight)).sum();
     let retry = field.of("retries", |field| retry(rule.retries.as_ref(), field));
+    let cors = rule.cors_policy.as_ref();
+    let cors =
+        cors.map(|policy| Box::new(field.of("corsPolicy", |field| cors_policy(policy, field))));
     (!destinations.is_empty()).then(|| Forward {
         destinations,
         weighted,
@@ -79,6 +83,8 @@ fn forward(
         rewrite,
         timeout: rule.timeout.as_ref().and_then(Duration::get).filter(|time| !time.is_zero()),
         retry,
+        fault: rule.fault.as_ref().and_then(fault),
+        cors,
         headers,
     })
 }

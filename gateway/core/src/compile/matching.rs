@@ -102,6 +102,14 @@ fn path(text: &StringMatch, field: &mut Field<'_>) -> Option<Text> {
     }
 }
 
+/// An origin of a `corsPolicy`; one that allows nothing in particular is none.
+pub(super) fn origin(text: &StringMatch, field: &mut Field<'_>) -> Option<Text> {
+    match text {
+        StringMatch { exact: Some(exact), .. } if exact == "*" => Some(Text::Present),
+        other => constraint(other, field),
+    }
+}
+
 /// A condition on a pseudo header; `{}` is none.
 fn constraint(text: &StringMatch, field: &mut Field<'_>) -> Option<Text> {
     match text {

@@ -12,6 +12,7 @@ mod hosts;
 mod listeners;
 mod matching;
 mod names;
+mod options;
 mod pods;
 mod registry;
 mod report;

@@ -1,13 +1,17 @@
 //! What an http rule does: the checks of its action and options.
 
 use super::{
-    super::{headers::operations, report::Field, retries::retry},
+    super::{headers::operations, options::grpc_status, report::Field, retries::retry},
     primitive::{self, duration, is_label, percentage},
 };
 use edgeway_api::virtual_service::{
     CorsPolicy, Destination, Headers, HttpDirectResponse, HttpFaultInjection, HttpRedirect,
     HttpRetry, HttpRewrite, HttpRoute,
 };
+
+/// What `corsPolicy.allowMethods` may name.
+const METHODS: &[&str] =
+    &["*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
 
 /// Largest `directResponse` body, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -255,6 +259,13 @@ fn check_fault(fault: &HttpFaultInjection, field: &mut Field<'_>) {
                     field.invalid(format!("{status} is no status"), "give one from 200 to 599");
                 });
             }
+            if let Some(status) = abort.grpc_status.as_deref()
+                && grpc_status(status).is_none()
+            {
+                field.of("grpcStatus", |field| {
+                    field.invalid(format!("`{status}` is no gRPC status"), "write `UNAVAILABLE`");
+                });
+            }
             if abort.http_status.is_none() && abort.grpc_status.is_none() {
                 field.invalid("it has no status", "give httpStatus or grpcStatus");
             }
@@ -278,8 +289,7 @@ fn check_fault(fault: &HttpFaultInjection, field: &mut Field<'_>) {
 }
 
 fn check_cors(cors: &CorsPolicy, field: &mut Field<'_>) {
-    const METHODS: &[&str] =
-        &["*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
+    let _ = super::super::options::cors(cors, field);
     for method in &cors.allow_methods {
         if !METHODS.contains(&method.as_str()) {
             field.of("allowMethods", |field| {
