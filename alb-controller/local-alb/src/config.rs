@@ -57,7 +57,7 @@ pub struct Config {
 pub enum PortMapping {
     /// The listener's own port plus a number: 80 becomes 8080 with an offset of 8000.
     Offset(u16),
-    /// Any free port; ask [`Running::listeners`](crate::Running::listeners) which.
+    /// Any free port; ask [`Running::address_of`](crate::Running::address_of) which.
     Free,
 }
 

@@ -19,7 +19,7 @@ use crate::plane::Plane;
 use crate::plane::checks::{Checks, Found};
 use crate::plane::listen::Ports;
 use crate::plane::table::Table;
-use crate::running::ListenerView;
+use crate::running::Overview;
 use crate::state::World;
 use crate::wire::{Reply, Request};
 
@@ -34,8 +34,8 @@ pub(crate) struct Engine {
     config: Arc<Config>,
     plane: Arc<Plane>,
     core: Mutex<Core>,
-    /// How the listeners stand, for whoever asks.
-    listeners: ArcSwap<Vec<ListenerView>>,
+    /// How everything stands, for whoever asks.
+    overview: ArcSwap<Overview>,
     connections: TaskTracker,
     events: broadcast::Sender<Event>,
     /// Tells the clock that a deadline may have come nearer.
@@ -68,7 +68,7 @@ impl Engine {
             plane,
             connections: core.ports.tasks(),
             core: Mutex::new(core),
-            listeners: ArcSwap::default(),
+            overview: ArcSwap::default(),
             events: broadcast::Sender::new(EVENTS),
             changed: Notify::new(),
         })
@@ -141,8 +141,9 @@ impl Engine {
         }
         self.plane.live.prune(&table);
         let followed = ports.follow(&table).await;
-        self.listeners.store(Arc::new(ports.listeners()));
         world.set_impaired(&followed.impaired);
+        let overview = Overview { listeners: ports.listeners(), targets: world.targets() };
+        self.overview.store(Arc::new(overview));
         checks.follow(&table);
         for event in world.take_events().into_iter().chain(followed.events) {
             log(&event);
@@ -152,9 +153,14 @@ impl Engine {
         self.changed.notify_one();
     }
 
-    /// How every listener stands.
-    pub(crate) fn listeners(&self) -> Vec<ListenerView> {
-        self.listeners.load().to_vec()
+    /// How everything stands.
+    pub(crate) fn overview(&self) -> Arc<Overview> {
+        self.overview.load_full()
+    }
+
+    /// Ends whatever is still under way.
+    pub(crate) fn halt(&self) {
+        self.plane.halt.cancel();
     }
 
     /// Every accept loop and connection.

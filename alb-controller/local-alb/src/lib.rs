@@ -22,6 +22,8 @@
 //! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
 //! * `authenticate-oidc`, `authenticate-cognito` and `jwt-validation` are kept and reported, and a
 //!   request that needs one is answered with 500 and a line in the log.
+//! * The desync mitigation mode is kept and reported; requests are treated as under `monitor`.
+//! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * There are no trust stores, Lambda targets, network load balancers, slow start, zones that
 //!   fail, throttling or delays. Security groups are kept and reported, and let everything through.
 //! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
@@ -38,5 +40,5 @@ mod wire;
 
 pub use config::{Config, PortMapping};
 pub use event::{Change, Event, ListenerState};
-pub use running::{ListenerView, LocalAlb, Running};
+pub use running::{ListenerView, LocalAlb, Overview, Running, TargetView};
 pub use state::{Limits, Protocol};

@@ -45,6 +45,28 @@ pub struct ListenerView {
     pub state: ListenerState,
 }
 
+/// How a target of a group stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetView {
+    /// The target group's name.
+    pub group: String,
+    /// Address and port.
+    pub target: String,
+    /// Its state in AWS's words: `healthy`, `initial`, `unused` …
+    pub state: &'static str,
+    /// AWS's word for the reason.
+    pub reason: Option<&'static str>,
+}
+
+/// How everything stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// The listeners of all load balancers.
+    pub listeners: Vec<ListenerView>,
+    /// The targets of all groups.
+    pub targets: Vec<TargetView>,
+}
+
 impl LocalAlb {
     /// Opens the API and goes on until `shutdown` is cancelled; then connections get a few
     /// seconds to end. Must be called within a tokio runtime.
@@ -78,7 +100,9 @@ async fn run(
     let connections = engine.connections();
     connections.close();
     if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
-        tracing::warn!("{} connections did not end in time", connections.len());
+        tracing::warn!("{} connections did not end in time and are cut", connections.len());
+        engine.halt();
+        connections.wait().await;
     }
 }
 
@@ -88,14 +112,14 @@ impl Running {
         self.engine.events()
     }
 
-    /// How every listener stands.
-    pub fn listeners(&self) -> Vec<ListenerView> {
-        self.engine.listeners()
+    /// How every listener and every target stands.
+    pub fn overview(&self) -> Arc<Overview> {
+        self.engine.overview()
     }
 
     /// Where a listener of a load balancer is really open.
     pub fn address_of(&self, load_balancer: &str, port: u16) -> Option<SocketAddr> {
-        self.listeners().into_iter().find_map(|view| match view.state {
+        self.overview().listeners.iter().find_map(|view| match view.state {
             ListenerState::Open(address)
                 if view.load_balancer == load_balancer && view.port == port =>
             {

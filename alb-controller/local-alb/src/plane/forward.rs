@@ -71,7 +71,10 @@ pub(crate) async fn forward(
     cookies::give(response.headers_mut(), route.forward, group, target, now);
     record.status = Some(response.status().as_u16());
     if let (StatusCode::SWITCHING_PROTOCOLS, Some(client)) = (response.status(), client) {
-        return Ok(switch(response, client, idle, in_flight, record));
+        let halt = front.plane.halt.clone();
+        let (response, joined) = switch(response, client, idle, in_flight, record);
+        tokio::spawn(halt.run_until_cancelled_owned(joined));
+        return Ok(response);
     }
     headers::strip_hop_by_hop(response.headers_mut(), false);
     Ok(response.map(|body| Relay::new(body, idle, in_flight, record).boxed_unsync()))
@@ -182,19 +185,19 @@ async fn ask(
     })
 }
 
-/// Lets client and target speak to each other directly.
+/// The answer after which client and target speak to each other directly, and their talk.
 fn switch(
     mut response: Response<Incoming>,
     client: OnUpgrade,
     idle: Duration,
     in_flight: InFlight,
     mut record: Record,
-) -> Response<Body> {
+) -> (Response<Body>, impl Future<Output = ()> + Send + 'static) {
     record.upgraded = true;
     let target = hyper::upgrade::on(&mut response);
     headers::strip_hop_by_hop(response.headers_mut(), true);
-    tokio::spawn(upgrade::join(client, target, idle, in_flight, record));
-    response.map(|body| body.map_err(Broken::Connection).boxed_unsync())
+    let joined = upgrade::join(client, target, idle, in_flight, record);
+    (response.map(|body| body.map_err(Broken::Connection).boxed_unsync()), joined)
 }
 
 fn text_of<B>(request: &Request<B>, header: &str) -> String {

@@ -209,7 +209,9 @@ async fn accept(listener: TcpListener, open: Arc<Open>, tasks: TaskTracker) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                tasks.spawn(serve(Arc::clone(&open), stream, peer));
+                let halt = open.plane.halt.clone();
+                let serving = serve(Arc::clone(&open), stream, peer);
+                tasks.spawn(halt.run_until_cancelled_owned(serving));
             }
             Err(why) => {
                 // Mostly too many open files: some will be closed soon.

@@ -25,6 +25,7 @@ pub(crate) mod trace;
 pub(crate) mod upgrade;
 
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 
 use clients::Clients;
 use live::Live;
@@ -42,6 +43,8 @@ pub(crate) struct Plane {
     pub(crate) clients: Clients,
     /// Certificates with their keys, as listeners present them.
     pub(crate) certificates: Certificates,
+    /// Tells when whatever is still under way has to end.
+    pub(crate) halt: CancellationToken,
 }
 
 impl Plane {
@@ -51,6 +54,7 @@ impl Plane {
             live: Live::default(),
             clients: Clients::new()?,
             certificates: Certificates::default(),
+            halt: CancellationToken::new(),
         })
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Region;
-use super::health::Finding;
+use super::health::{Finding, Report};
 use super::ids::Arn;
 use super::target_group::TargetKey;
 use crate::api::{self, Operation};
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::event::Event;
+use crate::running::TargetView;
 use crate::wire::{Call, Reply, Request};
 
 /// The whole account.
@@ -109,6 +110,24 @@ impl World {
     /// Targets whose requests in flight have to end now; each is told once.
     pub(crate) fn take_cut(&mut self) -> Vec<(Arn, TargetKey)> {
         self.regions.values_mut().flat_map(|region| std::mem::take(&mut region.cut)).collect()
+    }
+
+    /// How every target of every group stands.
+    pub(crate) fn targets(&self) -> Vec<TargetView> {
+        let groups = self.regions.values().flat_map(|region| region.groups.values());
+        let targets = groups.flat_map(|group| {
+            group.targets.iter().map(|(key, target)| {
+                let report =
+                    if group.in_use { target.status.report() } else { Report::not_in_use() };
+                TargetView {
+                    group: group.name.clone(),
+                    target: key.to_string(),
+                    state: report.state,
+                    reason: report.reason,
+                }
+            })
+        });
+        targets.collect()
     }
 
     /// The regions that were named so far.

@@ -259,3 +259,39 @@ async fn a_client_stays_with_its_target_by_cookie() {
     }
     assert!(seen.contains(&"a".into()) && seen.contains(&"b".into()), "{seen:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_where_the_configuration_says() {
+    let target = Target::start("a").await;
+    let alb = Alb::with(|config| {
+        config.instances.insert("i-0aaaaaaaaaaaaaaaa".to_owned(), [127, 0, 0, 1].into());
+        config.instances.insert("i-0bbbbbbbbbbbbbbbb".to_owned(), [127, 0, 0, 99].into());
+    })
+    .await;
+    let lb = alb.load_balancer("shop").await;
+    let form = format!(
+        "Name=nodes&Protocol=HTTP&Port={}&VpcId=vpc-10ca1a1b&TargetType=instance",
+        target.address.port()
+    );
+    let group = crate::alb::element(&alb.done("CreateTargetGroup", &form).await, "TargetGroupArn");
+    let both = "Targets.member.1.Id=i-0aaaaaaaaaaaaaaaa&Targets.member.2.Id=i-0bbbbbbbbbbbbbbbb";
+    alb.done("RegisterTargets", &format!("TargetGroupArn={group}&{both}")).await;
+    alb.listener(&lb, 80, &format!("1.Type=forward&1.TargetGroupArn={group}")).await;
+    alb.until(&group, "healthy").await;
+    let address = alb.running.address_of("shop", 80).unwrap();
+    let (status, xml) = alb
+        .call("RegisterTargets", &format!("TargetGroupArn={group}&Targets.member.1.Id=127.0.0.1"))
+        .await;
+    assert_eq!((status, crate::alb::element(&xml, "Code").as_str()), (400, "InvalidTarget"));
+    let wait = async {
+        while !alb
+            .done("DescribeTargetHealth", &format!("TargetGroupArn={group}"))
+            .await
+            .contains("unhealthy")
+        {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), wait).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(get(address, "h", "/").await.header("x-target"), Some("a"));
+    }
+}

@@ -80,6 +80,58 @@ async fn a_port_that_is_taken_is_told_and_opened_when_it_is_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_after_a_shutdown_is_cut() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (alb, target) = (Alb::start().await, Target::start("a").await);
+    let shop = alb.shop(target.address).await;
+    let mut stream = TcpStream::connect(shop.address).await.unwrap();
+    let request = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut buffer = [0; 1024];
+    assert!(stream.read(&mut buffer).await.unwrap() > 0);
+    let begun = tokio::spawn(async move { get(shop.address, "h", "/chunks/5000").await });
+    while target.served() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    alb.shutdown.cancel();
+    let start = tokio::time::Instant::now();
+    tokio::time::timeout(Duration::from_secs(15), alb.running.wait()).await.unwrap();
+    assert!(start.elapsed() > Duration::from_secs(4), "they got time to end");
+    assert_eq!(begun.await.unwrap().status, 200);
+    let end = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.unwrap();
+    assert_eq!(end.unwrap_or(0), 0);
+}
+
+/// An offset that puts port 80 on a port which nobody has at the moment.
+async fn free_offset() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port() - 80
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_port_can_be_opened_again_at_once_and_change_its_protocol() {
+    let offset = free_offset().await;
+    let alb = Alb::with(|config| config.ports = PortMapping::Offset(offset)).await;
+    let lb = alb.load_balancer("shop").await;
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 80 + offset));
+    for status in 200..220 {
+        let listener = alb.listener(&lb, 80, &format!("{FIXED}{status}")).await;
+        assert_eq!(alb.running.address_of("shop", 80), Some(address));
+        assert_eq!(get(address, "h", "/").await.status, status);
+        alb.done("DeleteListener", &format!("ListenerArn={listener}")).await;
+        assert!(TcpStream::connect(address).await.is_err(), "closed when the call returns");
+    }
+    let listener = alb.listener(&lb, 80, &format!("{FIXED}204")).await;
+    let certificate = crate::tls::request_certificate(&alb, "a.example.com").await;
+    let form = format!(
+        "ListenerArn={listener}&Protocol=HTTPS&SslPolicy=ELBSecurityPolicy-2016-08&Certificates.member.1.CertificateArn={certificate}"
+    );
+    alb.done("ModifyListener", &form).await;
+    assert!(crate::tls::shakes_hands(address, "a.example.com").await);
+    alb.done("ModifyListener", &format!("ListenerArn={listener}&Protocol=HTTP")).await;
+    assert_eq!(get(address, "h", "/").await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ports_close_with_their_listener_and_with_all_of_it() {
     let (alb, target) = (Alb::start().await, Target::start("a").await);
     let shop = alb.shop(target.address).await;
@@ -106,6 +158,9 @@ async fn ports_close_with_their_listener_and_with_all_of_it() {
     while target.served() == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    let overview = alb.running.overview();
+    let target_view = &overview.targets[0];
+    assert_eq!((target_view.group.as_str(), target_view.state), ("web", "healthy"));
     alb.shutdown.cancel();
     tokio::time::timeout(Duration::from_secs(10), alb.running.wait()).await.unwrap();
     assert_eq!(begun.await.unwrap().status, 200, "what had begun was finished");

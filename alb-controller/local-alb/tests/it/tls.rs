@@ -96,6 +96,11 @@ async fn connect(address: SocketAddr, name: &str, protocol: &str) -> TlsStream<T
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
+/// Whether somebody speaks TLS there, with a certificate for a name.
+pub(crate) async fn shakes_hands(address: SocketAddr, name: &str) -> bool {
+    is_for(&connect(address, name, "http/1.1").await, name)
+}
+
 /// Whether the certificate that was presented is for a name.
 fn is_for(stream: &TlsStream<TcpStream>, name: &str) -> bool {
     let presented = &stream.get_ref().1.peer_certificates().unwrap()[0];

@@ -1,5 +1,6 @@
 //! Calls against an account in memory: no socket, a clock that the test moves.
 
+mod anything;
 mod coverage;
 mod ec2;
 mod json;
