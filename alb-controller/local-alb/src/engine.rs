@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::error::AwsError;
-use crate::event::{Event, ListenerState};
+use crate::event::Event;
 use crate::plane::Plane;
 use crate::plane::checks::{Checks, Found};
 use crate::plane::listen::Ports;
@@ -146,7 +146,6 @@ impl Engine {
         self.overview.store(Arc::new(overview));
         checks.follow(&table);
         for event in world.take_events().into_iter().chain(followed.events) {
-            log(&event);
             // Nobody has to listen.
             let _ = self.events.send(event);
         }
@@ -166,13 +165,5 @@ impl Engine {
     /// Every accept loop and connection.
     pub(crate) fn connections(&self) -> TaskTracker {
         self.connections.clone()
-    }
-}
-
-fn log(event: &Event) {
-    if matches!(event, Event::Listener { state: ListenerState::Failed(_), .. }) {
-        tracing::error!("{event}");
-    } else {
-        tracing::info!("{event}");
     }
 }

@@ -84,7 +84,7 @@ impl LocalAlb {
         let engine = Engine::new(config, found, shutdown.clone()).map_err(io::Error::other)?;
         let engine = Arc::new(engine);
         let finished = tokio::spawn(run(Arc::clone(&engine), listener, findings, shutdown));
-        tracing::info!("the AWS API answers on http://{api}");
+        tracing::debug!("the AWS API answers on http://{api}");
         Ok(Running { api, engine, finished })
     }
 }
@@ -107,7 +107,8 @@ async fn run(
 }
 
 impl Running {
-    /// Everything that happens from now on. A reader that is too slow misses the oldest.
+    /// Everything that happens from now on, for the caller to log: it is told nowhere else. A
+    /// reader that is too slow misses the oldest.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.engine.events()
     }
