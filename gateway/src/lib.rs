@@ -1,6 +1,24 @@
 //! The shell of the gateway: sources, publish, listeners, the engine, metrics, admin.
 
+pub mod access;
+pub mod admin;
+pub mod args;
+mod chance;
+mod context;
+mod flags;
+mod io;
 mod last_good;
+mod listen;
+mod live;
+mod metrics;
+mod proxy;
 pub mod publish;
+mod ready;
+pub mod run;
 pub mod snapshot;
 pub mod source;
+mod view;
+mod worker;
+
+pub use proxy::preview;
+pub use run::{Config, Running, StartError, run, serve, start};

@@ -1,0 +1,220 @@
+//! The command line and the environment; nobody else reads either.
+
+use crate::{
+    access::AccessLog,
+    run::Config,
+    source::{BadSource, SourceArg},
+};
+use clap::Parser;
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+/// An ingress gateway that routes by Istio's Gateway, VirtualService and DestinationRule.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "edgeway-gateway", version)]
+pub struct Args {
+    /// Where the configuration comes from: files:PATH[,PATH…] or kube
+    #[arg(long)]
+    pub source: SourceArg,
+
+    /// Namespace of the gateway
+    #[arg(long, env = "POD_NAMESPACE", default_value = "istio-system")]
+    pub namespace: String,
+
+    /// Labels that Gateways select the gateway by
+    #[arg(long, value_name = "K=V,…", default_value = "istio=ingressgateway")]
+    pub labels: Labels,
+
+    /// Address of listeners that name none [default: all addresses]
+    #[arg(long, value_name = "ADDR")]
+    pub bind: Option<IpAddr>,
+
+    /// Added to the ports of listeners, so that 80 may be had without being root
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port_offset: u16,
+
+    /// Threads that serve [default: one per processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub workers: usize,
+
+    /// Port of /healthz/ready
+    #[arg(long, value_name = "PORT", default_value_t = 15021)]
+    pub status_port: u16,
+
+    /// Port of /stats/prometheus
+    #[arg(long, value_name = "PORT", default_value_t = 15020)]
+    pub metrics_port: u16,
+
+    /// Port of /config, /problems and /log-level, on this machine only
+    #[arg(long, value_name = "PORT", default_value_t = 15000)]
+    pub admin_port: u16,
+
+    /// Proxies before the gateway that are believed about client and scheme
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub trusted_hops: usize,
+
+    /// How long connections are accepted after the signal to stop
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub drain_seconds: u64,
+
+    /// How long requests may take after that
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub drain_deadline: u64,
+
+    /// Access log on standard output: on, off, or the share of the requests that is written
+    #[arg(long, value_name = "on|off|SHARE", default_value = "on")]
+    pub access_log: Share,
+
+    /// What is logged on standard error: a level, or a filter such as `info,edgeway_gateway=debug`
+    #[arg(long, env = "EDGEWAY_LOG", default_value = "info")]
+    pub log_level: String,
+
+    /// Name of the workload, for metrics
+    #[arg(long, env = "ISTIO_META_WORKLOAD_NAME", default_value = "istio-ingressgateway")]
+    pub workload_name: String,
+
+    /// Name of the cluster, for metrics
+    #[arg(long, env = "ISTIO_META_CLUSTER_ID", default_value = "Kubernetes")]
+    pub cluster_name: String,
+}
+
+/// `k=v,k=v`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(pub BTreeMap<String, String>);
+
+/// A share between 0 and 1; `off` and `on` are its ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+/// A value that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadArg {
+    /// No label.
+    #[error("`{0}` is no label; write key=value, several with commas between")]
+    Label(String),
+    /// No share.
+    #[error("`{0}` is no share; write on, off, or a number between 0 and 1")]
+    Share(String),
+    /// No source.
+    #[error(transparent)]
+    Source(#[from] BadSource),
+}
+
+impl FromStr for Labels {
+    type Err = BadArg;
+
+    fn from_str(text: &str) -> Result<Self, BadArg> {
+        let label = |pair: &str| {
+            let parts = pair.split_once('=').filter(|(key, _)| !key.trim().is_empty());
+            let (key, value) = parts.ok_or_else(|| BadArg::Label(pair.into()))?;
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        };
+        let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+        pairs.map(label).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for Share {
+    type Err = BadArg;
+
+    fn from_str(text: &str) -> Result<Self, BadArg> {
+        match text {
+            "off" => Ok(Self(0.0)),
+            "on" => Ok(Self(1.0)),
+            _ => match text.parse() {
+                Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
+                Ok(_) | Err(_) => Err(BadArg::Share(text.into())),
+            },
+        }
+    }
+}
+
+impl Args {
+    /// The configuration that they stand for; log lines go to `sink`.
+    pub fn config(&self, sink: impl Write + Send + 'static) -> Config {
+        let any = self.bind.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let Share(sample) = self.access_log;
+        let workload = edgeway_core::Workload {
+            namespace: self.namespace.clone(),
+            labels: self.labels.0.clone(),
+            ..edgeway_core::Workload::default()
+        };
+        Config {
+            workload,
+            workload_name: self.workload_name.clone(),
+            cluster_name: self.cluster_name.clone(),
+            bind: self.bind,
+            port_offset: self.port_offset,
+            workers: self.workers,
+            status: SocketAddr::new(any, self.status_port),
+            metrics: SocketAddr::new(any, self.metrics_port),
+            admin: SocketAddr::from(([127, 0, 0, 1], self.admin_port)),
+            trusted_hops: self.trusted_hops,
+            drain: Duration::from_secs(self.drain_seconds),
+            drain_deadline: Duration::from_secs(self.drain_deadline),
+            access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
+            ..Config::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(text: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(["edgeway-gateway"].into_iter().chain(text.split_whitespace()))
+    }
+
+    #[test]
+    fn little_needs_to_be_said() {
+        let config = args("--source files:/x").unwrap().config(std::io::sink());
+        assert_eq!(config.workload, edgeway_core::Workload::default());
+        assert_eq!(
+            (config.status.port(), config.metrics.port(), config.admin.port()),
+            (15021, 15020, 15000)
+        );
+        assert!(config.admin.ip().is_loopback() && config.bind.is_none());
+        assert!(config.access_log.is_some_and(|log| log.sample >= 1.0));
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let config = args(
+            "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
+             --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1",
+        )
+        .unwrap()
+        .config(std::io::sink());
+        assert_eq!(config.workload.namespace, "edge");
+        assert_eq!(config.workload.labels["istio"], "public");
+        assert_eq!(config.status.to_string(), "127.0.0.1:15021");
+        assert_eq!((config.port_offset, config.workers, config.trusted_hops), (8000, 3, 1));
+        assert_eq!(config.drain, Duration::from_secs(1));
+        assert!(
+            args("--source files:/x --access-log off")
+                .unwrap()
+                .config(std::io::sink())
+                .access_log
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_a_word_on_what_can() {
+        for (text, word) in [
+            ("--source nowhere", "files:PATH"),
+            ("--source files:/x --labels a", "key=value"),
+            ("--source files:/x --access-log 2", "between 0 and 1"),
+            ("--source files:/x --bind localhost", "--bind"),
+        ] {
+            let error = args(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

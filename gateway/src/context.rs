@@ -1,0 +1,175 @@
+//! What the requests of one worker share.
+
+use crate::{
+    access::Lines,
+    chance::Chance,
+    io::Conn,
+    live::Live,
+    view::{Reporter, Serving},
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// One worker's side of everything.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// What was configured.
+    pub(crate) settings: Settings,
+    /// Chance.
+    pub(crate) chance: Chance,
+    /// Who counts.
+    pub(crate) reporter: Reporter,
+    /// The access log.
+    pub(crate) access: Lines,
+    /// What outlives tables.
+    pub(crate) live: RefCell<Live>,
+    /// Whether the gateway is going down.
+    pub(crate) phase: Cell<Phase>,
+    /// The client connections that are open.
+    pub(crate) clients: Clients,
+}
+
+/// What does not change while the gateway runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How many proxies before us are trusted about the client.
+    pub(crate) trusted_hops: usize,
+    /// Deadline of a request's head, from its first byte.
+    pub(crate) head_timeout: Duration,
+    /// How long a client connection may be unused.
+    pub(crate) idle_timeout: Duration,
+}
+
+/// How far something is on its way down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It serves.
+    #[default]
+    Open,
+    /// It serves, and asks clients to go elsewhere.
+    Draining,
+    /// It finishes what it has begun.
+    Closing,
+}
+
+/// A listener of one worker.
+pub(crate) struct Port {
+    /// What it serves now; the last it served, once it is closed.
+    pub(crate) serving: RefCell<Rc<Serving>>,
+    /// Whether it is going away.
+    pub(crate) phase: Cell<Phase>,
+}
+
+/// The client connections of a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    open: RefCell<HashMap<u64, Rc<Client>>>,
+    next: Cell<u64>,
+    /// Loops that may still accept others.
+    accepting: Cell<usize>,
+    emptied: Notify,
+}
+
+/// A client connection.
+pub(crate) struct Client {
+    conn: Arc<Conn>,
+    port: Rc<Port>,
+    idle: Cell<bool>,
+}
+
+/// Keeps a client connection in the list while it lives.
+pub(crate) struct Entered<'c> {
+    context: &'c Context,
+    id: u64,
+    client: Rc<Client>,
+}
+
+impl Context {
+    /// How far `port` is on its way down, or the whole gateway.
+    pub(crate) fn phase(&self, port: &Port) -> Phase {
+        self.phase.get().max(port.phase.get())
+    }
+
+    /// Lists a connection.
+    pub(crate) fn enter(&self, conn: Arc<Conn>, port: Rc<Port>) -> Entered<'_> {
+        let id = self.clients.next.get();
+        self.clients.next.set(id + 1);
+        let client = Rc::new(Client { conn, port, idle: Cell::new(true) });
+        if self.phase(&client.port) == Phase::Closing {
+            client.conn.stop_reading();
+        }
+        self.clients.open.borrow_mut().insert(id, Rc::clone(&client));
+        self.reporter.metrics.connections.inc();
+        self.reporter.metrics.connections_active.inc();
+        Entered { context: self, id, client }
+    }
+}
+
+impl Clients {
+    /// Ends the connections that wait for a request, of one port or of all.
+    pub(crate) fn close_idle(&self, of: Option<&Rc<Port>>) {
+        for client in self.open.borrow().values() {
+            if client.idle.get() && of.is_none_or(|port| Rc::ptr_eq(port, &client.port)) {
+                client.conn.stop_reading();
+            }
+        }
+    }
+
+    /// Notes that a loop begins to accept.
+    pub(crate) fn begin_accepting(&self) {
+        self.accepting.set(self.accepting.get() + 1);
+    }
+
+    /// Notes that a loop has accepted its last.
+    pub(crate) fn end_accepting(&self) {
+        self.accepting.set(self.accepting.get().saturating_sub(1));
+        self.emptied.notify_one();
+    }
+
+    /// Returns when there are none and none can come.
+    pub(crate) async fn empty(&self) {
+        while self.accepting.get() > 0 || !self.open.borrow().is_empty() {
+            self.emptied.notified().await;
+        }
+    }
+}
+
+impl Entered<'_> {
+    /// The listener.
+    pub(crate) fn port(&self) -> &Rc<Port> {
+        &self.client.port
+    }
+
+    /// Notes whether the connection waits for a request.
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.client.idle.set(idle);
+    }
+
+    /// How far the connection's listener is on its way down.
+    pub(crate) fn phase(&self) -> Phase {
+        self.context.phase(&self.client.port)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.context.reporter.metrics.connections_active.dec();
+        let mut open = self.context.clients.open.borrow_mut();
+        open.remove(&self.id);
+        if open.is_empty() {
+            self.context.clients.emptied.notify_one();
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("peer", &self.conn.peer()).finish_non_exhaustive()
+    }
+}

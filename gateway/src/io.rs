@@ -1,0 +1,390 @@
+//! One TCP connection, shared by a session that speaks on it and by the exchange that paces it.
+//!
+//! Sessions only ever *fill* the write buffer: a write never waits, so no write can be cut short by
+//! a timer or dead-lock with a peer that does not read. The exchange decides when bytes leave
+//! ([`Conn::poll_flush`]) and stops reading from one side while the other has too much pending
+//! ([`Conn::pending`]). An idle connection owns no read buffer.
+
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
+};
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    os::fd::AsRawFd,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker, ready},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+/// A write of at least this size goes to the socket at once instead of being copied.
+const DIRECT: usize = 16 * 1024;
+
+/// A write buffer larger than this is given back once it is empty.
+const KEEP: usize = 16 * 1024;
+
+/// The pacing side of a connection.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    peer: SocketAddr,
+    received: AtomicU64,
+    out: Mutex<Out>,
+}
+
+#[derive(Debug)]
+struct Out {
+    socket: OwnedWriteHalf,
+    data: Vec<u8>,
+    at: usize,
+    /// Close our direction once everything is written.
+    finish: bool,
+    broken: Option<io::ErrorKind>,
+}
+
+/// The speaking side of a connection: what a session reads from and writes to.
+#[derive(Debug)]
+pub(crate) struct Io {
+    socket: OwnedReadHalf,
+    /// Read, but not yet asked for: the start of a head, or what a client sent behind one.
+    unread: BytesMut,
+    conn: Arc<Conn>,
+}
+
+/// What the other end of a connection does while nobody reads from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It closed its direction, or the connection broke.
+    Gone,
+    /// It sent something.
+    Talking,
+}
+
+/// Both sides of a new connection.
+pub(crate) fn open(stream: TcpStream, peer: SocketAddr) -> (Box<Io>, Arc<Conn>) {
+    let _ = stream.set_nodelay(true);
+    let (read, write) = stream.into_split();
+    let out = Out { socket: write, data: Vec::new(), at: 0, finish: false, broken: None };
+    let conn = Arc::new(Conn { peer, received: AtomicU64::new(0), out: Mutex::new(out) });
+    (Box::new(Io { socket: read, unread: BytesMut::new(), conn: Arc::clone(&conn) }), conn)
+}
+
+impl Conn {
+    /// The other end's address.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Our address; asks the kernel.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.out().socket.local_addr().ok()
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn pending(&self) -> usize {
+        let out = self.out();
+        out.data.len() - out.at
+    }
+
+    /// Appends to what waits to be written.
+    pub(crate) fn write(&self, fill: impl FnOnce(&mut Vec<u8>)) {
+        fill(&mut self.out().data);
+    }
+
+    /// Appends `data`, without a copy if it is large and the socket takes it.
+    pub(crate) fn send(&self, data: &[u8]) {
+        self.out().push(data);
+    }
+
+    /// Closes our direction once everything is written.
+    pub(crate) fn finish(&self) {
+        self.out().finish = true;
+    }
+
+    /// Writes what waits; ready when nothing does.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.out().poll_flush(cx)
+    }
+
+    /// Ready when there may be something to read.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.out().socket.as_ref().poll_read_ready(cx).map(|_| ())
+    }
+
+    /// Ready when the peer closed or sends; a connection in use must only be asked once its request
+    /// is complete. Costs no system call while nothing happens.
+    pub(crate) fn poll_peer(&self, cx: &mut Context<'_>) -> Poll<Peer> {
+        let out = self.out();
+        let mut byte = [0];
+        match ready!(out.socket.as_ref().poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
+            Ok(0) | Err(_) => Poll::Ready(Peer::Gone),
+            Ok(_) => Poll::Ready(Peer::Talking),
+        }
+    }
+
+    /// Whether an unused connection can be used: open, and nothing unexpected arrived.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.poll_peer(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    /// Lets reads end as if the peer had closed, after what has already arrived.
+    pub(crate) fn stop_reading(&self) {
+        let out = self.out();
+        let _ = socket2::SockRef::from(out.socket.as_ref()).shutdown(std::net::Shutdown::Read);
+    }
+
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Out {
+    fn push(&mut self, data: &[u8]) {
+        let taken = if data.len() < DIRECT { 0 } else { self.write_now(data) };
+        self.data.extend_from_slice(data.get(taken..).unwrap_or_default());
+    }
+
+    /// Offers what waits and then `data` to the socket; how much of `data` it took.
+    fn write_now(&mut self, data: &[u8]) -> usize {
+        let waiting = self.data.get(self.at..).unwrap_or_default();
+        let slices = [IoSlice::new(waiting), IoSlice::new(data)];
+        let written = self.socket.as_ref().try_write_vectored(&slices).unwrap_or(0);
+        let of_waiting = written.min(waiting.len());
+        self.advance(of_waiting);
+        written - of_waiting
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.at += written;
+        if self.at == self.data.len() {
+            self.at = 0;
+            if self.data.capacity() > KEEP { self.data = Vec::new() } else { self.data.clear() }
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(kind) = self.broken {
+            return Poll::Ready(Err(kind.into()));
+        }
+        while let Some(waiting) = self.data.get(self.at..).filter(|waiting| !waiting.is_empty()) {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(cx, waiting));
+            match written
+                .and_then(|n| if n == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(n) })
+            {
+                Ok(written) => self.advance(written),
+                Err(error) => {
+                    self.broken = Some(error.kind());
+                    self.data = Vec::new();
+                    self.at = 0;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        if self.finish {
+            self.finish = false;
+            let _ = ready!(Pin::new(&mut self.socket).poll_shutdown(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Io {
+    /// Takes a stream back from a session that was given one of ours.
+    pub(crate) fn from_stream(stream: Stream) -> Option<Box<Self>> {
+        stream.into_any().downcast().ok()
+    }
+
+    /// What was read and not yet asked for.
+    pub(crate) fn unread(&mut self) -> &mut BytesMut {
+        &mut self.unread
+    }
+
+    /// Gives back the room for reading, unless something is in it.
+    pub(crate) fn give_room_back(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        }
+    }
+
+    /// Reads once more into [`Self::unread`], for which `room` is made; 0 at the end.
+    pub(crate) fn poll_fill(
+        &mut self,
+        room: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.unread.reserve(room);
+        let read = ready!(pin!(self.socket.read_buf(&mut self.unread)).poll(cx))?;
+        self.count(read);
+        Poll::Ready(Ok(read))
+    }
+
+    fn count(&self, read: usize) {
+        self.conn.received.fetch_add(read as u64, Ordering::Relaxed);
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let length = self.unread.len().min(buf.remaining());
+            buf.put_slice(self.unread.get(..length).unwrap_or_default());
+            self.unread.advance(length);
+            if self.unread.is_empty() {
+                self.unread = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        self.count(buf.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.conn.send(data);
+        Poll::Ready(Ok(data.len()))
+    }
+
+    /// Leaves everything where it is: the exchange flushes.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.conn.finish();
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait]
+impl Shutdown for Io {
+    async fn shutdown(&mut self) {
+        self.conn.finish();
+    }
+}
+
+impl UniqueID for Io {
+    fn id(&self) -> UniqueIDType {
+        self.socket.as_ref().as_raw_fd()
+    }
+}
+
+impl Ssl for Io {}
+
+impl GetTimingDigest for Io {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Io {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Io {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        None
+    }
+}
+
+#[async_trait]
+impl Peek for Io {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::{io::AsyncWriteExt, net::TcpListener};
+
+    async fn pair() -> (Box<Io>, Arc<Conn>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (io, conn) = open(ours.unwrap(), address);
+        (io, conn, theirs.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn writes_wait_for_the_flush_and_arrive_in_order() {
+        let (mut io, conn, mut other) = pair().await;
+        io.write_all(b"head ").await.unwrap();
+        assert_eq!(conn.pending(), 5);
+        let large = vec![b'x'; 8 << 20];
+        conn.send(&large);
+        conn.finish();
+        let reader = tokio::spawn(async move {
+            let mut all = Vec::new();
+            other.read_to_end(&mut all).await.unwrap();
+            all
+        });
+        poll_fn(|cx| conn.poll_flush(cx)).await.unwrap();
+        assert_eq!(conn.pending(), 0);
+        let all = reader.await.unwrap();
+        assert_eq!(&all[..5], b"head ");
+        assert!(all[5..] == large);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_closes_or_talks_is_noticed() {
+        let (_io, conn, other) = pair().await;
+        assert!(conn.is_quiet());
+        drop(other);
+        assert_eq!(poll_fn(|cx| conn.poll_peer(cx)).await, Peer::Gone);
+        assert!(!conn.is_quiet());
+
+        let (_io, conn, mut other) = pair().await;
+        other.write_all(b"x").await.unwrap();
+        assert_eq!(poll_fn(|cx| conn.poll_peer(cx)).await, Peer::Talking);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_is_read_first() {
+        let (mut io, conn, mut other) = pair().await;
+        other.write_all(b"ab").await.unwrap();
+        assert_eq!(poll_fn(|cx| io.poll_fill(64, cx)).await.unwrap(), 2);
+        other.write_all(b"cd").await.unwrap();
+        let mut all = [0; 4];
+        io.read_exact(&mut all).await.unwrap();
+        assert_eq!((&all, conn.received()), (b"abcd", 4));
+    }
+
+    #[tokio::test]
+    async fn reading_can_be_stopped_without_losing_what_arrived() {
+        let (mut io, conn, mut other) = pair().await;
+        other.write_all(b"last").await.unwrap();
+        poll_fn(|cx| conn.poll_readable(cx)).await;
+        conn.stop_reading();
+        let mut all = Vec::new();
+        io.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"last");
+    }
+}

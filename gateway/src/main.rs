@@ -1,0 +1,77 @@
+//! The gateway as a program: arguments, signals, exit code.
+
+use anyhow::Context as _;
+use clap::Parser;
+use edgeway_gateway::{admin::SetLogLevel, args::Args, run, source::Source};
+use std::{process::ExitCode, sync::Arc};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, reload, util::SubscriberInitExt};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match serve(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> anyhow::Result<()> {
+    let log_level = logging(&args.log_level)?;
+    let stop = stop_token()?;
+    let (latest, objects) = watch::channel(Arc::default());
+    let mut config = args.config(std::io::stdout());
+    config.log_level = Some(log_level);
+    let reading = args.source.clone().run(latest);
+    let serving = run(config, objects, stop);
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => served.context("cannot serve"),
+        read = reading => {
+            read.with_context(|| format!("cannot read {}", args.source))?;
+            serving.await.context("cannot serve")
+        }
+    }
+}
+
+/// Logs on standard error; the result changes what is logged.
+fn logging(level: &str) -> anyhow::Result<SetLogLevel> {
+    let filter = EnvFilter::try_new(level).context("cannot read --log-level")?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    Ok(SetLogLevel(Arc::new(move |level| {
+        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    })))
+}
+
+/// Cancelled by the first SIGTERM or SIGINT; the second ends the process.
+fn stop_token() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if again {
+                std::process::exit(130);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(token)
+}

@@ -1,0 +1,213 @@
+//! A client's connection: one request after the other.
+
+use super::{
+    answer::Answer,
+    exchange::{Exchange, Fate, sign},
+    h1::{Server, write_head},
+    head::{self, Limits, Progress, Scan},
+    record::{Record, Subject},
+    refusal::Refusal,
+};
+use crate::{
+    context::{Context, Entered, Phase, Port},
+    io::{Conn, Io},
+};
+use bytes::BytesMut;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+
+/// How long a client may take to read the last response of a connection that we end.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Room made for each read of a head.
+const READ: usize = 4096;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(io: Box<Io>, conn: Arc<Conn>, port: Rc<Port>, context: Rc<Context>) {
+    let client = context.enter(Arc::clone(&conn), port);
+    let mut connection = Connection {
+        context: &context,
+        client: &client,
+        conn: &conn,
+        unused: Unused::new(context.settings.idle_timeout),
+    };
+    let mut next = Some(io);
+    while let Some(io) = next {
+        next = connection.request(io).await;
+    }
+}
+
+struct Connection<'c> {
+    context: &'c Context,
+    client: &'c Entered<'c>,
+    conn: &'c Arc<Conn>,
+    unused: Unused,
+}
+
+/// What became of waiting for a head.
+enum Next {
+    Head(BytesMut),
+    Refused(Refusal),
+    Closed,
+}
+
+impl Connection<'_> {
+    /// Waits for a request and serves it; the connection, if another can follow.
+    async fn request(&mut self, mut io: Box<Io>) -> Option<Box<Io>> {
+        let head = match self.head(&mut io).await {
+            Next::Head(head) => head,
+            Next::Refused(refusal) => {
+                self.refuse(refusal).await;
+                self.linger(io).await;
+                return None;
+            }
+            Next::Closed => return None,
+        };
+        self.client.set_idle(false);
+        // A future of its own size only while there is a request.
+        let outcome = Box::pin(self.exchange(io, head)).await;
+        self.client.set_idle(true);
+        self.unused.restart();
+        match outcome {
+            (Fate::Keep, io) if self.client.phase() != Phase::Closing => io,
+            (Fate::Linger, Some(io)) => {
+                self.linger(io).await;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    async fn exchange(&self, io: Box<Io>, head: BytesMut) -> (Fate, Option<Box<Io>>) {
+        let mut server = match Server::new(io, Arc::clone(self.conn), head).await {
+            Ok(server) => server,
+            Err(refusal) => {
+                self.refuse(refusal).await;
+                return (Fate::Close, None);
+            }
+        };
+        let serving = Rc::clone(&self.client.port().serving.borrow());
+        let exchange = Exchange::new(self.context, self.client, &serving, &mut server);
+        match exchange.run().await {
+            Fate::Keep => (Fate::Keep, server.reuse()),
+            fate @ (Fate::Close | Fate::Linger) => (fate, Some(server.into_io())),
+        }
+    }
+
+    /// The next head, complete and in its one form.
+    async fn head(&mut self, io: &mut Io) -> Next {
+        let mut scan = Scan::default();
+        let mut deadline: Option<Pin<Box<Sleep>>> = None;
+        loop {
+            match scan.advance(io.unread(), Limits::default()) {
+                Ok(Progress::Complete(end)) => {
+                    let head = take(io.unread(), end);
+                    return head::canonical(head, &scan).map_or_else(Next::Refused, Next::Head);
+                }
+                Ok(Progress::More) => {}
+                Err(refusal) => return Next::Refused(refusal),
+            }
+            let begun = scan.has_begun(io.unread());
+            if begun && deadline.is_none() {
+                self.client.set_idle(false);
+                deadline = Some(Box::pin(sleep(self.context.settings.head_timeout)));
+            }
+            let (conn, unused) = (self.conn, &mut self.unused);
+            let read = poll_fn(|cx| {
+                let passed = match &mut deadline {
+                    Some(deadline) => deadline.as_mut().poll(cx),
+                    None => unused.poll(cx),
+                };
+                if passed.is_ready() {
+                    return Poll::Ready(None);
+                }
+                if io.unread().is_empty() {
+                    ready!(conn.poll_readable(cx));
+                }
+                io.poll_fill(READ, cx).map(Some)
+            });
+            match read.await {
+                Some(Ok(read)) if read > 0 => {}
+                None if begun => return Next::Refused(Refusal::HeadTimeout),
+                Some(_) | None => return Next::Closed,
+            }
+        }
+    }
+
+    /// Answers a head that could not even be parsed.
+    async fn refuse(&self, refusal: Refusal) {
+        let mut record = Record::new();
+        record.refused(refusal, self.context);
+        let answer = Answer::refused(refusal);
+        let mut response = answer.response(None, false);
+        sign(&mut response);
+        self.conn.write(|out| write_head(out, &response, true));
+        self.conn.send(answer.body(false));
+        record.response_bytes = answer.body(false).len() as u64;
+        let _ = poll_fn(|cx| self.conn.poll_flush(cx)).await;
+        if self.context.access.wants(false, &self.context.chance) {
+            let remote = self.conn.peer();
+            let subject = Subject { parts: None, asked: None, remote, local: self.conn.local() };
+            record.log(subject, self.context);
+        }
+    }
+
+    /// Ends our direction, and takes what still comes for a moment: closing at once would reset
+    /// the connection and could cost the client the response.
+    async fn linger(&self, mut io: Box<Io>) {
+        self.conn.finish();
+        let rest = async {
+            let _ = poll_fn(|cx| self.conn.poll_flush(cx)).await;
+            loop {
+                io.unread().clear();
+                match poll_fn(|cx| io.poll_fill(READ, cx)).await {
+                    Ok(read) if read > 0 => {}
+                    Ok(_) | Err(_) => return,
+                }
+            }
+        };
+        let _ = timeout(LINGER, rest).await;
+    }
+}
+
+/// The first `end` bytes; the common case, that this is all, costs nothing.
+fn take(unread: &mut BytesMut, end: usize) -> BytesMut {
+    if end == unread.len() { std::mem::take(unread) } else { unread.split_to(end) }
+}
+
+/// How long a connection has waited for a request. The timer is set anew when it fires, not for
+/// each request.
+struct Unused {
+    limit: Duration,
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Unused {
+    fn new(limit: Duration) -> Self {
+        let since = Instant::now();
+        Self { limit, since, timer: Box::pin(sleep_until(since + limit)) }
+    }
+
+    fn restart(&mut self) {
+        self.since = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let until = self.since + self.limit;
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(until);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The life of one request, from its head to its record.
+//!
+//! Head → checks → route → action → record. What forwarding does is in [`super::forward`].
+
+use super::{
+    answer::{Answer, SERVER},
+    asked::{Asked, Origin},
+    headers,
+    message::{Downstream, Response},
+    record::Record,
+    refusal::Refusal,
+    scene::Scene,
+    upload::Upload,
+};
+use crate::{
+    context::{Context, Entered, Phase},
+    flags::Flags,
+    view::Serving,
+};
+use edgeway_core::{
+    action::{Action, HeaderOps, Redirect, redirect::https_location},
+    request::Scheme,
+    table::{Decision, Route},
+};
+use http::{HeaderValue, StatusCode, header};
+use pingora_core::protocols::http::date::get_cached_date;
+use std::{future::poll_fn, sync::LazyLock, task::Poll};
+
+/// Paths that say whether the gateway takes traffic, on every port, before any route.
+const HEALTH: [&str; 2] = ["/.well-known/edgeway/health", "/AWS.ALB/healthcheck"];
+
+/// How much of a body that nobody wants is read so that the connection can be used again.
+const SWALLOW: u64 = 64 * 1024;
+
+/// What becomes of the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It serves the next request.
+    Keep,
+    /// It ends.
+    Close,
+    /// It ends once the client has had time to read, for it may still be sending.
+    Linger,
+}
+
+/// A request on its way.
+pub(crate) struct Exchange<'c, D> {
+    pub(super) context: &'c Context,
+    pub(super) client: &'c Entered<'c>,
+    pub(super) serving: &'c Serving,
+    pub(super) down: &'c mut D,
+    pub(super) record: Record<'c>,
+    pub(super) upload: Upload,
+    pub(super) fate: Fate,
+    /// The request concerns nobody: it is not recorded.
+    silent: bool,
+}
+
+impl<'c, D: Downstream> Exchange<'c, D> {
+    /// A request whose head has been read.
+    pub(crate) fn new(
+        context: &'c Context,
+        client: &'c Entered<'c>,
+        serving: &'c Serving,
+        down: &'c mut D,
+    ) -> Self {
+        Self {
+            context,
+            client,
+            serving,
+            down,
+            record: Record::new(),
+            upload: Upload::default(),
+            fate: Fate::Keep,
+            silent: false,
+        }
+    }
+
+    /// All of it.
+    pub(crate) async fn run(mut self) -> Fate {
+        let origin = Origin {
+            scheme: Scheme::Http,
+            peer: self.down.peer().ip(),
+            trusted_hops: self.context.settings.trusted_hops,
+        };
+        let asked = Asked::new(self.down.request(), origin);
+        match &asked {
+            Ok(asked) => self.serve(asked).await,
+            Err(refusal) => self.refuse(*refusal).await,
+        }
+        self.record.request_bytes = self.upload.bytes();
+        if !self.silent {
+            let view = &self.serving.view;
+            self.record.write(self.down, asked.as_ref().ok(), self.context, view);
+        }
+        self.fate
+    }
+
+    async fn serve(&mut self, asked: &Asked) {
+        if HEALTH.contains(&&*asked.path) {
+            return self.tell_health(asked).await;
+        }
+        self.record.id = Some(self.new_id());
+        let serving = self.serving;
+        let decision = match serving.hosts() {
+            Some(hosts) => hosts.route(&asked.request(self.down.request())),
+            None => Decision::NoHost,
+        };
+        match decision {
+            Decision::NoHost | Decision::NoRoute(_) => {
+                self.answer(Answer::not_found(), asked).await;
+            }
+            Decision::HttpsRedirect(_) => {
+                let location = https_location(&asked.request(self.down.request()));
+                let status = StatusCode::MOVED_PERMANENTLY;
+                self.answer(Answer::redirect(status, location), asked).await;
+            }
+            Decision::Route(_, route) => self.act(route, asked).await,
+        }
+    }
+
+    async fn act(&mut self, route: &'c Route, asked: &Asked) {
+        self.record.route = Some(route);
+        match &route.action {
+            Action::Forward(forward) => self.forward(forward, asked).await,
+            Action::Redirect(redirect) => {
+                let answer = self.redirect(redirect, asked);
+                self.answer(answer, asked).await;
+            }
+            Action::Direct(direct) => self.answer(Answer::direct(direct, &NONE), asked).await,
+        }
+    }
+
+    fn redirect(&self, redirect: &'c Redirect, asked: &Asked) -> Answer<'c> {
+        let location = redirect.location(&asked.request(self.down.request()));
+        let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::FOUND);
+        Answer::redirect(status, location).with_levels([&redirect.headers, &NONE])
+    }
+
+    async fn tell_health(&mut self, asked: &Asked) {
+        self.silent = true;
+        let status = match self.client.phase() {
+            Phase::Open => StatusCode::OK,
+            Phase::Draining | Phase::Closing => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        self.answer(Answer::new(status, Flags::NONE, "health_check"), asked).await;
+    }
+
+    async fn refuse(&mut self, refusal: Refusal) {
+        self.record.refused(refusal, self.context);
+        self.fate = Fate::Linger;
+        let answer = Answer::refused(refusal);
+        let mut response = answer.response(Some(&self.down.request().method), false);
+        sign(&mut response);
+        self.down.respond(&response, true);
+        self.deliver(answer.body(false)).await;
+    }
+
+    /// Answers without an endpoint.
+    pub(super) async fn answer(&mut self, answer: Answer<'c>, asked: &Asked) {
+        self.swallow().await;
+        let Answer { flags, levels, .. } = answer;
+        let method = self.down.request().method.clone();
+        let mut response = answer.response(Some(&method), asked.grpc);
+        self.record.status = response.status.as_u16();
+        if let Some(levels) = levels {
+            self.operate_on_response(&mut response, levels, asked);
+        }
+        self.record.ends(flags, answer.details.clone());
+        sign(&mut response);
+        let close = self.ends_connection() || !self.down.is_complete();
+        self.set_fate(close);
+        self.down.respond(&response, close);
+        self.deliver(answer.body(asked.grpc)).await;
+    }
+
+    /// Writes the whole body and sends everything.
+    async fn deliver(&mut self, body: &[u8]) {
+        self.down.send(body);
+        self.down.finish();
+        self.record.response_bytes = body.len() as u64;
+        self.flush().await;
+    }
+
+    /// Sends everything that was written.
+    pub(super) async fn flush(&mut self) {
+        if poll_fn(|cx| self.down.poll_flush(cx)).await.is_err() {
+            self.client_gone();
+        }
+    }
+
+    /// Notes that the client left.
+    pub(super) fn client_gone(&mut self) {
+        self.record.ends(Flags::CLIENT_GONE, "downstream_remote_disconnect");
+        self.fate = Fate::Close;
+    }
+
+    /// Whether this response must be the connection's last, whatever it is.
+    pub(super) fn ends_connection(&self) -> bool {
+        headers::wants_close(&self.down.request().headers) || self.client.phase() != Phase::Open
+    }
+
+    /// What the connection does after a response that tells the client so.
+    pub(super) fn set_fate(&mut self, close: bool) {
+        self.fate = match (close, self.down.is_complete()) {
+            (false, _) => Fate::Keep,
+            (true, true) => Fate::Close,
+            (true, false) => Fate::Linger,
+        };
+    }
+
+    /// Does the response operations of a route.
+    pub(super) fn operate_on_response(
+        &self,
+        response: &mut Response,
+        levels: [&HeaderOps; 2],
+        asked: &Asked,
+    ) {
+        let [first, second] = levels.map(|level| &level.response);
+        if first.is_empty() && second.is_empty() {
+            return;
+        }
+        let before = response.headers.clone();
+        let parts = self.down.request();
+        let scene = Scene {
+            method: &parts.method,
+            request: &parts.headers,
+            asked,
+            response: Some((response.status, &before)),
+            record: &self.record,
+            remote: self.down.peer(),
+            local: self.down.local(),
+        };
+        headers::operate(&mut response.headers, [first, second], &scene);
+    }
+
+    /// Reads what has come of a body that nobody wants, so that the connection can be kept.
+    async fn swallow(&mut self) {
+        let (down, upload) = (&mut *self.down, &mut self.upload);
+        let before = upload.bytes();
+        poll_fn(|cx| {
+            while upload.bytes() - before < SWALLOW {
+                match upload.poll_next(down, cx) {
+                    Poll::Ready(Ok(Some(_))) => {}
+                    Poll::Ready(Ok(None) | Err(_)) | Poll::Pending => break,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn new_id(&self) -> HeaderValue {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let id = self.context.chance.uuid().hyphenated().encode_lower(&mut buffer);
+        HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    }
+}
+
+/// No operations.
+static NONE: LazyLock<HeaderOps> = LazyLock::new(HeaderOps::default);
+
+/// Puts our name on a response, and the date if it has none.
+pub(super) fn sign(response: &mut Response) {
+    response.headers.insert(header::SERVER, SERVER);
+    if !response.headers.contains_key(header::DATE) {
+        response.headers.insert(header::DATE, get_cached_date());
+    }
+}

@@ -1,0 +1,30 @@
+//! HTTP/1.1: pingora-core's sessions behind the two sides of an exchange.
+
+mod body;
+mod client;
+mod server;
+mod wire;
+
+pub(super) use client::Client;
+pub(super) use server::Server;
+pub(super) use wire::head as write_head;
+
+use super::message::Fault;
+use pingora_error::{BError, ErrorType};
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+/// The outcome of a future that cannot have to wait: writing to an [`crate::io::Io`] never does.
+fn now<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn fault(error: &BError) -> Fault {
+    let gone = matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError);
+    if gone { Fault::Gone } else { Fault::Protocol }
+}

@@ -1,0 +1,319 @@
+//! The head of a request as bytes, before any parser sees it.
+//!
+//! The session's parser is lenient where a gateway must not be: it takes bare line feeds, hides a
+//! `Content-Length` beside `Transfer-Encoding`, repairs request lines, and allows a head of a
+//! megabyte. Here a head is checked line by line as it arrives, and brought into one form.
+
+use super::refusal::Refusal;
+use bytes::{BufMut, BytesMut};
+
+/// How large a head may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// In all, request line included.
+    pub(crate) bytes: usize,
+    /// Header fields.
+    pub(crate) fields: usize,
+}
+
+impl Default for Limits {
+    /// Envoy's.
+    fn default() -> Self {
+        Self { bytes: 60 * 1024, fields: 100 }
+    }
+}
+
+/// Where checking a head stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scan {
+    /// First byte of the request line: empty lines before it are skipped.
+    start: usize,
+    /// First byte of the line that is not complete.
+    line: usize,
+    fields: usize,
+    has_request_line: bool,
+    length: Seen,
+    encoding: Seen,
+    host: Seen,
+    odd_target: bool,
+}
+
+/// What is known of a field that must not come twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    No,
+    Once,
+    Bad,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Read on.
+    More,
+    /// The head ends before this byte.
+    Complete(usize),
+}
+
+impl Scan {
+    /// Whether the request line has begun.
+    pub(crate) fn has_begun(&self, bytes: &[u8]) -> bool {
+        bytes.len() > self.start
+    }
+
+    /// Checks the lines that have become complete in `bytes`, which only grow between calls.
+    pub(crate) fn advance(&mut self, bytes: &[u8], limits: Limits) -> Result<Progress, Refusal> {
+        while let Some(line) = bytes.get(self.line..).and_then(first_line) {
+            let (line, next) = (line, self.line + line.len() + 1);
+            let Some(line) = line.strip_suffix(b"\r") else { return Err(Refusal::Malformed) };
+            if next - self.start > limits.bytes {
+                return Err(Refusal::HeadTooLarge);
+            }
+            self.line = next;
+            match (line.is_empty(), self.has_request_line) {
+                (true, false) => self.start = next,
+                (true, true) => return self.end().map(|()| Progress::Complete(next)),
+                (false, false) => self.request_line(line)?,
+                (false, true) => self.field(line, limits)?,
+            }
+        }
+        let too_large = bytes.len() - self.start > limits.bytes;
+        if too_large { Err(Refusal::HeadTooLarge) } else { Ok(Progress::More) }
+    }
+
+    fn request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        let line = RequestLine::parse(line)?;
+        self.has_request_line = true;
+        self.odd_target =
+            line.target.iter().any(|byte| needs_escape(*byte)) || !line.target.starts_with(b"/");
+        Ok(())
+    }
+
+    fn field(&mut self, line: &[u8], limits: Limits) -> Result<(), Refusal> {
+        self.fields += 1;
+        if self.fields > limits.fields {
+            return Err(Refusal::TooManyFields);
+        }
+        let (name, value) = split_field(line)?;
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.host.see(true),
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.length.see(is_length(value.trim_ascii()));
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.encoding.see(value.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), Refusal> {
+        if self.length != Seen::No && self.encoding != Seen::No {
+            return Err(Refusal::LengthAndEncoding);
+        }
+        let checks = [
+            (self.encoding, Refusal::Encoding),
+            (self.length, Refusal::Length),
+            (self.host, Refusal::Host),
+        ];
+        match checks.into_iter().find(|(seen, _)| *seen == Seen::Bad) {
+            Some((_, refusal)) => Err(refusal),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Seen {
+    fn see(&mut self, good: bool) {
+        *self = if good && *self == Self::No { Self::Once } else { Self::Bad };
+    }
+}
+
+/// The three parts of a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestLine<'a> {
+    /// Known to be a token.
+    pub(crate) method: &'a [u8],
+    /// Visible ASCII, not empty.
+    pub(crate) target: &'a [u8],
+}
+
+impl<'a> RequestLine<'a> {
+    /// Takes a line without its end apart.
+    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
+        let mut words = line.split(|byte| *byte == b' ');
+        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+            return Err(Refusal::Malformed);
+        };
+        if !METHODS.contains(&method) || target.is_empty() || !target.is_ascii() {
+            return Err(Refusal::Malformed);
+        }
+        if target.contains(&b'\t') {
+            return Err(Refusal::Malformed);
+        }
+        if target.iter().any(u8::is_ascii_control) {
+            return Err(Refusal::Characters);
+        }
+        match (words.next(), words.next()) {
+            (Some(b"HTTP/1.1"), None) => Ok(Self { method, target }),
+            (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                Err(Refusal::Version)
+            }
+            (None, None) => Err(Refusal::Version),
+            _ => Err(Refusal::Malformed),
+        }
+    }
+
+    /// Authority (if the target is a URL) and path with query.
+    fn split(self) -> Result<(Option<&'a [u8]>, &'a [u8]), Refusal> {
+        let scheme = self.target.windows(3).position(|three| three == b"://");
+        match (self.method, self.target) {
+            (b"CONNECT", _) | (b"OPTIONS", b"*") => Err(Refusal::NoPath),
+            (_, [b'/', ..]) => Ok((None, self.target)),
+            (_, _) => match scheme.map(|end| self.target.split_at(end)) {
+                Some((b"http", rest)) => split_url(rest.get(3..).unwrap_or_default()),
+                Some((b"https", _)) => Err(Refusal::TargetHttps),
+                Some((scheme, _)) if scheme.iter().all(u8::is_ascii_alphanumeric) => {
+                    Err(Refusal::TargetScheme)
+                }
+                Some(_) | None => Err(Refusal::Target),
+            },
+        }
+    }
+}
+
+/// `user@host:port/path?query` in two, without the user.
+fn split_url(rest: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Refusal> {
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    match path.first() {
+        _ if host.is_empty() => Err(Refusal::Target),
+        Some(b'?') => Err(Refusal::NoPath),
+        Some(b'/') => Ok((Some(host), path)),
+        Some(_) | None => Ok((Some(host), b"/")),
+    }
+}
+
+/// The head in the form in which parsers agree on it: a path as target, the URL's authority as
+/// `Host`, nothing that a URL must escape. Most heads are returned as they are.
+pub(crate) fn canonical(head: BytesMut, scan: &Scan) -> Result<BytesMut, Refusal> {
+    if !scan.odd_target && scan.start == 0 {
+        return Ok(head);
+    }
+    let lines = head.get(scan.start..).unwrap_or_default();
+    let line = first_line(lines).unwrap_or_default();
+    let request = RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line))?;
+    let (authority, path) = request.split()?;
+    let mut out = BytesMut::with_capacity(head.len() + 64);
+    out.put_slice(request.method);
+    out.put_u8(b' ');
+    for byte in path {
+        put_escaped(*byte, &mut out);
+    }
+    out.put_slice(b" HTTP/1.1\r\n");
+    if let Some(authority) = authority {
+        out.put_slice(b"host: ");
+        out.put_slice(authority);
+        out.put_slice(b"\r\n");
+    }
+    let fields = lines.get(line.len() + 1..).unwrap_or_default();
+    for field in fields.split_inclusive(|byte| *byte == b'\n') {
+        let is_host = field.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
+        if authority.is_none() || !is_host {
+            out.put_slice(field);
+        }
+    }
+    Ok(out)
+}
+
+/// The bytes before the first line feed; `None` if there is none.
+fn first_line(bytes: &[u8]) -> Option<&[u8]> {
+    memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end))
+}
+
+/// Whether `line` is a well-formed header field.
+pub(crate) fn is_field(line: &[u8]) -> bool {
+    split_field(line).is_ok()
+}
+
+fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    let colon = memchr::memchr(b':', line).ok_or(Refusal::Malformed)?;
+    let (name, value) = line.split_at(colon);
+    let value = value.get(1..).unwrap_or_default();
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        let characters = name.contains(&0);
+        return Err(if characters { Refusal::Characters } else { Refusal::Malformed });
+    }
+    if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err(Refusal::Characters);
+    }
+    Ok((name, value))
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_length(value: &[u8]) -> bool {
+    let number = std::str::from_utf8(value).ok().filter(|text| !text.starts_with('+'));
+    number.is_some_and(|text| text.parse::<u64>().is_ok())
+}
+
+/// Bytes that clients send in a target although a URL cannot carry them.
+fn needs_escape(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'`')
+}
+
+fn put_escaped(byte: u8, out: &mut BytesMut) {
+    if needs_escape(byte) {
+        out.put_slice(format!("%{byte:02X}").as_bytes());
+    } else {
+        out.put_u8(byte);
+    }
+}
+
+/// The methods that Envoy's parser knows; any other is refused before a route is looked for.
+const METHODS: &[&[u8]] = &[
+    b"GET",
+    b"POST",
+    b"PUT",
+    b"HEAD",
+    b"DELETE",
+    b"PATCH",
+    b"OPTIONS",
+    b"CONNECT",
+    b"TRACE",
+    b"ACL",
+    b"BIND",
+    b"CHECKOUT",
+    b"COPY",
+    b"LINK",
+    b"LOCK",
+    b"MERGE",
+    b"MKACTIVITY",
+    b"MKCALENDAR",
+    b"MKCOL",
+    b"MOVE",
+    b"NOTIFY",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"PURGE",
+    b"QUERY",
+    b"REBIND",
+    b"REPORT",
+    b"SEARCH",
+    b"SOURCE",
+    b"SUBSCRIBE",
+    b"UNBIND",
+    b"UNLINK",
+    b"UNLOCK",
+    b"UNSUBSCRIBE",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! What both protocols' sides of an exchange have in common: messages, and how talking fails.
+//!
+//! HTTP/1 and HTTP/2 meet here. All writing is immediate and never waits: whoever relays looks at
+//! `pending`, flushes, and stops reading from the other side meanwhile.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, request::Parts};
+use pingora_http::RequestHeader;
+use std::{
+    net::SocketAddr,
+    task::{Context, Poll},
+};
+
+/// The head of a response.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// Any status; 1xx other than 101 is followed by another head.
+    pub(crate) status: StatusCode,
+    /// Without fields that only frame or concern one connection.
+    pub(crate) headers: HeaderMap,
+    /// What follows.
+    pub(crate) body: Body,
+}
+
+/// What follows the head of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Nothing, whatever `content-length` says: an answer to HEAD, 1xx, 204, 304.
+    Nothing,
+    /// So many bytes.
+    Sized(u64),
+    /// Bytes until there are no more.
+    Unsized,
+}
+
+/// How talking to one side fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It closed or broke the connection.
+    Gone,
+    /// It did not keep to the protocol.
+    Protocol,
+}
+
+/// The client's side of one exchange.
+pub(crate) trait Downstream {
+    /// The request's head.
+    fn request(&self) -> &Parts;
+
+    /// The client's address.
+    fn peer(&self) -> SocketAddr;
+
+    /// Our address that the client speaks to.
+    fn local(&self) -> Option<SocketAddr>;
+
+    /// Whether the request's body has been read to its end.
+    fn is_complete(&mut self) -> bool;
+
+    /// The next part of the request's body; `None` at its end.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>>;
+
+    /// Ready when the client has gone; only for a request that is complete.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Writes a head. `close` tells the client that the connection ends with this response.
+    fn respond(&mut self, response: &Response, close: bool);
+
+    /// Writes a part of the body.
+    fn send(&mut self, data: &[u8]);
+
+    /// Ends the body.
+    fn finish(&mut self);
+
+    /// From here on, bodies are raw bytes: the response was 101.
+    fn switch(&mut self);
+
+    /// Bytes written and not yet sent.
+    fn pending(&self) -> usize;
+
+    /// Sends what is pending; ready when nothing is.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>>;
+}
+
+/// The endpoint's side of one try.
+pub(crate) trait Upstream {
+    /// Writes the request's head.
+    fn start(&mut self, request: Box<RequestHeader>);
+
+    /// Writes a part of the body.
+    fn send(&mut self, data: &[u8]);
+
+    /// Ends the body.
+    fn finish(&mut self);
+
+    /// The next head.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Fault>>;
+
+    /// The next part of the response's body; `None` at its end.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<&[u8]>, Fault>>;
+
+    /// Whether anything has come back.
+    fn has_spoken(&self) -> bool;
+
+    /// From here on, bodies are raw bytes: the response was 101.
+    fn switch(&mut self);
+
+    /// Bytes written and not yet sent.
+    fn pending(&self) -> usize;
+
+    /// Sends what is pending; ready when nothing is.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>>;
+}

@@ -1,0 +1,26 @@
+//! The engine: connections, and on each one exchange after the other.
+//!
+//! No routing rule lives here: each step asks the table and obeys. HTTP/1 and HTTP/2 meet in the
+//! two traits of [`message`]; everything that waits does so in [`relay`].
+
+mod answer;
+mod asked;
+mod clock;
+mod connection;
+mod exchange;
+mod failure;
+mod forward;
+mod h1;
+mod head;
+mod headers;
+mod message;
+mod outgoing;
+pub mod preview;
+mod record;
+mod refusal;
+mod relay;
+mod scene;
+mod tries;
+mod upload;
+
+pub(crate) use connection::serve;

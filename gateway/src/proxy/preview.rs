@@ -1,0 +1,111 @@
+//! A request read as the engine reads it, without a connection: for telling what would happen to it.
+
+use super::{
+    asked::{Asked, Origin},
+    head::{self, Limits, Progress, Scan},
+    refusal::Refusal,
+};
+use bytes::BytesMut;
+use edgeway_core::request::{Request, Scheme};
+use http::{HeaderName, HeaderValue, request::Parts};
+use pingora_http::RequestHeader;
+use std::net::IpAddr;
+
+/// A request that is in order.
+#[derive(Debug)]
+pub struct Preview {
+    head: RequestHeader,
+    asked: Asked,
+}
+
+/// A request that is answered before any route is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The status of the answer.
+    pub status: u16,
+    /// Why, in the access log's words.
+    pub reason: &'static str,
+}
+
+impl Preview {
+    /// Reads the bytes of a head, as `peer` would send them over a connection of `scheme`.
+    pub fn new(head: &[u8], scheme: Scheme, peer: IpAddr) -> Result<Self, Refused> {
+        let origin = Origin { scheme, peer, trusted_hops: 0 };
+        read(head, origin).map_err(|refusal| Refused {
+            status: refusal.status().as_u16(),
+            reason: refusal.details(),
+        })
+    }
+
+    /// As the table wants it.
+    pub fn request(&self) -> Request<'_> {
+        self.asked.request(self.parts())
+    }
+
+    fn parts(&self) -> &Parts {
+        self.head.as_ref()
+    }
+}
+
+fn read(bytes: &[u8], origin: Origin) -> Result<Preview, Refusal> {
+    let mut scan = Scan::default();
+    let end = match scan.advance(bytes, Limits::default())? {
+        Progress::Complete(end) => end,
+        Progress::More => return Err(Refusal::Malformed),
+    };
+    let bytes = BytesMut::from(bytes.get(..end).unwrap_or_default());
+    let head = parse(&head::canonical(bytes, &scan)?).ok_or(Refusal::Malformed)?;
+    let asked = Asked::new(head.as_ref(), origin)?;
+    Ok(Preview { head, asked })
+}
+
+/// Takes a head apart that has been checked and brought into form.
+fn parse(bytes: &[u8]) -> Option<RequestHeader> {
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r"));
+    let mut words = lines.next()?.split(|byte| *byte == b' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let mut head = RequestHeader::build(method, target, None).ok()?;
+    for line in lines.filter(|line| !line.is_empty()) {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let name = HeaderName::from_bytes(name).ok()?;
+        let value = HeaderValue::from_bytes(value.get(1..)?.trim_ascii()).ok()?;
+        head.append_header(name, value).ok()?;
+    }
+    Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preview(head: &str) -> Result<Preview, Refused> {
+        Preview::new(head.as_bytes(), Scheme::Http, [127, 0, 0, 1].into())
+    }
+
+    #[test]
+    fn a_request_is_read_as_the_engine_reads_it() {
+        let preview =
+            preview("GET /a/../b%41?q=1 HTTP/1.1\r\nHost: A.com\r\nX-Two: 1\r\nx-two:  2 \r\n\r\n")
+                .unwrap();
+        let request = preview.request();
+        assert_eq!((request.method, request.authority), ("GET", "A.com"));
+        assert_eq!((request.path, request.query), ("/bA", Some("q=1")));
+        let two: Vec<_> = request.headers.get_all("x-two").iter().collect();
+        assert_eq!(two, ["1", "2"]);
+    }
+
+    #[test]
+    fn what_the_engine_refuses_is_refused() {
+        for (head, status) in [
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", 426),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+            ("GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\n", 400),
+        ] {
+            assert_eq!(preview(head).unwrap_err().status, status, "{head:?}");
+        }
+    }
+}

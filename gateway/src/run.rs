@@ -1,0 +1,353 @@
+//! The gateway as a whole: what it is made of, how it comes up and how it goes down.
+//!
+//! No global state and no process exit: several may run in one process.
+
+use crate::{
+    access::{AccessLog, Lines, Writer},
+    admin::{self, Admin, SetLogLevel},
+    context::Settings,
+    listen::{Addressing, Ports},
+    metrics::{Metrics, Workload},
+    publish::{Report, publish},
+    ready::Ready,
+    snapshot::Snapshot,
+    view::Reporter,
+    worker::{Command, Worker},
+};
+use edgeway_api::{Objects, Problem};
+use edgeway_core::id::ListenerId;
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Where others have none: a head that comes drop by drop must not hold a connection for ever.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client connection may be unused, as Envoy has it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What a gateway is told when it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// For whom we serve: namespace and labels that Gateways select by.
+    pub workload: edgeway_core::Workload,
+    /// Name of the workload, for metrics.
+    pub workload_name: String,
+    /// Name of the cluster of machines, for metrics.
+    pub cluster_name: String,
+    /// Where listeners are bound that have no address of their own; `None`: all addresses.
+    pub bind: Option<IpAddr>,
+    /// Added to the ports of listeners.
+    pub port_offset: u16,
+    /// Threads that serve; 0 for one per processor.
+    pub workers: usize,
+    /// Where readiness is told.
+    pub status: SocketAddr,
+    /// Where metrics are scraped.
+    pub metrics: SocketAddr,
+    /// Where people ask for the configuration.
+    pub admin: SocketAddr,
+    /// How many proxies before us are trusted about the client's address and scheme.
+    pub trusted_hops: usize,
+    /// How long new connections are accepted after the signal to stop.
+    pub drain: Duration,
+    /// How long requests may take after that.
+    pub drain_deadline: Duration,
+    /// Deadline of a request's head, from its first byte.
+    pub head_timeout: Duration,
+    /// How long a client connection may be unused.
+    pub idle_timeout: Duration,
+    /// The access log, if one is wanted.
+    pub access_log: Option<AccessLog>,
+    /// How the log level is changed, if it can be.
+    pub log_level: Option<SetLogLevel>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        Self {
+            workload: edgeway_core::Workload::default(),
+            workload_name: "istio-ingressgateway".into(),
+            cluster_name: "Kubernetes".into(),
+            bind: None,
+            port_offset: 0,
+            workers: 0,
+            status: any(15021),
+            metrics: any(15020),
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 15000)),
+            trusted_hops: 0,
+            drain: Duration::from_secs(5),
+            drain_deadline: Duration::from_secs(20),
+            head_timeout: HEAD_TIMEOUT,
+            idle_timeout: IDLE_TIMEOUT,
+            access_log: None,
+            log_level: None,
+        }
+    }
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// One of the ports for machines and people is not to be had.
+    #[error("cannot listen on {address} for {purpose}; free the port or choose another")]
+    Port {
+        /// The address.
+        address: SocketAddr,
+        /// What it is for.
+        purpose: &'static str,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// No thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// Metrics contradict one another.
+    #[error("cannot set up metrics")]
+    Metrics(#[source] prometheus::Error),
+}
+
+/// Where all problems of the moment are to be had.
+pub type Problems = Arc<dyn Fn() -> Vec<Problem> + Send + Sync>;
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where readiness is told.
+    pub status: SocketAddr,
+    /// Where metrics are scraped.
+    pub metrics: SocketAddr,
+    /// Where people ask for the configuration.
+    pub admin: SocketAddr,
+    /// The listeners that are open, and where.
+    pub listeners: watch::Receiver<BTreeMap<ListenerId, SocketAddr>>,
+    /// Whether it takes traffic.
+    pub ready: watch::Receiver<bool>,
+    /// What keeps listeners from being opened.
+    pub listener_problems: watch::Receiver<Vec<Problem>>,
+    life: JoinHandle<()>,
+}
+
+impl Running {
+    /// Returns when the gateway has stopped, after its token was cancelled.
+    pub async fn stopped(self) {
+        if let Err(error) = self.life.await {
+            tracing::error!(%error, "the gateway ended abnormally");
+        }
+    }
+}
+
+/// Starts a gateway that serves what is compiled of the newest `objects`, and runs it to its end.
+pub async fn run(
+    config: Config,
+    objects: watch::Receiver<Arc<Objects>>,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let (running, _) = start(config, objects, shutdown).await?;
+    running.stopped().await;
+    Ok(())
+}
+
+/// Starts a gateway that serves what is compiled of the newest `objects`. The second value tells
+/// what became of them.
+pub async fn start(
+    config: Config,
+    objects: watch::Receiver<Arc<Objects>>,
+    shutdown: CancellationToken,
+) -> Result<(Running, watch::Receiver<Arc<Report>>), StartError> {
+    let snapshot = Snapshot::default();
+    let (sender, report) = watch::channel(Arc::<Report>::default());
+    let problems: Problems = {
+        let report = report.clone();
+        Arc::new(move || report.borrow().problems.clone())
+    };
+    let workload = config.workload.clone();
+    let running = serve(config, snapshot.clone(), problems, shutdown.clone()).await?;
+    tokio::spawn(async move {
+        let publishing = publish(objects, workload, snapshot, sender);
+        // It serves on when its source ends, until it is stopped.
+        shutdown.run_until_cancelled_owned(publishing).await;
+    });
+    Ok((running, report))
+}
+
+/// Starts a gateway that serves whatever table is put into `snapshot`.
+///
+/// Cancelling `shutdown` drains it: readiness goes, connections are accepted for [`Config::drain`]
+/// and asked to close, then what has begun is finished within [`Config::drain_deadline`].
+pub async fn serve(
+    config: Config,
+    snapshot: Snapshot,
+    problems: Problems,
+    shutdown: CancellationToken,
+) -> Result<Running, StartError> {
+    let status = port(config.status, "readiness").await?;
+    let scrape = port(config.metrics, "metrics").await?;
+    let local = port(config.admin, "the admin interface").await?;
+    let addresses = [&status, &scrape, &local].map(TcpListener::local_addr);
+    let [Ok(status_at), Ok(metrics_at), Ok(admin_at)] = addresses else {
+        return Err(StartError::Thread(io::ErrorKind::AddrNotAvailable.into()));
+    };
+    tracing::info!(status = %status_at, metrics = %metrics_at, admin = %admin_at, "asking is possible");
+
+    let Config { drain, drain_deadline, .. } = config;
+    let engine = Engine::start(config)?;
+    let (open, listeners) = watch::channel(BTreeMap::new());
+    let (unopened, listener_problems) = watch::channel(Vec::new());
+    let ready = engine.ready.watch();
+    let all_problems: Problems = {
+        let unopened = listener_problems.clone();
+        Arc::new(move || [problems(), unopened.borrow().clone()].concat())
+    };
+    let admin = engine.admin(snapshot.clone(), all_problems);
+    let askers = [
+        tokio::spawn(admin::serve(status, admin.clone().status())),
+        tokio::spawn(admin::serve(scrape, admin.clone().scrape())),
+        tokio::spawn(admin::serve(local, admin.local())),
+    ];
+    let stop = CancellationToken::new();
+    let ports = engine.ports(open, unopened);
+    let following = tokio::spawn(ports.follow(snapshot, stop.clone()));
+    let life = tokio::spawn(async move {
+        shutdown.cancelled().await;
+        engine.drain(drain).await;
+        stop.cancel();
+        let _ = following.await;
+        engine.stop(drain_deadline).await;
+        askers.iter().for_each(JoinHandle::abort);
+    });
+    Ok(Running {
+        status: status_at,
+        metrics: metrics_at,
+        admin: admin_at,
+        listeners,
+        ready,
+        listener_problems,
+        life,
+    })
+}
+
+async fn port(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| StartError::Port { address, purpose, error })
+}
+
+/// The workers and what they share.
+struct Engine {
+    workers: Vec<Worker>,
+    access: Option<Writer>,
+    metrics: Arc<Metrics>,
+    ready: Ready,
+    addressing: Addressing,
+    log_level: Option<SetLogLevel>,
+}
+
+impl Engine {
+    fn start(config: Config) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new().map_err(StartError::Metrics)?);
+        let access =
+            config.access_log.map(Writer::start).transpose().map_err(StartError::Thread)?;
+        let count = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let settings = Settings {
+            trusted_hops: config.trusted_hops,
+            head_timeout: config.head_timeout,
+            idle_timeout: config.idle_timeout,
+        };
+        let edgeway_core::Workload { namespace, labels, .. } = &config.workload;
+        let gateway = Workload::new(&config.workload_name, namespace, labels, &config.cluster_name);
+        let reporter = Reporter {
+            metrics: Arc::clone(&metrics),
+            gateway: Arc::new(gateway),
+            cluster: config.cluster_name.into(),
+        };
+        let workers = (0..count).map(|index| {
+            let lines = Lines::new(access.as_ref(), metrics.access_log_dropped.clone());
+            Worker::start(index, settings, reporter.clone(), lines)
+        });
+        let workers = workers.collect::<Result<_, _>>().map_err(StartError::Thread)?;
+        let addressing =
+            Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
+        let log_level = config.log_level;
+        Ok(Self { workers, access, metrics, ready: Ready::new(), addressing, log_level })
+    }
+
+    fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
+        Admin {
+            snapshot,
+            ready: self.ready.clone(),
+            metrics: Arc::clone(&self.metrics),
+            workers: self.workers.iter().map(Worker::commands).collect(),
+            problems,
+            log_level: self.log_level.clone(),
+        }
+    }
+
+    fn ports(
+        &self,
+        open: watch::Sender<BTreeMap<ListenerId, SocketAddr>>,
+        problems: watch::Sender<Vec<Problem>>,
+    ) -> Ports {
+        Ports {
+            addressing: self.addressing,
+            workers: self.workers.iter().map(Worker::commands).collect(),
+            metrics: Arc::clone(&self.metrics),
+            ready: self.ready.clone(),
+            open,
+            problems,
+            failed: BTreeMap::new(),
+        }
+    }
+
+    /// Asks clients to go elsewhere, for so long.
+    async fn drain(&self, time: Duration) {
+        self.ready.set_draining();
+        self.tell(|| Command::Drain);
+        tracing::info!(seconds = time.as_secs(), "draining");
+        sleep(time).await;
+    }
+
+    /// Finishes what has begun, if that is possible in time.
+    async fn stop(mut self, deadline: Duration) {
+        self.tell(|| Command::Stop);
+        let workers = &mut self.workers;
+        let all = async {
+            for worker in workers {
+                worker.stopped().await;
+            }
+        };
+        if timeout(deadline, all).await.is_err() {
+            tracing::warn!("requests are cut off: they took longer than the drain deadline");
+        }
+        self.tell(|| Command::Abort);
+        let Self { workers, access, .. } = self;
+        let ending = tokio::task::spawn_blocking(move || {
+            workers.into_iter().for_each(Worker::join);
+            access.into_iter().for_each(Writer::finish);
+        });
+        let _ = ending.await;
+        tracing::info!("stopped");
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            // A worker that is gone has been reported.
+            let _ = worker.commands().send(command());
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Odd and malformed messages, byte by byte, and the statuses that Istio's gateway gives them
+//! (`heads.jsonl`, measured), except where ours is stricter on purpose.
+
+use crate::{
+    backend::{Backend, Seen, Step},
+    client::Client,
+    rig::{Made, Rig},
+};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Where we refuse what Envoy lets pass, or say it differently, and why.
+const STRICTER: &[(&str, u16)] = &[
+    // Bare line feeds and folded lines are how requests are hidden in others.
+    ("leading-lf", 400),
+    ("bare-lf-all", 400),
+    ("bare-lf-header", 400),
+    ("bare-lf-end", 400),
+    ("obs-fold-sp", 400),
+    ("fold-host", 400),
+    // Two hosts are no host.
+    ("host-dup-diff", 400),
+    // HTTP/2 is not spoken here yet; this is its greeting.
+    ("h2-preface-only", 400),
+];
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    #[serde(default)]
+    bytes: String,
+    #[serde(default)]
+    parts: Vec<(String, usize)>,
+    status: Vec<u16>,
+    closed: bool,
+}
+
+impl Row {
+    fn bytes(&self) -> Vec<u8> {
+        let one = [(self.bytes.clone(), 1)];
+        let parts = if self.parts.is_empty() { &one[..] } else { &self.parts };
+        parts.iter().flat_map(|(text, count)| unescaped(text).repeat(*count)).collect()
+    }
+}
+
+/// `\r`, `\n`, `\t`, `\\` and `\xNN`; other characters are bytes of Latin-1.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        out.push(match character {
+            '\\' => match rest.next().unwrap() {
+                'r' => b'\r',
+                'n' => b'\n',
+                't' => b'\t',
+                'x' => u8::from_str_radix(&rest.by_ref().take(2).collect::<String>(), 16).unwrap(),
+                other => other as u8,
+            },
+            other => u8::try_from(u32::from(other)).unwrap(),
+        });
+    }
+    out
+}
+
+fn script(seen: &Seen) -> Vec<Step> {
+    let answer = |text: &str| vec![Step::Send(text.as_bytes().to_vec())];
+    match seen.field("x-echo") {
+        Some("action=close") => vec![Step::Close],
+        Some("action=garbage") => answer("garbage\r\n\r\n"),
+        Some("info=103") => {
+            answer("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        }
+        Some("trailers=1") => answer(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n\
+             2\r\nhi\r\n0\r\nx-t: 1\r\n\r\n",
+        ),
+        Some(other) => {
+            let status = other.strip_prefix("status=").unwrap();
+            let bodiless = matches!(status, "204" | "304");
+            let length = if bodiless { "" } else { "content-length: 0\r\n" };
+            answer(&format!("HTTP/1.1 {status} X\r\n{length}\r\n"))
+        }
+        None => answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+    }
+}
+
+#[tokio::test]
+async fn odd_messages_are_answered_as_measured() {
+    let backend = Backend::new(script).await;
+    let rig = Rig::new(Made::forwarding(&[backend.address]).table()).await;
+    let mut wrong = Vec::new();
+    for line in include_str!("heads.jsonl").lines() {
+        let mut row: Row = serde_json::from_str(line).unwrap();
+        if let Some((_, status)) = STRICTER.iter().find(|(id, _)| *id == row.id) {
+            (row.status, row.closed) = (vec![*status], true);
+        }
+        let asking = tokio::time::timeout(Duration::from_secs(5), ask(&rig, &row));
+        let Ok((statuses, closed)) = asking.await else {
+            wrong.push(format!("{}: no answer", row.id));
+            continue;
+        };
+        if (&statuses, closed) != (&row.status, row.closed) {
+            let expected = (&row.status, row.closed);
+            wrong.push(format!("{}: {statuses:?} {closed}, not {expected:?}", row.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The statuses that come back, and whether the gateway ends the connection.
+async fn ask(rig: &Rig, row: &Row) -> (Vec<u16>, bool) {
+    let mut client = Client::connect(rig.address()).await;
+    // What follows a whole message shows whether the connection is still in step.
+    let probe: &[u8] = b"GET /probe HTTP/1.1\r\nHost: a.example.com\r\nX-Echo: status=299\r\n\r\n";
+    client.try_send(&row.bytes()).await;
+    let method = if row.bytes.starts_with("HEAD") { "HEAD" } else { "GET" };
+    let mut statuses = Vec::new();
+    if row.status.is_empty() {
+        // It waits for more; when there is none, it says nothing.
+        client.end().await;
+        assert!(client.rest().await.is_empty(), "{}", row.id);
+        return (statuses, false);
+    }
+    while statuses.len() < row.status.len() {
+        match client.response_to(method).await {
+            Some(response) if response.status < 200 => {}
+            Some(response) => statuses.push(response.status),
+            None => return (statuses, true),
+        }
+    }
+    if row.id == "cl-extra" {
+        // What is left over is the start of something that is not a request.
+        return (statuses, false);
+    }
+    client.try_send(probe).await;
+    let next = client.response_to("GET").await;
+    (statuses, next.is_none_or(|response| response.status != 299))
+}

@@ -1,0 +1,17 @@
+//! The engine over real sockets: hand-made tables, scripted backends, clients that send bytes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod answers;
+mod backend;
+mod client;
+mod failures;
+mod heads;
+mod lifecycle;
+mod passing;
+mod rig;
