@@ -15,11 +15,18 @@ use axum::{
 };
 use edgeway_api::{Problem, Severity};
 use serde::Serialize;
-use std::{fmt, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 /// How long a scrape waits for a worker that is busy.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// Pause before a port that could not be had is tried again.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Changes what is logged; the text is a level or a filter such as `info,edgeway_gateway=debug`.
 #[derive(Clone)]
@@ -79,10 +86,48 @@ impl Admin {
     }
 }
 
-/// Answers on a socket until it is dropped.
-pub(crate) async fn serve(socket: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(socket, router).await {
-        tracing::error!(%error, "an admin port failed");
+/// A port for questions. One that cannot be had costs the gateway nothing else.
+#[derive(Debug)]
+pub(crate) struct Door {
+    address: SocketAddr,
+    purpose: &'static str,
+    socket: Option<TcpListener>,
+}
+
+impl Door {
+    /// Opens the port, or says why it cannot be opened.
+    pub(crate) async fn open(address: SocketAddr, purpose: &'static str) -> Self {
+        match TcpListener::bind(address).await {
+            Ok(socket) => Self { address, purpose, socket: Some(socket) },
+            Err(error) => {
+                tracing::error!(
+                    "cannot listen on {address} for {purpose}: {error}; free the port or choose \
+                     another; it is tried again from time to time"
+                );
+                Self { address, purpose, socket: None }
+            }
+        }
+    }
+
+    /// Where it is, or is to be.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let bound = self.socket.as_ref().and_then(|socket| socket.local_addr().ok());
+        bound.unwrap_or(self.address)
+    }
+
+    /// Answers, as soon as the port can be had, until it is dropped.
+    pub(crate) async fn serve(self, router: Router) {
+        let address = self.address();
+        let Self { purpose, mut socket, .. } = self;
+        loop {
+            if let Some(socket) = socket.take() {
+                tracing::info!("{purpose} at {address}");
+                // It ends only with an error of the socket itself.
+                let _ = axum::serve(socket, router.clone()).await;
+            }
+            sleep(RETRY).await;
+            socket = TcpListener::bind(address).await.ok();
+        }
     }
 }
 

@@ -29,10 +29,16 @@ impl Flags {
     pub(crate) const ENDPOINT_PROTOCOL: Self = Self(1 << 8);
     /// The route names a destination that does not exist.
     pub(crate) const NO_CLUSTER: Self = Self(1 << 9);
+    /// It was held up on purpose.
+    pub(crate) const DELAYED: Self = Self(1 << 10);
+    /// It was aborted on purpose.
+    pub(crate) const ABORTED: Self = Self(1 << 11);
 
     /// In the order in which they are written.
-    const WORDS: [(Self, &'static str); 10] = [
+    const WORDS: [(Self, &'static str); 12] = [
         (Self::RETRIES_EXHAUSTED, "URX"),
+        (Self::DELAYED, "DI"),
+        (Self::ABORTED, "FI"),
         (Self::NO_ENDPOINT, "UH"),
         (Self::TIMEOUT, "UT"),
         (Self::CONNECT_FAILURE, "UF"),
@@ -86,6 +92,7 @@ mod tests {
             (Flags::NO_ROUTE, "NR"),
             (Flags::CONNECT_FAILURE | Flags::RETRIES_EXHAUSTED, "URX,UF"),
             (Flags::TIMEOUT | Flags::RETRIES_EXHAUSTED, "URX,UT"),
+            (Flags::TIMEOUT | Flags::DELAYED, "DI,UT"),
         ] {
             assert_eq!(flags.text(), text);
         }

@@ -4,7 +4,7 @@
 
 use crate::{
     access::{AccessLog, Lines, Writer},
-    admin::{self, Admin, SetLogLevel},
+    admin::{Admin, Door, SetLogLevel},
     context::Settings,
     listen::{Addressing, Ports},
     metrics::{Metrics, Workload},
@@ -24,7 +24,6 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::TcpListener,
     sync::watch,
     task::JoinHandle,
     time::{sleep, timeout},
@@ -101,17 +100,6 @@ impl Default for Config {
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// One of the ports for machines and people is not to be had.
-    #[error("cannot listen on {address} for {purpose}; free the port or choose another")]
-    Port {
-        /// The address.
-        address: SocketAddr,
-        /// What it is for.
-        purpose: &'static str,
-        /// Why not.
-        #[source]
-        error: io::Error,
-    },
     /// No thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -194,14 +182,10 @@ pub async fn serve(
     problems: Problems,
     shutdown: CancellationToken,
 ) -> Result<Running, StartError> {
-    let status = port(config.status, "readiness").await?;
-    let scrape = port(config.metrics, "metrics").await?;
-    let local = port(config.admin, "the admin interface").await?;
-    let addresses = [&status, &scrape, &local].map(TcpListener::local_addr);
-    let [Ok(status_at), Ok(metrics_at), Ok(admin_at)] = addresses else {
-        return Err(StartError::Thread(io::ErrorKind::AddrNotAvailable.into()));
-    };
-    tracing::info!(status = %status_at, metrics = %metrics_at, admin = %admin_at, "asking is possible");
+    let status = Door::open(config.status, "readiness").await;
+    let scrape = Door::open(config.metrics, "metrics").await;
+    let local = Door::open(config.admin, "the admin interface").await;
+    let [status_at, metrics_at, admin_at] = [&status, &scrape, &local].map(Door::address);
 
     let Config { drain, drain_deadline, .. } = config;
     let engine = Engine::start(config)?;
@@ -214,9 +198,9 @@ pub async fn serve(
     };
     let admin = engine.admin(snapshot.clone(), all_problems);
     let askers = [
-        tokio::spawn(admin::serve(status, admin.clone().status())),
-        tokio::spawn(admin::serve(scrape, admin.clone().scrape())),
-        tokio::spawn(admin::serve(local, admin.local())),
+        tokio::spawn(status.serve(admin.clone().status())),
+        tokio::spawn(scrape.serve(admin.clone().scrape())),
+        tokio::spawn(local.serve(admin.local())),
     ];
     let stop = CancellationToken::new();
     let ports = engine.ports(open, unopened);
@@ -238,11 +222,6 @@ pub async fn serve(
         listener_problems,
         life,
     })
-}
-
-async fn port(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| StartError::Port { address, purpose, error })
 }
 
 /// The workers and what they share.

@@ -28,6 +28,10 @@ pub(crate) struct Answer<'t> {
     pub(crate) details: Cow<'static, str>,
     /// Response operations of the route that it is given for.
     pub(crate) levels: Option<[&'t HeaderOps; 2]>,
+    /// More fields.
+    fields: Vec<(HeaderName, HeaderValue)>,
+    /// The status for gRPC clients, if it is not the one that goes with the HTTP status.
+    grpc_status: Option<u16>,
 }
 
 impl<'t> Answer<'t> {
@@ -38,7 +42,16 @@ impl<'t> Answer<'t> {
         details: impl Into<Cow<'static, str>>,
     ) -> Self {
         let details = details.into();
-        Self { status, location: None, body: Cow::default(), flags, details, levels: None }
+        Self {
+            status,
+            location: None,
+            body: Cow::default(),
+            flags,
+            details,
+            levels: None,
+            fields: Vec::new(),
+            grpc_status: None,
+        }
     }
 
     /// With a text.
@@ -49,6 +62,16 @@ impl<'t> Answer<'t> {
     /// With operations of a route.
     pub(crate) fn with_levels(self, levels: [&'t HeaderOps; 2]) -> Self {
         Self { levels: Some(levels), ..self }
+    }
+
+    /// With more fields.
+    pub(crate) fn with_fields(self, fields: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// With a status for gRPC clients.
+    pub(crate) fn with_grpc_status(self, status: u16) -> Self {
+        Self { grpc_status: Some(status), ..self }
     }
 
     /// Nobody serves this.
@@ -108,7 +131,9 @@ impl<'t> Answer<'t> {
     /// The answer for a client that speaks gRPC, whose errors are never HTTP's: a status among
     /// the headers and no body. Others get status and body as they are.
     pub(crate) fn response(&self, method: Option<&Method>, grpc: bool) -> Response {
-        if grpc { self.in_grpc() } else { self.in_http(method) }
+        let mut response = if grpc { self.in_grpc() } else { self.in_http(method) };
+        response.headers.extend(self.fields.iter().cloned());
+        response
     }
 
     /// The body of [`Self::response`].
@@ -137,7 +162,7 @@ impl<'t> Answer<'t> {
     }
 
     fn in_grpc(&self) -> Response {
-        let status = match self.status.as_u16() {
+        let status = self.grpc_status.unwrap_or(match self.status.as_u16() {
             200 => 0,
             400 => 13,
             401 => 16,
@@ -145,7 +170,7 @@ impl<'t> Answer<'t> {
             404 => 12,
             429 | 502 | 503 | 504 => 14,
             _ => 2,
-        };
+        });
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::CONTENT_LENGTH, 0.into());

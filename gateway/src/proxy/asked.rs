@@ -80,8 +80,7 @@ impl Asked {
 fn authority(headers: &HeaderMap) -> Result<&str, Refusal> {
     let host = headers.get(header::HOST).ok_or(Refusal::NoHost)?;
     let host = host.to_str().map_err(|_| Refusal::Host)?;
-    let odd =
-        |character| matches!(character, ' ' | '\t' | ',' | '/' | '"' | '\\' | '@' | '?' | '#');
+    let odd = |character| matches!(character, ' ' | '\t' | '/' | '"' | '\\' | '@' | '?' | '#');
     if host.contains(odd) { Err(Refusal::Host) } else { Ok(host) }
 }
 
@@ -156,6 +155,7 @@ mod tests {
             ("", None),
             ("[::1]:80", None),
             ("a:abc", None),
+            ("a,b", None),
             ("a, b", Some(Refusal::Host)),
             ("a b", Some(Refusal::Host)),
             ("a/x", Some(Refusal::Host)),

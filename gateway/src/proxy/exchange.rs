@@ -22,7 +22,7 @@ use edgeway_core::{
     request::Scheme,
     table::{Decision, Route},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_core::protocols::http::date::get_cached_date;
 use std::{future::poll_fn, sync::LazyLock, task::Poll};
 
@@ -52,6 +52,8 @@ pub(crate) struct Exchange<'c, D> {
     pub(super) record: Record<'c>,
     pub(super) upload: Upload,
     pub(super) fate: Fate,
+    /// Fields that replace the endpoint's in the response.
+    pub(super) marks: Vec<(HeaderName, HeaderValue)>,
     /// The request concerns nobody: it is not recorded.
     silent: bool,
 }
@@ -72,6 +74,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             record: Record::new(),
             upload: Upload::default(),
             fate: Fate::Keep,
+            marks: Vec::new(),
             silent: false,
         }
     }

@@ -6,6 +6,7 @@ use super::{
     clock::{Clock, Timer},
     exchange::{Exchange, Fate, sign},
     failure::{Failure, Interrupt, Stop},
+    filters::Filtered,
     h1::Client,
     headers::{self, X_ENVOY_SERVICE_TIME},
     message::{Body, Downstream, Response, Upstream},
@@ -65,17 +66,24 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         self.record.cluster = Some(&destination.cluster_name);
         let view = &self.serving.view;
         let levels = [&destination.headers, &forward.headers];
+        let marks = match self.filter(forward, levels, asked).await {
+            Filtered::Forward(marks) => marks,
+            Filtered::Answer(answer) => return self.answer(answer, asked).await,
+            Filtered::Ended => return,
+        };
         let Some(target) = destination.cluster.and_then(|ix| view.target(ix)) else {
             return self.answer(Answer::no_cluster().with_levels(levels), asked).await;
         };
         self.record.target = Some(target);
+        self.marks = marks;
         let plan = Plan { forward, destination, target };
         let answer = match target.cluster().policy.tls {
             UpstreamTls::Disabled => self.tries(plan, asked).await,
             UpstreamTls::Unsupported => Some(Answer::failed(Failure::Refused, false, false)),
         };
         if let Some(answer) = answer {
-            self.answer(answer.with_levels(levels), asked).await;
+            let marks = std::mem::take(&mut self.marks);
+            self.answer(answer.with_levels(levels).with_fields(marks), asked).await;
         }
     }
 
@@ -243,6 +251,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let time = self.record.service_time.unwrap_or_default();
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         response.headers.insert(&X_ENVOY_SERVICE_TIME, milliseconds.into());
+        for (name, value) in &self.marks {
+            response.headers.insert(name, value.clone());
+        }
         self.operate_on_response(response, plan.levels(), asked);
         match response.body {
             Body::Sized(length) => {
@@ -279,7 +290,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     }
 
     /// What is answered when a request ends from outside before there is a response.
-    fn interrupted(&mut self, interrupt: Interrupt) -> Option<Answer<'c>> {
+    pub(super) fn interrupted(&mut self, interrupt: Interrupt) -> Option<Answer<'c>> {
         match interrupt {
             Interrupt::ClientGone => {
                 self.client_gone();
@@ -294,7 +305,12 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         }
     }
 
-    async fn pause(&mut self, pause: Duration, clock: &mut Clock) -> Result<(), Interrupt> {
+    /// Waits.
+    pub(super) async fn pause(
+        &mut self,
+        pause: Duration,
+        clock: &mut Clock,
+    ) -> Result<(), Interrupt> {
         self.unless_stopped(tokio::time::sleep(pause), clock).await
     }
 

@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod exchange;
 mod failure;
+mod filters;
 mod forward;
 mod h1;
 mod head;

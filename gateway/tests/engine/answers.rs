@@ -1,12 +1,20 @@
 //! What the gateway itself answers.
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, Step},
     client::Client,
     rig::{Made, Rig, direct, forward, redirect},
 };
-use edgeway_core::action::Action;
+use edgeway_core::{
+    action::{
+        Action,
+        cors::Cors,
+        fault::{Abort, AbortStatus, Delay, Fault, WHOLE},
+    },
+    matcher::Text,
+};
 use serde_json::Value;
+use std::time::Duration;
 
 #[tokio::test]
 async fn answers_are_envoys_and_so_are_their_log_lines() {
@@ -44,6 +52,88 @@ async fn answers_are_envoys_and_so_are_their_log_lines() {
         assert_eq!(line["response_flags"], flags, "{path}");
         assert_eq!(line["response_code_details"], details, "{path}");
         assert_eq!(line["path"], path);
+    }
+}
+
+#[tokio::test]
+async fn faults_are_injected_before_anything_else_is_done() {
+    let backend = Backend::saying("fine").await;
+    let mut made = Made::default();
+    let cluster = made.cluster("a", &[backend.address]);
+    let mut with = |path, delay, abort| {
+        let mut forward = forward(&[(1, Some(cluster))]);
+        forward.timeout = Some(Duration::from_millis(1));
+        forward.fault = Some(Fault { delay, abort });
+        made.route(path, Action::Forward(Box::new(forward)));
+    };
+    let abort = |status| Some(Abort { status, share: WHOLE });
+    with("/http", None, abort(AbortStatus::Http(418)));
+    with("/grpc", None, abort(AbortStatus::Grpc(14)));
+    with(
+        "/both",
+        Some(Delay { time: Duration::from_millis(20), share: WHOLE }),
+        abort(AbortStatus::Http(500)),
+    );
+    with("/never", None, Some(Abort { status: AbortStatus::Http(418), share: 0 }));
+    let rig = Rig::new(made.table()).await;
+    let mut client = Client::connect(rig.address()).await;
+    for (at, (path, status, text, flags)) in [
+        ("/http", 418, "fault filter abort", "FI"),
+        ("/grpc", 200, "fault filter abort", "FI"),
+        ("/both", 500, "fault filter abort", "DI,FI"),
+        ("/never", 200, "fine", "-"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let response = client.get(path).await;
+        assert_eq!((response.status, response.text()), (status, text), "{path}");
+        let line = rig.log(at + 1).await.pop().unwrap();
+        assert_eq!(line["response_flags"], flags, "{path}");
+        let held_up = line["duration"].as_u64().unwrap() >= 20;
+        assert!(held_up || path != "/both", "{line}");
+    }
+    let request = "POST /grpc HTTP/1.1\r\nHost: a.example.com\r\nContent-Type: application/grpc\r\n\
+                   Content-Length: 0\r\n\r\n";
+    let response = client.exchange(request).await;
+    assert_eq!((response.status, response.field("grpc-status")), (200, Some("14")));
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn preflights_are_answered_and_other_requests_marked() {
+    let backend = Backend::new(|_| {
+        let head =
+            "HTTP/1.1 200 OK\r\naccess-control-allow-origin: theirs\r\ncontent-length: 0\r\n\r\n";
+        vec![Step::Send(head.into())]
+    })
+    .await;
+    let mut made = Made::default();
+    let cluster = made.cluster("a", &[backend.address]);
+    let mut forward = forward(&[(1, Some(cluster))]);
+    forward.cors = Some(Box::new(Cors {
+        origins: vec![Text::Exact("https://ok.org".into())],
+        methods: Some("GET,PUT".parse().unwrap()),
+        ..Cors::default()
+    }));
+    made.route("/", Action::Forward(Box::new(forward)));
+    let rig = Rig::new(made.table()).await;
+    let mut client = Client::connect(rig.address()).await;
+    for (method, origin, allowed, methods, asked) in [
+        ("OPTIONS", "https://ok.org", "https://ok.org", Some("GET,PUT"), 0),
+        ("GET", "https://ok.org", "https://ok.org", None, 1),
+        ("GET", "https://bad.org", "theirs", None, 2),
+        ("OPTIONS", "https://bad.org", "theirs", None, 3),
+    ] {
+        let request = format!(
+            "{method} / HTTP/1.1\r\nHost: a.example.com\r\nOrigin: {origin}\r\n\
+             Access-Control-Request-Method: PUT\r\n\r\n"
+        );
+        let response = client.exchange(request).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.field("access-control-allow-origin"), Some(allowed), "{origin}");
+        assert_eq!(response.field("access-control-allow-methods"), methods, "{method} {origin}");
+        assert_eq!(backend.seen().len(), asked, "{method} {origin}");
     }
 }
 

@@ -257,12 +257,15 @@ async fn people_can_ask_for_the_configuration_and_change_what_is_logged() {
 }
 
 #[tokio::test]
-async fn an_admin_port_that_is_taken_is_said_at_the_start() {
+async fn an_admin_port_that_is_taken_costs_nothing_else_and_opens_when_it_is_free() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = Config { admin: taken.local_addr().unwrap(), ..config() };
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let problems = Arc::new(Vec::new);
-    let error = edgeway_gateway::serve(config, Snapshot::default(), problems, shutdown).await;
-    let text = error.unwrap_err().to_string();
-    assert!(text.contains("the admin interface") && text.contains("free the port"), "{text}");
+    let admin = taken.local_addr().unwrap();
+    let rig = Rig::with(saying("fine", &[PORT]), Config { admin, ..config() }).await;
+    assert_eq!(Client::connect(rig.address()).await.get("/").await.text(), "fine");
+    assert_eq!(rig.running.admin, admin);
+    drop(taken);
+    while TcpStream::connect(admin).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(Rig::ask(admin, "/ready").await.status, 200);
 }
