@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admin;
 pub mod args;
+pub mod board;
 mod chance;
 mod context;
 mod flags;

@@ -5,6 +5,7 @@
 use crate::{
     access::{AccessLog, Lines, Writer},
     admin::{Admin, Door, SetLogLevel},
+    board::tell,
     context::Settings,
     listen::{Addressing, Ports},
     metrics::{Metrics, Workload},
@@ -144,8 +145,10 @@ pub async fn run(
     objects: watch::Receiver<Arc<Objects>>,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let (running, _) = start(config, objects, shutdown).await?;
+    let (running, report) = start(config, objects, shutdown).await?;
+    let telling = tokio::spawn(tell(report, running.listener_problems.clone()));
     running.stopped().await;
+    telling.abort();
     Ok(())
 }
 

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("source", &[], &["edgeway_api", "notify"]),
     ("last_good", &[], &["edgeway_api", "edgeway_core"]),
     ("publish", &["last_good", "snapshot"], &["edgeway_api", "edgeway_core"]),
+    ("board", &["publish"], &["edgeway_api"]),
     ("snapshot", &[], &["edgeway_core"]),
     // What a worker has of its own.
     ("io", &[], &["pingora_core"]),
@@ -36,8 +37,8 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     (
         "run",
         &[
-            "access", "admin", "context", "listen", "metrics", "publish", "ready", "snapshot",
-            "view", "worker",
+            "access", "admin", "board", "context", "listen", "metrics", "publish", "ready",
+            "snapshot", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),

@@ -65,10 +65,8 @@ fn check_server(server: &Server, field: &mut Field<'_>) {
 
 fn check_rule(rule: &HttpRoute, field: &mut Field<'_>) {
     let given = [
-        ("fault", rule.fault.is_some(), "no fault is injected"),
         ("mirror", rule.mirror.is_some(), "nothing is mirrored"),
         ("mirrors", !rule.mirrors.is_empty(), "nothing is mirrored"),
-        ("corsPolicy", rule.cors_policy.is_some(), "preflights go to the destination"),
     ];
     for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
         field.of(name, |field| field.unsupported(effect));
