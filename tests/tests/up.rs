@@ -156,25 +156,11 @@ fn istios_own_samples_work_unchanged() {
         println!("skipped: Istio's samples are not on this machine");
         return;
     }
-    let find = |name: &str| {
-        let mut folders = vec![samples.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap().flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.file_name().is_some_and(|own| own == name) {
-                    return path;
-                }
-            }
-        }
-        panic!("no {name} below {}", samples.display());
-    };
     let mut up = Up::start(&[
-        find("bookinfo.yaml"),
-        find("bookinfo-gateway.yaml"),
-        find("destination-rule-all.yaml"),
-        find("virtual-service-reviews-90-10.yaml"),
+        samples.join("platform/kube/bookinfo.yaml"),
+        samples.join("networking/bookinfo-gateway.yaml"),
+        samples.join("networking/destination-rule-all.yaml"),
+        samples.join("networking/virtual-service-reviews-90-10.yaml"),
     ]);
     up.process.wait_line("the default ALB", |line| {
         (line.contains("Ingress") && line.to_lowercase().contains("alb")).then_some(())
