@@ -1,1 +1,29 @@
-//! edgeway-alb-controller.
+//! The shell of the ALB controller: looks at objects and at AWS, asks the core for a plan, takes its
+//! steps. What is to be done is decided in `edgeway-alb-core` alone.
+//!
+//! * [`run`] goes on for as long as there is somebody to send objects;
+//! * [`once`] ends when nothing is left to do;
+//! * [`plan_once`] only tells what would be done.
+//!
+//! No global state and no process exit: several may run in one process.
+
+mod apply;
+mod args;
+pub mod aws;
+mod backoff;
+mod event;
+mod metrics;
+mod once;
+mod reconcile;
+mod run;
+mod serve;
+mod views;
+
+pub use apply::Failure;
+pub use args::{Args, main};
+pub use event::{Event, Status};
+pub use metrics::Metrics;
+pub use once::{Outcome, once};
+pub use reconcile::{Pass, Reconciler};
+pub use run::{Config, Handle, run};
+pub use views::{Preview, plan_offline, plan_once};

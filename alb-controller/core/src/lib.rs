@@ -4,6 +4,7 @@
 //! [`plan()`] compares them with what is there; [`evaluate()`] tells what becomes of a request.
 
 mod annotations;
+mod defaults;
 pub mod desired;
 pub mod evaluate;
 mod glob;

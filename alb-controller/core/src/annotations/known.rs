@@ -119,7 +119,7 @@ pub(crate) fn check<R: Resource>(resource: &R, problems: &mut Vec<Problem>) -> R
 }
 
 fn support(name: &str) -> Option<Support> {
-    let exact = KNOWN.iter().find(|(known, _)| *known == name);
+    let exact = KNOWN.iter().find(|(known, _)| *known == name && !known.ends_with('.'));
     let family = || {
         KNOWN.iter().find(|(known, _)| {
             known.ends_with('.') && name.len() > known.len() && name.starts_with(known)

@@ -116,8 +116,13 @@ impl<'a> Annotations<'a> {
         self.text(name).map(|found| value::list(found.text))
     }
 
-    /// Keys and values; of one key, the value that comes first.
+    /// Keys and values.
     pub(crate) fn map(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
+        Ok(self.read(name, value::map)?.unwrap_or_default())
+    }
+
+    /// Keys and values of all objects together; of one key, the value that comes first.
+    pub(crate) fn merged_map(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
         let mut merged = BTreeMap::new();
         for found in self.all(name) {
             let map = value::map(found.text).map_err(|expected| found.fault(&expected))?;
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_comes_before_its_ingress_key_by_key() {
+    fn a_service_comes_before_its_ingress() {
         let ingress: Ingress =
             annotated(&[("tags", "a=1,b=1"), ("target-type", "ip")], |i: &mut Ingress, m| {
                 i.metadata = m;
@@ -181,8 +186,9 @@ mod tests {
         let service: Service = annotated(&[("tags", "b=2")], |s: &mut Service, m| s.metadata = m);
         let annotations = Annotations::of(&ingress);
         let annotations = annotations.under(&service);
-        let tags = annotations.map("tags").unwrap();
+        let tags = annotations.merged_map("tags").unwrap();
         assert_eq!((tags["a"].as_str(), tags["b"].as_str()), ("1", "2"));
+        assert_eq!(annotations.map("tags").unwrap().len(), 1);
         assert_eq!(annotations.word("target-type").as_deref(), Some("ip"));
     }
 

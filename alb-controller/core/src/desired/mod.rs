@@ -2,6 +2,7 @@
 //! and the rest of its group goes on.
 
 mod agree;
+mod alternatives;
 mod certificates;
 mod class;
 mod doors;

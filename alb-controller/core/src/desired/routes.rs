@@ -1,6 +1,9 @@
 //! The rules of one Ingress: one for each path, in the order in which they are tried.
 
-use super::target_group::{self, Built, Missing, Site};
+use super::{
+    alternatives::{Alternatives, split},
+    target_group::{self, Built, Missing, Site},
+};
 use crate::{
     annotations::{
         Fault,
@@ -93,7 +96,18 @@ impl Reader<'_, '_, '_> {
             .collect::<Result<Vec<Transform>, _>>()?;
         let action = self.action(&path.backend, &format!("{field}.backend"))?;
         let tags = self.site.member.own_tags();
-        for rule in split(Rule { conditions, action, transforms, tags }) {
+        let divided = split(Rule { conditions, action, transforms, tags });
+        if divided.len() > 1 {
+            let reference = self.site.member.reference.clone();
+            let message = format!(
+                "AWS takes {VALUES_PER_RULE} values in a rule: it is divided in {}",
+                divided.len()
+            );
+            let problem = Problem::warning(reference, field, "rule-divided").message(message);
+            self.problems
+                .push(problem.advice("ask for fewer hosts and paths in one, if rules run short"));
+        }
+        for rule in divided {
             self.check(&rule, field)?;
             rules.push(rule);
         }
@@ -344,53 +358,4 @@ fn known_ports(service: &edgeway_api::k8s_openapi::api::core::v1::Service) -> St
         None => port.port.to_string(),
     });
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// Values of a condition, one of which must match.
-#[derive(Default)]
-struct Alternatives {
-    texts: Vec<String>,
-    regexes: Vec<String>,
-}
-
-impl Alternatives {
-    fn add(&mut self, patterns: Patterns) {
-        match patterns {
-            Patterns::Text(values) => self.texts.extend(values),
-            Patterns::Regex(values) => self.regexes.extend(values),
-        }
-    }
-
-    fn patterns(self, what: &str) -> Result<Option<Patterns>, Expected> {
-        match (self.texts.is_empty(), self.regexes.is_empty()) {
-            (true, true) => Ok(None),
-            (false, true) => Ok(Some(Patterns::Text(self.texts))),
-            (true, false) => Ok(Some(Patterns::Regex(self.regexes))),
-            (false, false) => {
-                let wrong = format!("plain {what} and regular expressions come together");
-                Err(Expected::new(wrong, "use the one or the other"))
-            }
-        }
-    }
-}
-
-/// As many rules as it takes for each to have no more values than AWS allows. A condition holds if
-/// one of its values does, so it can be divided.
-fn split(rule: Rule) -> Vec<Rule> {
-    if rule.values() <= VALUES_PER_RULE {
-        return vec![rule];
-    }
-    let largest = rule.conditions.iter().enumerate().max_by_key(|(_, condition)| condition.len());
-    let Some((index, (front, back))) = largest.and_then(|(index, c)| Some((index, c.halves()?)))
-    else {
-        return vec![rule];
-    };
-    let with = |half: Condition| {
-        let mut rule = rule.clone();
-        if let Some(condition) = rule.conditions.get_mut(index) {
-            *condition = half;
-        }
-        rule
-    };
-    [front, back].into_iter().flat_map(|half| split(with(half))).collect()
 }

@@ -102,7 +102,7 @@ impl Site<'_, '_> {
             port: &spelling,
         };
         let resource = format!("{namespace}/{ingress}-{service}:{spelling}");
-        let mut tags = part.annotations.map("tags")?;
+        let mut tags = part.annotations.merged_map("tags")?;
         for pair in self.member.params.into_iter().flat_map(|params| &params.tags) {
             tags.insert(pair.key.clone(), pair.value.clone());
         }

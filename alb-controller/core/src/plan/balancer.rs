@@ -7,6 +7,7 @@ use super::{
     step::{Op, Risk},
 };
 use crate::{
+    defaults,
     id::Key,
     stack::{LoadBalancer, SecurityGroupRef},
 };
@@ -74,7 +75,7 @@ pub(super) fn adorn(resolved: &Resolved<'_>, lane: &mut Lane) {
     let key = Key::LoadBalancer(wish.name.clone());
     let attributes = match found {
         Some(found) => differing(&wish.attributes, &found.attributes),
-        None => wish.attributes.clone(),
+        None => defaults::of_load_balancer(&wish.attributes),
     };
     if !attributes.is_empty() {
         let op = Op::ModifyLoadBalancerAttributes(attributes);

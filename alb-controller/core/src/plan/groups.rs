@@ -7,6 +7,7 @@ use super::{
     step::{Op, Risk},
 };
 use crate::{
+    defaults,
     id::Key,
     stack::{Ingress, SecurityGroup, SecurityGroupRef},
     target::TargetGroup,
@@ -59,8 +60,9 @@ fn create(key: &Key, wish: &TargetGroup, resolved: &Resolved<'_>, lane: &mut Lan
         None => (format!("rules send to {}", wish.resource), Risk::InPlace),
     };
     lane.risky(key.clone(), Op::CreateTargetGroup(Box::new(group)), reason, risk);
-    if !wish.attributes.is_empty() {
-        let op = Op::ModifyTargetGroupAttributes(wish.attributes.clone());
+    let attributes = defaults::of_target_group(&wish.attributes);
+    if !attributes.is_empty() {
+        let op = Op::ModifyTargetGroupAttributes(attributes);
         lane.step(key.clone(), op, "attributes are wished");
     }
 }

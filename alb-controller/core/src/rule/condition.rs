@@ -1,0 +1,186 @@
+//! What a rule asks of a request.
+
+use std::fmt;
+
+/// Text with `*` and `?`, or regular expressions; one of them must match.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Patterns {
+    /// `*` is any number of characters, `?` is one.
+    Text(Vec<String>),
+    /// Regular expressions.
+    Regex(Vec<String>),
+}
+
+impl Patterns {
+    /// The patterns, whichever they are.
+    pub fn values(&self) -> &[String] {
+        match self {
+            Self::Text(values) | Self::Regex(values) => values,
+        }
+    }
+}
+
+/// One pair of a query string.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryPair {
+    /// The key; any, if absent.
+    pub key: Option<String>,
+    /// The value.
+    pub value: String,
+}
+
+/// What a rule asks of a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// The host, in any case.
+    Host(Patterns),
+    /// The path, without the query.
+    Path(Patterns),
+    /// A header's value, in any case.
+    Header {
+        /// Name of the header.
+        name: String,
+        /// Its values.
+        values: Patterns,
+    },
+    /// The method.
+    Method(Vec<String>),
+    /// A pair of the query string.
+    Query(Vec<QueryPair>),
+    /// The peer's address.
+    SourceIp(Vec<String>),
+}
+
+impl Condition {
+    /// How many values it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Host(values) | Self::Path(values) | Self::Header { values, .. } => {
+                values.values().len()
+            }
+            Self::Method(values) | Self::SourceIp(values) => values.len(),
+            Self::Query(pairs) => pairs.len(),
+        }
+    }
+
+    /// Whether it has no value, and so can match nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All texts with wildcards.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Host(Patterns::Text(values))
+            | Self::Path(Patterns::Text(values))
+            | Self::Header { values: Patterns::Text(values), .. } => {
+                values.iter().map(String::as_str).collect()
+            }
+            Self::Query(pairs) => {
+                let keys = pairs.iter().filter_map(|pair| pair.key.as_deref());
+                keys.chain(pairs.iter().map(|pair| pair.value.as_str())).collect()
+            }
+            Self::Host(Patterns::Regex(_))
+            | Self::Path(Patterns::Regex(_))
+            | Self::Header { values: Patterns::Regex(_), .. }
+            | Self::Method(_)
+            | Self::SourceIp(_) => Vec::new(),
+        }
+    }
+
+    /// Two conditions, of which one holds where this one does; nothing if there is only one value.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        fn halved<T: Clone>(values: &[T]) -> (Vec<T>, Vec<T>) {
+            let (front, back) = values.split_at(values.len().div_ceil(2));
+            (front.to_vec(), back.to_vec())
+        }
+        if self.len() < 2 {
+            return None;
+        }
+        let patterns = |patterns: &Patterns| match patterns {
+            Patterns::Text(values) => {
+                let (front, back) = halved(values);
+                (Patterns::Text(front), Patterns::Text(back))
+            }
+            Patterns::Regex(values) => {
+                let (front, back) = halved(values);
+                (Patterns::Regex(front), Patterns::Regex(back))
+            }
+        };
+        let both = |(front, back), make: fn(_) -> Self| (make(front), make(back));
+        Some(match self {
+            Self::Host(values) => both(patterns(values), Self::Host),
+            Self::Path(values) => both(patterns(values), Self::Path),
+            Self::Header { name, values } => {
+                let (front, back) = patterns(values);
+                let named = |values| Self::Header { name: name.clone(), values };
+                (named(front), named(back))
+            }
+            Self::Method(values) => {
+                let (front, back) = halved(values);
+                (Self::Method(front), Self::Method(back))
+            }
+            Self::Query(pairs) => {
+                let (front, back) = halved(pairs);
+                (Self::Query(front), Self::Query(back))
+            }
+            Self::SourceIp(values) => {
+                let (front, back) = halved(values);
+                (Self::SourceIp(front), Self::SourceIp(back))
+            }
+        })
+    }
+
+    pub(super) fn normal(&self) -> Self {
+        fn sorted<T: Clone + Ord>(values: &[T]) -> Vec<T> {
+            let mut values = values.to_vec();
+            values.sort();
+            values
+        }
+        let patterns = |patterns: &Patterns| match patterns {
+            Patterns::Text(values) => Patterns::Text(sorted(values)),
+            Patterns::Regex(values) => Patterns::Regex(sorted(values)),
+        };
+        match self {
+            Self::Host(values) => Self::Host(patterns(values)),
+            Self::Path(values) => Self::Path(patterns(values)),
+            Self::Header { name, values } => {
+                Self::Header { name: name.clone(), values: patterns(values) }
+            }
+            Self::Method(values) => Self::Method(sorted(values)),
+            Self::Query(pairs) => Self::Query(sorted(pairs)),
+            Self::SourceIp(values) => Self::SourceIp(sorted(values)),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(values) => write!(f, "host {values}"),
+            Self::Path(values) => write!(f, "path {values}"),
+            Self::Header { name, values } => write!(f, "header {name} {values}"),
+            Self::Method(values) => write!(f, "method {}", values.join(" or ")),
+            Self::Query(pairs) => {
+                let pairs: Vec<_> = pairs.iter().map(QueryPair::to_string).collect();
+                write!(f, "query {}", pairs.join(" or "))
+            }
+            Self::SourceIp(values) => write!(f, "source {}", values.join(" or ")),
+        }
+    }
+}
+
+impl fmt::Display for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(values) => f.write_str(&values.join(" or ")),
+            Self::Regex(values) => write!(f, "~{}", values.join(" or ~")),
+        }
+    }
+}
+
+impl fmt::Display for QueryPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key.as_deref().unwrap_or("*"), self.value)
+    }
+}

@@ -1,0 +1,149 @@
+//! Walking a plan. A step that fails stops what depends on it and nothing else; nothing is taken away
+//! from a stack after one of its steps has failed.
+
+use crate::{
+    aws::{Cloud, CloudError},
+    event::Event,
+};
+use edgeway_alb_core::{
+    Key, ListenerKey, Plan, StackId, Step,
+    plan::{Effect, Op},
+    rule::Action,
+};
+use std::collections::BTreeSet;
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The step.
+    pub step: Step,
+    /// Why.
+    pub error: CloudError,
+}
+
+/// How a walk ended.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// How many steps were taken.
+    pub(crate) taken: usize,
+    /// Steps that failed.
+    pub(crate) failures: Vec<Failure>,
+    /// How many steps were left out because of these.
+    pub(crate) skipped: usize,
+}
+
+/// Takes all steps that can be taken.
+pub(crate) async fn walk<C: Cloud>(cloud: &C, plan: &Plan, tell: &(impl Fn(Event) + Sync)) -> Walk {
+    let mut walk = Walk::default();
+    let mut damage = Damage::default();
+    for step in &plan.steps {
+        if damage.forbids(step) {
+            damage.spread(step);
+            walk.skipped += 1;
+            continue;
+        }
+        match cloud.apply(step).await {
+            Ok(()) => {
+                walk.taken += 1;
+                tell(Event::Took { stack: step.stack.clone(), step: step.to_string() });
+            }
+            Err(error) => {
+                let (what, why) = (step.to_string(), error.line());
+                tell(Event::Failed { stack: step.stack.clone(), what, why });
+                damage.note(step);
+                walk.failures.push(Failure { step: step.clone(), error });
+            }
+        }
+    }
+    walk
+}
+
+/// What has failed so far.
+#[derive(Debug, Default)]
+struct Damage {
+    /// Something that all stacks need.
+    shared: bool,
+    /// Stacks whose load balancer or security group failed.
+    stacks: BTreeSet<Option<StackId>>,
+    /// Stacks of which anything failed.
+    wounded: BTreeSet<Option<StackId>>,
+    listeners: BTreeSet<ListenerKey>,
+    groups: BTreeSet<String>,
+}
+
+impl Damage {
+    /// Whether a step depends on something that failed, or takes away what may still be needed.
+    fn forbids(&self, step: &Step) -> bool {
+        let listener = listener(&step.key).is_some_and(|key| self.listeners.contains(key));
+        let group = match &step.key {
+            Key::TargetGroup(name) => self.groups.contains(name),
+            Key::SecurityGroup(_)
+            | Key::ForeignSecurityGroup(_)
+            | Key::LoadBalancer(_)
+            | Key::Listener(_)
+            | Key::Rule { .. } => groups(&step.op).iter().any(|name| self.groups.contains(*name)),
+        };
+        let takes = takes_away(&step.op)
+            && (self.wounded.contains(&step.stack)
+                || (step.stack.is_none() && !self.wounded.is_empty()));
+        self.shared || self.stacks.contains(&step.stack) || listener || group || takes
+    }
+
+    /// Notes a failed step.
+    fn note(&mut self, step: &Step) {
+        if step.op.is_aside() {
+            return;
+        }
+        self.wounded.insert(step.stack.clone());
+        match &step.key {
+            Key::TargetGroup(name) => drop(self.groups.insert(name.clone())),
+            Key::Listener(key) => drop(self.listeners.insert(key.clone())),
+            Key::Rule { listener, .. } => drop(self.listeners.insert(listener.clone())),
+            Key::SecurityGroup(_) | Key::ForeignSecurityGroup(_) | Key::LoadBalancer(_) => {
+                match &step.stack {
+                    Some(_) => drop(self.stacks.insert(step.stack.clone())),
+                    None => self.shared = !takes_away(&step.op),
+                }
+            }
+        }
+    }
+
+    /// A rule that could not be made because its target group is missing leaves a gap, and no rule
+    /// behind it may be made.
+    fn spread(&mut self, step: &Step) {
+        if let (Some(key), false) = (listener(&step.key), step.op.is_aside()) {
+            self.listeners.insert(key.clone());
+            self.wounded.insert(step.stack.clone());
+        }
+    }
+}
+
+fn listener(key: &Key) -> Option<&ListenerKey> {
+    match key {
+        Key::Listener(listener) | Key::Rule { listener, .. } => Some(listener),
+        Key::SecurityGroup(_)
+        | Key::ForeignSecurityGroup(_)
+        | Key::TargetGroup(_)
+        | Key::LoadBalancer(_) => None,
+    }
+}
+
+/// Whether a step takes something away that something else may still need.
+fn takes_away(op: &Op) -> bool {
+    op.effect() == Effect::Delete
+        || matches!(op, Op::Revoke(_) | Op::Deregister(_) | Op::RemoveCertificate(_))
+}
+
+/// Target groups that a step sends to.
+fn groups(op: &Op) -> Vec<&str> {
+    let action: Option<&Action> = if let Op::CreateRule(rule) | Op::ModifyRule(rule) = op {
+        Some(&rule.action)
+    } else if let Op::CreateListener(listener) = op {
+        Some(&listener.default_action)
+    } else if let Op::ModifyListener(change) = op {
+        change.default_action.as_ref()
+    } else {
+        None
+    };
+    action.into_iter().flat_map(Action::groups).collect()
+}

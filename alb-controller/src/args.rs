@@ -1,0 +1,150 @@
+//! The command line of the binary, and what it does. The only reader of the environment.
+
+use crate::{
+    aws::{Access, Connection, Rates},
+    event::Event,
+    once,
+    run::{Config, Handle, run},
+    serve,
+};
+use clap::Parser;
+use edgeway_alb_core::{Settings, settings::EDGEWAY};
+use edgeway_gateway::source::{Files, Source, SourceArg};
+use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use tokio::sync::{broadcast::error::RecvError, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Makes AWS load balancers of Ingresses.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "edgeway-alb-controller", version)]
+pub struct Args {
+    /// Where objects come from: files:PATH[,PATH…] or kube
+    #[arg(long, value_name = "SOURCE")]
+    source: SourceArg,
+    /// Name of the cluster: part of all tags and names
+    #[arg(long, value_name = "NAME")]
+    cluster_name: String,
+    /// The VPC that load balancers stand in
+    #[arg(long, value_name = "ID")]
+    vpc_id: String,
+    /// The AWS region
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    region: String,
+    /// Another place for all AWS services, such as `http://127.0.0.1:4599`
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Reconcile until nothing is left to do, print every problem, and exit
+    #[arg(long)]
+    once: bool,
+    /// Name of a controller whose classes are served; may be given more than once
+    #[arg(long = "controller", value_name = "NAME", default_value = EDGEWAY)]
+    controllers: Vec<String>,
+    /// Compare with AWS this often though nothing has changed; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    resync: u64,
+    /// Where metrics and readiness are told; not with --once
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:15030")]
+    metrics: SocketAddr,
+}
+
+impl Args {
+    /// What the controller is started with.
+    pub fn config(&self) -> Config {
+        let mut settings = Settings::new(&self.cluster_name, &self.vpc_id);
+        settings.controllers = self.controllers.iter().cloned().collect();
+        // AWS itself is asked by HTTPS only.
+        let stand_in = self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let connection = Connection {
+            region: self.region.clone(),
+            endpoint: self.endpoint_url.clone(),
+            access: Access::Usual,
+            rates: if stand_in { Rates::Unlimited } else { Rates::Published },
+        };
+        let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());
+        Config { settings, connection, resync }
+    }
+}
+
+/// Runs the binary. `out` gets what it is asked for, the log goes where the subscriber sends it.
+pub async fn main(args: Args, out: &mut (impl Write + Send)) -> anyhow::Result<ExitCode> {
+    let handle = Handle::default();
+    tokio::spawn(log(handle.clone()));
+    if args.once { one(&args, &handle, out).await } else { many(args, handle).await }
+}
+
+/// `--once`.
+async fn one(
+    args: &Args,
+    handle: &Handle,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<ExitCode> {
+    let objects = match args.source.clone() {
+        SourceArg::Files(paths) => Files::new(paths).read()?,
+        kube @ SourceArg::Kube => {
+            let (sender, mut latest) = watch::channel(Arc::default());
+            tokio::select! {
+                lost = kube.run(sender) => {
+                    lost?;
+                    anyhow::bail!("the source has ended before it has sent anything");
+                }
+                changed = latest.changed() => changed?,
+            }
+            let objects = Arc::clone(&latest.borrow());
+            Arc::unwrap_or_clone(objects)
+        }
+    };
+    let outcome = once::once(&args.config(), &objects, handle).await;
+    for problem in objects.defects.iter().chain(&outcome.problems) {
+        writeln!(out, "{problem}")?;
+    }
+    if let Some(failure) = &outcome.failure {
+        writeln!(out, "error: AWS could not be brought into line: {failure}")?;
+    }
+    let readable = objects.defects.iter().all(|p| p.severity != edgeway_api::Severity::Error);
+    Ok(if outcome.is_good() && readable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Until a signal comes.
+async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
+    let config = args.config();
+    let shutdown = CancellationToken::new();
+    let (sender, objects) = watch::channel(Arc::default());
+    let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
+    tracing::info!("metrics and readiness are told on http://{told}");
+    let controller = tokio::spawn(run(config, objects, shutdown.clone(), handle));
+    let reading = args.source.run(sender);
+    tokio::select! {
+        lost = reading => lost?,
+        () = signalled() => {}
+    }
+    shutdown.cancel();
+    controller.await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when the process is asked to end.
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        drop(tokio::signal::ctrl_c().await);
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Writes events to the log, one line each.
+async fn log(handle: Handle) {
+    let mut events = handle.events.subscribe();
+    drop(handle);
+    loop {
+        match events.recv().await {
+            Ok(event @ (Event::Failed { .. } | Event::Problem(_))) => tracing::warn!("{event}"),
+            Ok(event) => tracing::info!("{event}"),
+            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events are not shown"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The clients of AWS's services, and one way to call them all.
+
+use super::{
+    Cloud,
+    arns::Arns,
+    calls::Call,
+    error::CloudError,
+    pace::{Pace, Rates},
+};
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_ec2::config::Credentials;
+use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
+use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Settings, Step};
+use std::{error::Error, fmt, future::Future, time::Duration};
+use tokio::{sync::Mutex, time::sleep};
+
+/// How often a call that AWS has no room for is made again at once.
+const ATTEMPTS: u32 = 6;
+/// The first wait before that.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// How long one attempt may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who we are to AWS.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever the environment, the profile or the machine says.
+    #[default]
+    Usual,
+    /// These, for a stand-in that checks nothing.
+    Fixed {
+        /// The access key's id.
+        key: String,
+        /// The secret key.
+        secret: String,
+    },
+}
+
+/// Never shows a secret.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Usual => "Usual",
+            Self::Fixed { .. } => "Fixed",
+        })
+    }
+}
+
+/// Which AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// The region.
+    pub region: String,
+    /// Another place for all services.
+    pub endpoint: Option<String>,
+    /// Who we are there.
+    pub access: Access,
+    /// How fast it may be asked.
+    pub rates: Rates,
+}
+
+/// AWS, as one cluster's controller sees it.
+#[derive(Debug)]
+pub struct Aws {
+    pub(super) balancing: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) network: aws_sdk_ec2::Client,
+    pub(super) certificates: aws_sdk_acm::Client,
+    pub(super) cluster: String,
+    pub(super) vpc: String,
+    pub(super) arns: Mutex<Arns>,
+    pace: Pace,
+}
+
+impl Aws {
+    /// Makes the clients. Nothing is called yet.
+    pub async fn connect(connection: &Connection, settings: &Settings) -> Self {
+        let Connection { region, endpoint, access, rates } = connection;
+        // Retries are ours: they go by code, and through the pace.
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region.clone()))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build());
+        if let Some(endpoint) = endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Access::Fixed { key, secret } = access {
+            loader =
+                loader.credentials_provider(Credentials::new(key, secret, None, None, "edgeway"));
+        }
+        let config = loader.load().await;
+        Self {
+            balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            network: aws_sdk_ec2::Client::new(&config),
+            certificates: aws_sdk_acm::Client::new(&config),
+            cluster: settings.cluster.clone(),
+            vpc: settings.vpc.clone(),
+            arns: Mutex::new(Arns::default()),
+            pace: Pace::new(*rates),
+        }
+    }
+
+    /// Makes a call when its time has come, and again where AWS only needs time.
+    pub(super) async fn call<T, E, F>(
+        &self,
+        call: Call,
+        attempt: impl Fn() -> F + Send,
+    ) -> Result<T, CloudError>
+    where
+        F: Future<Output = Result<T, SdkError<E>>> + Send,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let mut wait = FIRST_WAIT;
+        let mut left = ATTEMPTS;
+        loop {
+            self.pace.wait(call.family()).await;
+            let error = match attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => CloudError::of(call, error),
+            };
+            left -= 1;
+            if left == 0 || !is_passing(call, &error) {
+                return Err(error);
+            }
+            tracing::debug!(call = call.name(), ?wait, "{}", error.line());
+            sleep(wait).await;
+            wait *= 2;
+        }
+    }
+}
+
+/// Whether a moment later the same call may work. What has just been made or cut loose takes its
+/// time until all of AWS knows.
+fn is_passing(call: Call, error: &CloudError) -> bool {
+    match error {
+        CloudError::Throttled { .. } | CloudError::Unreachable { .. } => true,
+        CloudError::Stale { code, .. } => matches!(
+            (call, code.as_str()),
+            (
+                Call::CreateRule | Call::AddListenerCertificates | Call::ModifyListenerAttributes,
+                "ListenerNotFound"
+            ) | (Call::DeleteTargetGroup, "ResourceInUse")
+                | (Call::DeleteSecurityGroup, "DependencyViolation")
+                | (
+                    Call::AuthorizeSecurityGroupIngress | Call::CreateLoadBalancer,
+                    "InvalidGroup.NotFound"
+                )
+        ),
+        CloudError::Denied { .. }
+        | CloudError::Quota { .. }
+        | CloudError::Refused { .. }
+        | CloudError::Unknown(_) => false,
+    }
+}
+
+// Boxed, since the futures of so many kinds of calls in one another are large.
+impl Cloud for Aws {
+    async fn look_up(&self, needs: &Needs) -> Result<Lookups, CloudError> {
+        Box::pin(super::look_up::look_up(self, needs)).await
+    }
+
+    async fn observe(&self, desired: &Desired) -> Result<Observed, CloudError> {
+        Box::pin(super::observe::observe(self, desired)).await
+    }
+
+    async fn apply(&self, step: &Step) -> Result<(), CloudError> {
+        Box::pin(super::write::apply(self, step)).await
+    }
+}

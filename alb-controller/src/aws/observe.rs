@@ -1,0 +1,308 @@
+//! What stands and is ours, found by its tags.
+
+use super::{arns::Arns, calls::Call, client::Aws, error::CloudError, network, read};
+use aws_sdk_elasticloadbalancingv2::types as elb;
+use edgeway_alb_core::{
+    Desired, Key, ListenerKey, Observed, Stack, StackId,
+    rule::Action,
+    stack::{Listener, LoadBalancer},
+    tags::{CLUSTER, RESOURCE, STACK, Tags},
+    target::{Protocol, TargetGroup, Targets},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All target groups that we make are called so.
+const GROUP_PREFIX: &str = "k8s-";
+
+/// Looks at everything; attributes only where some are wished.
+pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Result<Observed, CloudError> {
+    let mut view = View { aws, desired, arns: Arns::default(), observed: Observed::default() };
+    let groups = aws.security_groups().await?;
+    network::sort(aws, &groups, &mut view.arns, &mut view.observed);
+    let in_vpc = |vpc: Option<&str>| vpc == Some(aws.vpc.as_str());
+    let mut balancers = aws.load_balancers().await?;
+    let kind = elb::LoadBalancerTypeEnum::Application;
+    balancers.retain(|b| in_vpc(b.vpc_id()) && b.r#type().is_none_or(|own| *own == kind));
+    let mut groups = aws.target_groups().await?;
+    groups.retain(|group| {
+        in_vpc(group.vpc_id())
+            && group.target_group_name().is_some_and(|name| name.starts_with(GROUP_PREFIX))
+    });
+    let arns = balancers.iter().filter_map(|b| b.load_balancer_arn());
+    let arns: Vec<String> =
+        arns.chain(groups.iter().filter_map(|g| g.target_group_arn())).map(str::to_owned).collect();
+    let tags = if arns.is_empty() { BTreeMap::new() } else { aws.tags(&arns).await? };
+    view.target_groups(&groups, &balancers, &tags).await?;
+    view.load_balancers(&balancers, &tags).await?;
+    let View { arns, observed, .. } = view;
+    *aws.arns.lock().await = arns;
+    Ok(observed)
+}
+
+/// What has been seen so far.
+struct View<'a> {
+    aws: &'a Aws,
+    desired: &'a Desired,
+    arns: Arns,
+    observed: Observed,
+}
+
+/// Tags by ARN.
+type Tagged = BTreeMap<String, Tags>;
+
+impl View<'_> {
+    /// The stack that tags name, if they are of this cluster.
+    fn stack_of(&self, tags: &Tags) -> Option<StackId> {
+        let ours = tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.cluster);
+        tags.get(STACK).filter(|_| ours).map(|stack| StackId::parse(stack))
+    }
+
+    fn wish(&self, stack: &StackId) -> Option<&Stack> {
+        self.desired.stacks.get(stack)
+    }
+
+    async fn target_groups(
+        &mut self,
+        groups: &[elb::TargetGroup],
+        balancers: &[elb::LoadBalancer],
+        tagged: &Tagged,
+    ) -> Result<(), CloudError> {
+        for group in groups {
+            let (Some(arn), Some(name)) = (group.target_group_arn(), group.target_group_name())
+            else {
+                continue;
+            };
+            let Some(tags) = tagged.get(arn) else { continue };
+            let (Some(stack), Some(kind)) = (self.stack_of(tags), read::kind(group)) else {
+                continue;
+            };
+            self.arns.learn(Key::TargetGroup(name.to_owned()), arn);
+            let (targets, draining) = targets(&self.aws.health(arn).await?);
+            let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
+            let attributes = if self.asks_for_group_attributes(&stack, &resource) {
+                self.group_attributes(arn).await?
+            } else {
+                BTreeMap::new()
+            };
+            let attached = group.load_balancer_arns().first();
+            let attached =
+                balancers.iter().find(|b| b.load_balancer_arn() == attached.map(String::as_str));
+            let group = TargetGroup {
+                name: name.to_owned(),
+                resource,
+                kind,
+                health_check: read::health_check(group),
+                attributes,
+                tags: tags.clone(),
+                targets,
+                draining,
+                attached: attached.and_then(|b| b.load_balancer_name()).map(str::to_owned),
+            };
+            let standing = self.observed.stacks.entry(stack).or_default();
+            standing.target_groups.insert(name.to_owned(), group);
+        }
+        Ok(())
+    }
+
+    fn asks_for_group_attributes(&self, stack: &StackId, resource: &str) -> bool {
+        let groups = self.wish(stack).into_iter().flat_map(|stack| stack.target_groups.values());
+        let mut same = groups.filter(|group| group.resource == resource);
+        same.any(|group| !group.attributes.is_empty())
+    }
+
+    async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        let answer = self
+            .aws
+            .call(Call::DescribeTargetGroupAttributes, || {
+                let call = self.aws.balancing.describe_target_group_attributes();
+                call.target_group_arn(arn).send()
+            })
+            .await?;
+        let pairs = answer.attributes().iter();
+        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
+    }
+
+    async fn load_balancers(
+        &mut self,
+        balancers: &[elb::LoadBalancer],
+        tagged: &Tagged,
+    ) -> Result<(), CloudError> {
+        for balancer in balancers {
+            let (Some(arn), Some(name)) =
+                (balancer.load_balancer_arn(), balancer.load_balancer_name())
+            else {
+                continue;
+            };
+            let Some(tags) = tagged.get(arn) else { continue };
+            let Some(stack) = self.stack_of(tags) else { continue };
+            self.arns.learn(Key::LoadBalancer(name.to_owned()), arn);
+            let (listeners, foreign) = self.listeners(&stack, (name, arn)).await?;
+            let subnets = balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id());
+            let guards = balancer.security_groups().iter();
+            let found = LoadBalancer {
+                name: name.to_owned(),
+                scheme: read::scheme(balancer),
+                ip_address_type: read::ip_address_type(balancer),
+                subnets: subnets.map(str::to_owned).collect(),
+                security_groups: guards.map(|id| network::reference(id, &self.arns)).collect(),
+                attributes: self.balancer_attributes(&stack, arn).await?,
+                tags: tags.clone(),
+                listeners,
+                foreign,
+            };
+            if let Some(address) = balancer.dns_name() {
+                self.observed.addresses.insert(name.to_owned(), address.to_lowercase());
+            }
+            let standing = self.observed.stacks.entry(stack).or_default();
+            standing.load_balancers.insert(name.to_owned(), found);
+        }
+        Ok(())
+    }
+
+    /// Attributes matter where some are wished, and where the load balancer is to go: it may be
+    /// protected.
+    async fn balancer_attributes(
+        &self,
+        stack: &StackId,
+        arn: &str,
+    ) -> Result<BTreeMap<String, String>, CloudError> {
+        let wish = self.wish(stack);
+        if wish.is_some_and(|stack| {
+            stack.load_balancer.attributes.is_empty() && stack.approved.is_empty()
+        }) {
+            return Ok(BTreeMap::new());
+        }
+        let answer = self
+            .aws
+            .call(Call::DescribeLoadBalancerAttributes, || {
+                let call = self.aws.balancing.describe_load_balancer_attributes();
+                call.load_balancer_arn(arn).send()
+            })
+            .await?;
+        let pairs = answer.attributes().iter();
+        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
+    }
+
+    /// Our listeners by port, and the ports of others.
+    async fn listeners(
+        &mut self,
+        stack: &StackId,
+        (balancer, arn): (&str, &str),
+    ) -> Result<(BTreeMap<u16, Listener>, BTreeSet<u16>), CloudError> {
+        let listeners = self.aws.listeners(arn).await?;
+        let mut rules = BTreeMap::new();
+        let mut arns = Vec::new();
+        for listener in &listeners {
+            let Some(arn) = listener.listener_arn() else { continue };
+            let own = self.aws.rules(arn).await?;
+            arns.push(arn.to_owned());
+            let named = own.iter().filter(|rule| rule.is_default() != Some(true));
+            arns.extend(named.filter_map(|rule| rule.rule_arn()).map(str::to_owned));
+            rules.insert(arn.to_owned(), own);
+        }
+        let tagged = if arns.is_empty() { Tagged::new() } else { self.aws.tags(&arns).await? };
+        let (mut ours, mut foreign) = (BTreeMap::new(), BTreeSet::new());
+        for listener in &listeners {
+            let (Some(arn), port) = (listener.listener_arn(), read::number(listener.port())) else {
+                continue;
+            };
+            let tags = tagged.get(arn).cloned().unwrap_or_default();
+            let is_ours = self.stack_of(&tags).as_ref() == Some(stack);
+            let (true, Some(protocol)) = (is_ours, read::protocol(listener.protocol())) else {
+                foreign.insert(port);
+                continue;
+            };
+            let key = ListenerKey { load_balancer: balancer.to_owned(), port };
+            self.arns.learn(Key::Listener(key.clone()), arn);
+            let own = rules.remove(arn).unwrap_or_default();
+            let mut found = self.listener(listener, (protocol, arn), stack).await?;
+            found.tags = tags;
+            self.rules(&key, &mut found, &own, &tagged);
+            ours.insert(port, found);
+        }
+        Ok((ours, foreign))
+    }
+
+    async fn listener(
+        &self,
+        listener: &elb::Listener,
+        (protocol, arn): (Protocol, &str),
+        stack: &StackId,
+    ) -> Result<Listener, CloudError> {
+        let port: u16 = read::number(listener.port());
+        let wish = self.wish(stack).and_then(|stack| stack.load_balancer.listeners.get(&port));
+        let attributes = if wish.is_some_and(|wish| !wish.attributes.is_empty()) {
+            self.listener_attributes(arn).await?
+        } else {
+            BTreeMap::new()
+        };
+        let secure = protocol == Protocol::Https;
+        let certificate = listener.certificates().iter().find_map(|c| c.certificate_arn());
+        let certificate = certificate.filter(|_| secure).map(str::to_owned);
+        let more = if secure { self.aws.more_certificates(arn).await? } else { Vec::new() };
+        Ok(Listener {
+            protocol,
+            ssl_policy: listener.ssl_policy().filter(|_| secure).map(str::to_owned),
+            certificate,
+            more_certificates: more.into_iter().collect(),
+            attributes,
+            default_action: read::action(listener.default_actions(), &self.arns),
+            rules: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            tags: Tags::new(),
+        })
+    }
+
+    async fn listener_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        let answer = self
+            .aws
+            .call(Call::DescribeListenerAttributes, || {
+                self.aws.balancing.describe_listener_attributes().listener_arn(arn).send()
+            })
+            .await?;
+        let pairs = answer.attributes().iter();
+        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
+    }
+
+    /// Sorts the rules of a listener into ours and those of others.
+    fn rules(
+        &mut self,
+        key: &ListenerKey,
+        listener: &mut Listener,
+        rules: &[elb::Rule],
+        tagged: &Tagged,
+    ) {
+        for rule in rules.iter().filter(|rule| rule.is_default() != Some(true)) {
+            let priority = rule.priority().and_then(|priority| priority.parse::<u32>().ok());
+            let (Some(arn), Some(priority)) = (rule.rule_arn(), priority) else { continue };
+            let tags = tagged.get(arn).cloned().unwrap_or_default();
+            if self.stack_of(&tags).is_some() {
+                let place = Key::Rule { listener: key.clone(), priority };
+                self.arns.learn(place, arn);
+                listener.rules.insert(priority, read::rule(rule, tags, &self.arns));
+            } else {
+                let action = read::action(rule.actions(), &self.arns);
+                listener.foreign.insert(priority, groups(&action));
+            }
+        }
+    }
+}
+
+fn groups(action: &Action) -> BTreeSet<String> {
+    action.groups().map(str::to_owned).collect()
+}
+
+/// Registered targets, and those on their way out.
+fn targets(
+    health: &[elb::TargetHealthDescription],
+) -> (Targets, BTreeSet<edgeway_alb_core::target::TargetId>) {
+    let (mut registered, mut draining) = (Targets::new(), BTreeSet::new());
+    for (target, zone, leaves) in health.iter().filter_map(read::target) {
+        if leaves {
+            draining.insert(target);
+        } else {
+            registered.insert(target, zone);
+        }
+    }
+    (registered, draining)
+}

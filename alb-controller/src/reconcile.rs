@@ -1,0 +1,201 @@
+//! One pass: look up, wish, observe, plan, walk, report.
+
+use crate::{
+    apply::{Failure, Walk, walk},
+    aws::{Cloud, CloudError},
+    event::{Event, Status},
+    metrics::Metrics,
+};
+use edgeway_alb_core::{
+    Desired, Lookups, Needs, Observed, Plan, Settings, StackId, desired, needs,
+    plan::{Op, plan},
+};
+use edgeway_api::{ObjectRef, Objects, Problem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long what was looked up counts.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Makes passes, and remembers between them what need not be asked each time.
+#[derive(Debug)]
+pub struct Reconciler<C> {
+    cloud: C,
+    settings: Settings,
+    metrics: Metrics,
+    lookups: Option<(Needs, Lookups, Instant)>,
+    status: Status,
+}
+
+/// How a pass ended.
+#[derive(Debug)]
+pub struct Pass {
+    /// The plan.
+    pub plan: Plan,
+    /// Steps that were taken.
+    pub taken: usize,
+    /// Steps that failed.
+    pub failures: Vec<Failure>,
+}
+
+impl<C: Cloud> Reconciler<C> {
+    /// Nothing is called yet.
+    pub fn new(cloud: C, settings: Settings, metrics: Metrics) -> Self {
+        Self { cloud, settings, metrics, lookups: None, status: Status::default() }
+    }
+
+    /// How things stood after the last pass.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// What would be done, and what users should mend.
+    pub async fn preview(&mut self, objects: &Objects) -> Result<(Plan, Vec<Problem>), CloudError> {
+        let desired = self.wishes(objects).await?;
+        let observed = self.cloud.observe(&desired).await?;
+        let plan = plan(&desired, &observed);
+        let problems = report(&desired, &plan, &[]);
+        Ok((plan, problems))
+    }
+
+    /// Does what is to be done now.
+    pub async fn pass(
+        &mut self,
+        objects: &Objects,
+        tell: &(impl Fn(Event) + Sync),
+    ) -> Result<Pass, CloudError> {
+        let start = Instant::now();
+        let result = self.attempt(objects, tell).await;
+        let outcome = match &result {
+            Ok(pass) => {
+                for failure in &pass.failures {
+                    self.metrics.failed(&failure.error);
+                }
+                if pass.failures.is_empty() { "done" } else { "partly" }
+            }
+            Err(error) => {
+                self.metrics.failed(error);
+                self.status.unreachable = Some(error.line());
+                self.status.settled = false;
+                "unseen"
+            }
+        };
+        self.metrics.passed(outcome, start.elapsed());
+        self.status.passes += 1;
+        result
+    }
+
+    async fn attempt(
+        &mut self,
+        objects: &Objects,
+        tell: &(impl Fn(Event) + Sync),
+    ) -> Result<Pass, CloudError> {
+        let desired = self.wishes(objects).await?;
+        let observed = self.cloud.observe(&desired).await?;
+        let plan = plan(&desired, &observed);
+        if !plan.is_empty() {
+            tell(Event::Planned(plan.summary()));
+        }
+        for pending in &plan.pending {
+            tell(Event::Waiting(pending.to_string()));
+        }
+        let Walk { taken, failures, skipped } = walk(&self.cloud, &plan, tell).await;
+        self.metrics.steps(taken, failures.len(), skipped);
+        let problems = report(&desired, &plan, &failures);
+        let addresses = addresses(&desired, &observed);
+        self.publish(desired, problems, addresses, tell);
+        self.status.settled = plan.is_settled() && failures.is_empty();
+        Ok(Pass { plan, taken, failures })
+    }
+
+    async fn wishes(&mut self, objects: &Objects) -> Result<Desired, CloudError> {
+        let needs = needs(objects, &self.settings);
+        let fresh = matches!(&self.lookups, Some((known, _, at)) if *known == needs && at.elapsed() < FRESH);
+        if !fresh {
+            let found = self.cloud.look_up(&needs).await?;
+            self.lookups = Some((needs, found, Instant::now()));
+        }
+        let none = Lookups::default();
+        let lookups = self.lookups.as_ref().map_or(&none, |(_, found, _)| found);
+        Ok(desired(objects, &self.settings, lookups))
+    }
+
+    /// Tells what is new.
+    fn publish(
+        &mut self,
+        desired: Desired,
+        problems: Vec<Problem>,
+        addresses: BTreeMap<StackId, String>,
+        tell: &(impl Fn(Event) + Sync),
+    ) {
+        let known: BTreeSet<&Problem> = self.status.problems.iter().collect();
+        let now: BTreeSet<&Problem> = problems.iter().collect();
+        for solved in known.difference(&now) {
+            tell(Event::Solved((*solved).clone()));
+        }
+        for new in now.difference(&known) {
+            tell(Event::Problem((*new).clone()));
+        }
+        for (stack, address) in &addresses {
+            if self.status.addresses.get(stack) != Some(address) {
+                tell(Event::Address { stack: stack.clone(), address: address.clone() });
+            }
+        }
+        self.status.problems = problems;
+        self.status.addresses = addresses;
+        self.status.members = desired.members;
+        self.status.unreachable = None;
+    }
+}
+
+/// DNS name of the load balancer that serves each stack.
+fn addresses(desired: &Desired, observed: &Observed) -> BTreeMap<StackId, String> {
+    let of = |id: &StackId| {
+        let standing = observed.stacks.get(id)?;
+        let wish = &desired.stacks.get(id)?.load_balancer;
+        let all = standing.load_balancers.values();
+        let serving =
+            all.clone().find(|found| found.scheme == wish.scheme).or(all.clone().next())?;
+        observed.addresses.get(&serving.name).cloned()
+    };
+    desired.stacks.keys().filter_map(|id| Some((id.clone(), of(id)?))).collect()
+}
+
+/// Problems of objects, and of what stays undone.
+fn report(desired: &Desired, plan: &Plan, failures: &[Failure]) -> Vec<Problem> {
+    let mut problems = desired.problems.clone();
+    for blocked in &plan.blocked {
+        let object = owner(desired, blocked.stack.as_ref());
+        let message = format!("{} {}: {}", blocked.key.noun(), blocked.key, blocked.reason);
+        let problem = Problem::error(object, "", "blocked").message(message);
+        problems.push(problem.advice(blocked.advice.clone()));
+    }
+    for Failure { step, error } in failures {
+        let named = if let Op::CreateRule(rule) | Op::ModifyRule(rule) = &step.op {
+            rule.owner()
+        } else {
+            None
+        };
+        let named = named.and_then(|name| name.split_once('/'));
+        let named = named.map(|(namespace, name)| ObjectRef::new("Ingress", namespace, name));
+        let object = named.unwrap_or_else(|| owner(desired, step.stack.as_ref()));
+        let message = format!("{} {} failed: {}", step.op.kind(), step.key, error.line());
+        problems.push(Problem::error(object, "", "aws").message(message));
+    }
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+/// The Ingress that answers for a stack: its first one.
+fn owner(desired: &Desired, stack: Option<&StackId>) -> ObjectRef {
+    let Some(stack) = stack else { return ObjectRef::new("Cluster", "", "all stacks") };
+    let first = desired.members.get(stack).and_then(|members| members.first());
+    first.cloned().unwrap_or_else(|| match stack {
+        StackId::Ingress { namespace, name } => ObjectRef::new("Ingress", namespace, name),
+        StackId::Group(name) => ObjectRef::new("IngressGroup", "", name),
+    })
+}
