@@ -1,6 +1,6 @@
 //! What can be typed, and the only reader of the environment.
 
-use crate::commands::{completion, echo, version};
+use crate::commands::{check, completion, echo, explain, local_alb, plan, up, version};
 use clap::{Parser, Subcommand};
 
 /// Exit code of a command line that is not understood; 1 and 2 are answers of `check` and `plan`.
@@ -21,8 +21,18 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run everything on this machine: ALB, controller, gateway and a backend for every Service
+    Up(up::Args),
+    /// Show what would change in AWS, and why
+    Plan(plan::Args),
+    /// Tell what happens to a request, hop by hop
+    Explain(explain::Args),
+    /// Find what is wrong with manifests
+    Check(check::Args),
     /// Run a backend that tells what it was asked
     Echo(echo::Args),
+    /// Run an ALB on this machine, with the AWS API that makes it
+    LocalAlb(local_alb::Args),
     /// Tell which version this is
     Version(version::Args),
     /// Print a completion script for a shell
@@ -40,6 +50,21 @@ impl Cli {
 #[expect(clippy::disallowed_methods, reason = "this is the place to read the environment")]
 fn no_color_in_environment() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether somebody has told this process how to reach AWS.
+#[expect(clippy::disallowed_methods, reason = "this is the place to read the environment")]
+pub(crate) fn has_aws_in_environment() -> bool {
+    const TELLS: [&str; 7] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+    ];
+    TELLS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 #[cfg(test)]

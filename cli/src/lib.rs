@@ -5,6 +5,11 @@
 pub mod args;
 pub mod commands;
 pub mod echo;
+pub mod explain;
 pub mod furnish;
+pub mod input;
+pub mod log;
+pub mod offline;
 pub mod output;
 pub mod signal;
+mod up;

@@ -1,7 +1,12 @@
 //! The commands, one file each.
 
+pub mod check;
 pub mod completion;
 pub mod echo;
+pub mod explain;
+pub mod local_alb;
+pub mod plan;
+pub mod up;
 pub mod version;
 
 use crate::{
@@ -13,7 +18,12 @@ use std::process::ExitCode;
 /// Runs what was asked for.
 pub fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Up(args) => up::run(&args, console),
+        Command::Plan(args) => plan::run(&args, console),
+        Command::Explain(args) => explain::run(&args, console),
+        Command::Check(args) => check::run(&args, console),
         Command::Echo(args) => echo::run(args, console),
+        Command::LocalAlb(args) => local_alb::run(args, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
     }

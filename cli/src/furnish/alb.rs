@@ -27,6 +27,9 @@ const PREFIX: &str = "alb.ingress.kubernetes.io";
 /// Adds a Service for the gateway where Gateways have none, and an ALB where no Ingress asks for one.
 pub(super) fn complete(objects: &mut Objects, role: &Role, notes: &mut Vec<String>) {
     classes::complete(objects, notes);
+    if objects.gateways.is_empty() && objects.ingresses.is_empty() {
+        notes.push("there is no Gateway and no Ingress: nothing is served".to_owned());
+    }
     let own = objects.services.iter().find(|service| role.is_selected_by(service)).cloned();
     let service = match own {
         Some(service) => service,

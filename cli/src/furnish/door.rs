@@ -81,6 +81,11 @@ fn plain_servers(gateway: &Gateway) -> impl Iterator<Item = u16> {
         .map(|(number, _)| number)
 }
 
+/// Ports of a Gateway's servers.
+pub(super) fn numbers(gateway: &Gateway) -> impl Iterator<Item = u16> {
+    server_ports(gateway).map(|(number, _)| number)
+}
+
 /// Number and protocol of a Gateway's server ports.
 fn server_ports(gateway: &Gateway) -> impl Iterator<Item = (u16, &str)> {
     let ports = gateway.spec.servers.iter().filter_map(|server| server.port.as_ref());

@@ -2,7 +2,7 @@
 
 use super::{
     crew::{selector, template_labels},
-    door::{Door, doors},
+    door::{self, Door, doors},
     labels::{Labels, agree, selects, written},
 };
 use edgeway_api::{Objects, Resource, gateway::Gateway, k8s_openapi::api::core::v1::Service};
@@ -48,6 +48,19 @@ impl Role {
         Self { namespace: namespace.unwrap_or_else(|| ISTIO.0.to_owned()), labels }
     }
 
+    /// The role in which manifests are read when nobody says which gateway is meant: Istio's own
+    /// labels if a Gateway selects them, else those that [`Role::of`] finds.
+    pub fn expected(objects: &Objects) -> Self {
+        let (key, value) = ISTIO.1;
+        let labels = Labels::from([(key.to_owned(), value.to_owned())]);
+        let all = objects.gateways.iter();
+        if !all.clone().any(|gateway| selects(&gateway.spec.selector, &labels)) {
+            return Self::of(objects);
+        }
+        let namespace = service_namespace(objects, &labels);
+        Self { namespace: namespace.unwrap_or_else(|| ISTIO.0.to_owned()), labels }
+    }
+
     /// Whether `service` selects the local gateway.
     pub fn is_selected_by(&self, service: &Service) -> bool {
         service.namespace() == self.namespace
@@ -59,6 +72,15 @@ impl Role {
         let own = objects.services.iter().filter(|service| self.is_selected_by(service));
         let mut doors = own.flat_map(|service| doors(objects, service)).map(|(_, door)| door);
         doors.find(|door| door.service_port == service_port).map(|door| door.listening)
+    }
+
+    /// The ports of Gateway servers that are served on `listening`.
+    pub fn server_ports(&self, objects: &Objects, listening: u16) -> Vec<u16> {
+        let mut ports: Vec<u16> = objects.gateways.iter().flat_map(|g| door::numbers(g)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports.retain(|port| self.listening(objects, *port).unwrap_or(*port) == listening);
+        ports
     }
 
     /// The port that the gateway listens on behind a port, by number or name, of `service`; nothing

@@ -1,0 +1,80 @@
+//! `edgeway local-alb`.
+
+use crate::{log, output::Console, signal::stop_token};
+use edgeway_local_alb::{
+    Config, Event, LocalAlb, PortMapping,
+    config::{DEFAULT_ACCOUNT, DEFAULT_API_PORT, DEFAULT_REGION, DEFAULT_VPC},
+};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_API_PORT);
+
+/// Arguments of `local-alb`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the AWS API answers; port 0 for any free one
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = API)]
+    api: SocketAddr,
+    /// The address that listeners are opened on
+    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Added to the port of every listener: with 8000, listener 80 is on 8080
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port_offset: u16,
+    /// The account that everything belongs to
+    #[arg(long, value_name = "ID", default_value = DEFAULT_ACCOUNT)]
+    account: String,
+    /// The region of calls that do not name one
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_REGION)]
+    region: String,
+    /// The VPC that is there from the start
+    #[arg(long, value_name = "ID", default_value = DEFAULT_VPC)]
+    vpc_id: String,
+    /// Let subnets, security groups and certificates that a call names come into being
+    #[arg(long)]
+    adopt: bool,
+    #[command(flatten)]
+    log: log::LogArgs,
+}
+
+/// Runs until it is told to stop.
+pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
+    args.log.install(console.out.clone())?;
+    super::runtime()?.block_on(async {
+        let stop = stop_token()?;
+        let config = Config {
+            api: args.api,
+            bind: args.bind,
+            ports: PortMapping::Offset(args.port_offset),
+            account: args.account,
+            region: args.region,
+            vpc: args.vpc_id,
+            adopt: args.adopt,
+            ..Config::default()
+        };
+        let running = LocalAlb::start(config, stop.clone()).await?;
+        console.out.line(format!("local-alb answers as AWS on http://{}", running.api))?;
+        let events = running.events();
+        tokio::select! {
+            () = tell(events) => {}
+            () = stop.cancelled() => {}
+        }
+        running.wait().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Logs events until there are no more.
+async fn tell(mut events: Receiver<Event>) {
+    loop {
+        match events.recv().await {
+            Ok(event) => log::event(&event),
+            Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events were missed"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

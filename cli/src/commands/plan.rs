@@ -1,0 +1,194 @@
+//! `edgeway plan`.
+
+use crate::{
+    args::has_aws_in_environment,
+    furnish::CONTROLLERS,
+    input::Manifests,
+    offline::{self, CLUSTER},
+    output::{Console, Tone},
+};
+use anyhow::Context;
+use edgeway_alb_controller::{
+    Config, Preview,
+    aws::{Access, Connection, Rates},
+    plan_once,
+};
+use edgeway_alb_core::{Plan, Settings};
+use edgeway_api::{Objects, Severity};
+use edgeway_local_alb::config::{DEFAULT_REGION, DEFAULT_VPC};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Exit code for a plan with steps, if it was asked for.
+const CHANGES: u8 = 2;
+
+/// Arguments of `plan`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    manifests: Manifests,
+    /// Where all AWS services are, such as <http://127.0.0.1:4599>
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Ask nobody: plan as if nothing were there
+    #[arg(long, conflicts_with = "endpoint_url")]
+    offline: bool,
+    /// Name of the cluster: part of all tags and names
+    #[arg(long, value_name = "NAME", default_value = CLUSTER)]
+    cluster_name: String,
+    /// The VPC that load balancers stand in
+    #[arg(long, value_name = "ID", default_value = DEFAULT_VPC)]
+    vpc_id: String,
+    /// The AWS region
+    #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = DEFAULT_REGION)]
+    region: String,
+    /// Controllers whose Ingress classes count; may be given several times
+    #[arg(long = "controller", value_name = "NAME", default_values = CONTROLLERS)]
+    controllers: Vec<String>,
+    /// Exit with 2 if there is something to do, 0 if there is not, 1 if something is wrong
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The plan, and what it was compared with.
+#[derive(Debug, Serialize)]
+struct Shown<'p> {
+    /// A URL, `aws`, or `nothing`.
+    against: &'p str,
+    #[serde(flatten)]
+    plan: &'p Plan,
+}
+
+/// Prints what would be done in AWS. Problems go to the other stream.
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let objects = args.manifests.read()?;
+    let (preview, against) = args.preview(&objects)?;
+    let problems = objects.defects.iter().chain(&preview.problems);
+    let mut bad = false;
+    for problem in problems {
+        bad |= problem.severity == Severity::Error;
+        console.err.line(problem)?;
+    }
+    let plan = &preview.plan;
+    match args.output {
+        Format::Json => console.out.json(&Shown { against: &against, plan })?,
+        Format::Text => {
+            if against == NOTHING {
+                let note =
+                    "compared with nothing: no --endpoint-url and no AWS credentials are given";
+                console.out.line(console.out.paint(Tone::Faint, note))?;
+            }
+            console.out.line(plan.to_string().trim_end())?;
+        }
+    }
+    Ok(match (bad, plan.is_empty()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, false) if args.detailed_exitcode => ExitCode::from(CHANGES),
+        (false, _) => ExitCode::SUCCESS,
+    })
+}
+
+/// What a plan that asked nobody was compared with.
+const NOTHING: &str = "nothing";
+
+impl Args {
+    fn preview(&self, objects: &Objects) -> anyhow::Result<(Preview, String)> {
+        let settings = Settings {
+            controllers: self.controllers.iter().cloned().collect(),
+            ..Settings::new(&self.cluster_name, &self.vpc_id)
+        };
+        let asks = self.endpoint_url.is_some() || has_aws_in_environment();
+        if self.offline || !asks {
+            let (plan, problems) = offline::plan(&settings, objects);
+            return Ok((Preview { plan, problems }, NOTHING.to_owned()));
+        }
+        let connection = Connection {
+            region: self.region.clone(),
+            endpoint: self.endpoint_url.clone(),
+            access: access(),
+            rates: Rates::Published,
+        };
+        let config = Config { settings, connection, resync: None };
+        let against = self.endpoint_url.clone().unwrap_or_else(|| "aws".to_owned());
+        let preview = super::runtime()?
+            .block_on(plan_once(&config, objects))
+            .with_context(|| format!("{against} cannot be looked at"))?;
+        Ok((preview, against))
+    }
+}
+
+/// A stand-in on this machine checks no credentials, so none need be there.
+fn access() -> Access {
+    if has_aws_in_environment() {
+        Access::Usual
+    } else {
+        Access::Fixed { key: "edgeway".to_owned(), secret: "edgeway".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{args::Cli, commands, output::tests::console};
+    use clap::Parser;
+    use serde_json::Value;
+    use std::process::ExitCode;
+
+    const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/");
+
+    fn plan(example: &str, more: &[&str]) -> (ExitCode, String, String) {
+        let folder = format!("{EXAMPLES}{example}");
+        let mut line = vec!["edgeway", "plan", "--offline", "-f", &folder];
+        line.extend(more);
+        let (console, out, err) = console();
+        let code = commands::run(Cli::try_parse_from(line).unwrap(), &console).unwrap();
+        (code, out.text(), err.text())
+    }
+
+    #[test]
+    fn without_aws_all_is_to_be_made_and_it_says_so() {
+        let (code, text, problems) = plan("bookinfo", &[]);
+        assert_eq!((code, problems.as_str()), (ExitCode::SUCCESS, ""));
+        assert!(text.starts_with("compared with nothing"), "{text}");
+        assert!(text.contains("create-load-balancer"), "{text}");
+        let (code, ..) = plan("bookinfo", &["--detailed-exitcode"]);
+        assert_eq!(code, ExitCode::from(2));
+    }
+
+    #[test]
+    fn scripts_get_steps_with_kind_key_reason_and_risk() {
+        let (_, text, _) = plan("alb-basic", &["-o", "json"]);
+        let plan: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(plan["against"], "nothing");
+        let steps = plan["steps"].as_array().unwrap();
+        assert!(steps.iter().any(|step| step["kind"] == "create-load-balancer"), "{text}");
+        for step in steps {
+            for field in ["kind", "key", "reason", "risk"] {
+                assert!(step[field].is_string(), "{field} of {step}");
+            }
+        }
+        assert_eq!(
+            plan["summary"]["create"],
+            steps
+                .iter()
+                .filter(|step| { step["kind"].as_str().unwrap().starts_with("create-") })
+                .count()
+        );
+    }
+
+    #[test]
+    fn nothing_to_do_is_no_change() {
+        let (code, text, _) = plan("hello", &["--detailed-exitcode"]);
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert!(text.ends_with("nothing to do\n"), "{text}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Through which socket of the gateway a request comes in.
+
+use super::gate::Visit;
+use crate::furnish::Role;
+use edgeway_api::Objects;
+use edgeway_core::{
+    request::Scheme,
+    table::{App, Listener, Table, TlsServer},
+};
+use std::sync::Arc;
+
+/// The listener for a client that connects to `port`.
+///
+/// The port that the gateway itself listens on comes first, then the port of a Service that leads
+/// there. If the client named none, and there is but one listener, it is that one.
+pub(super) fn listener<'t>(
+    table: &'t Table,
+    objects: &Objects,
+    role: &Role,
+    (port, given): (u16, bool),
+) -> Option<&'t Listener> {
+    let at = |port| table.listeners.iter().find(|listener| listener.id.port == port);
+    let behind = || role.listening(objects, port).and_then(at);
+    let only = || match table.listeners.as_slice() {
+        [only] if !given => Some(only),
+        _ => None,
+    };
+    at(port).or_else(behind).or_else(only).map(Arc::as_ref)
+}
+
+/// What serves a connection at `listener`; an error tells why it is closed.
+pub(super) fn visit<'t>(
+    table: &'t Table,
+    listener: &'t Listener,
+    scheme: Scheme,
+    sni: Option<&str>,
+) -> Result<(Visit<'t>, &'t App), String> {
+    let port = listener.id.port;
+    match scheme {
+        Scheme::Http => match &listener.plain {
+            Some(app) => Ok((Visit { table, listener, tls: None }, app)),
+            None => Err(format!("port {port} of the gateway speaks TLS only")),
+        },
+        Scheme::Https => match server(listener, sni) {
+            Some(server) => Ok((Visit { table, listener, tls: Some(server) }, &server.app)),
+            None if listener.tls.is_empty() => {
+                Err(format!("port {port} of the gateway speaks no TLS"))
+            }
+            None => Err(match sni {
+                Some(name) => format!("no TLS server on port {port} has the name {name}"),
+                None => format!("no TLS server on port {port} takes clients that name no host"),
+            }),
+        },
+    }
+}
+
+/// The server whose names fit best: the exact one, else the longest wildcard, else `*`.
+fn server<'t>(listener: &'t Listener, sni: Option<&str>) -> Option<&'t TlsServer> {
+    let name = sni.map(str::to_ascii_lowercase);
+    let fit = |pattern: &str| match (pattern, &name) {
+        ("*", _) => Some(0),
+        (_, None) => None,
+        (exact, Some(name)) if exact == name => Some(usize::MAX),
+        (wildcard, Some(name)) => {
+            let suffix = wildcard.strip_prefix('*')?;
+            (name.len() > suffix.len() && name.ends_with(suffix)).then_some(suffix.len())
+        }
+    };
+    let best = |server: &TlsServer| server.sni.iter().filter_map(|pattern| fit(pattern)).max();
+    let ranked = listener.tls.iter().filter_map(|server| Some((best(server)?, server)));
+    // Of equals the first counts: the older Gateway's.
+    ranked.rev().max_by_key(|(rank, _)| *rank).map(|(_, server)| server)
+}
