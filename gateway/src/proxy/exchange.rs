@@ -27,7 +27,7 @@ use pingora_core::protocols::http::date::get_cached_date;
 use std::{future::poll_fn, sync::LazyLock, task::Poll};
 
 /// Paths that say whether the gateway takes traffic, on every port, before any route.
-const HEALTH: [&str; 2] = ["/.well-known/edgeway/health", "/AWS.ALB/healthcheck"];
+pub(super) const HEALTH: [&str; 2] = ["/.well-known/edgeway/health", "/AWS.ALB/healthcheck"];
 
 /// How much of a body that nobody wants is read so that the connection can be used again.
 const SWALLOW: u64 = 64 * 1024;

@@ -2,6 +2,7 @@
 
 use super::{
     asked::{Asked, Origin},
+    exchange::HEALTH,
     head::{self, Limits, Progress, Scan},
     refusal::Refusal,
 };
@@ -28,9 +29,15 @@ pub struct Refused {
 }
 
 impl Preview {
-    /// Reads the bytes of a head, as `peer` would send them over a connection of `scheme`.
-    pub fn new(head: &[u8], scheme: Scheme, peer: IpAddr) -> Result<Self, Refused> {
-        let origin = Origin { scheme, peer, trusted_hops: 0 };
+    /// Reads the bytes of a head, as `peer` would send them over a connection of `scheme`;
+    /// `trusted_hops` as in [`crate::Config`].
+    pub fn new(
+        head: &[u8],
+        scheme: Scheme,
+        peer: IpAddr,
+        trusted_hops: usize,
+    ) -> Result<Self, Refused> {
+        let origin = Origin { scheme, peer, trusted_hops };
         read(head, origin).map_err(|refusal| Refused {
             status: refusal.status().as_u16(),
             reason: refusal.details(),
@@ -40,6 +47,11 @@ impl Preview {
     /// As the table wants it.
     pub fn request(&self) -> Request<'_> {
         self.asked.request(self.parts())
+    }
+
+    /// Whether it asks for the gateway's health, which is told before any route is looked for.
+    pub fn is_health_check(&self) -> bool {
+        HEALTH.contains(&&*self.asked.path)
     }
 
     fn parts(&self) -> &Parts {
@@ -80,7 +92,7 @@ mod tests {
     use super::*;
 
     fn preview(head: &str) -> Result<Preview, Refused> {
-        Preview::new(head.as_bytes(), Scheme::Http, [127, 0, 0, 1].into())
+        Preview::new(head.as_bytes(), Scheme::Http, [127, 0, 0, 1].into(), 1)
     }
 
     #[test]
@@ -93,6 +105,16 @@ mod tests {
         assert_eq!((request.path, request.query), ("/bA", Some("q=1")));
         let two: Vec<_> = request.headers.get_all("x-two").iter().collect();
         assert_eq!(two, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_proxy_before_us_tells_the_scheme_and_a_health_check_is_known() {
+        let fields = "Host: a\r\nX-Forwarded-Proto: https\r\n\r\n";
+        let plain = preview(&format!("GET / HTTP/1.1\r\n{fields}")).unwrap();
+        assert_eq!(plain.request().scheme, Scheme::Https);
+        assert!(!plain.is_health_check());
+        let check = format!("GET /.well-known/edgeway/health?x HTTP/1.1\r\n{fields}");
+        assert!(preview(&check).unwrap().is_health_check());
     }
 
     #[test]
