@@ -1,6 +1,5 @@
 //! Everything on one machine, in one process: what is read, completed, served and told.
 
-mod board;
 mod cast;
 mod feed;
 mod ports;
@@ -11,9 +10,9 @@ mod stage;
 pub(crate) use stage::Config;
 
 use crate::{log, output::Output};
-use board::Board;
 use edgeway_api::{Problem, Severity};
 use edgeway_core::id::ListenerId;
+use edgeway_gateway::board::Board;
 use edgeway_gateway::publish::Report;
 use feed::Feed;
 use readiness::{entrance, reachable};
