@@ -153,7 +153,8 @@ impl<'t> Visit<'t> {
             answer.cluster = None;
             answer.reason =
                 chosen.and_then(|d| Some(format!("{}: {}", d.cluster_name, self.defect(d)?)));
-        } else if shares.len() > 1 {
+        }
+        if forward.weighted {
             answer.clusters = shares;
         }
         let upstream = answer.upstream.as_ref();
