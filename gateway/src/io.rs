@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
+use http::HeaderValue;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
@@ -17,7 +18,7 @@ use std::{
     os::fd::AsRawFd,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker, ready},
@@ -40,6 +41,7 @@ const KEEP: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Conn {
     peer: SocketAddr,
+    peer_text: OnceLock<HeaderValue>,
     received: AtomicU64,
     out: Mutex<Out>,
 }
@@ -74,10 +76,14 @@ pub(crate) enum Peer {
 
 /// Both sides of a new connection.
 pub(crate) fn open(stream: TcpStream, peer: SocketAddr) -> (Box<Io>, Arc<Conn>) {
-    let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
     let out = Out { socket: write, data: Vec::new(), at: 0, finish: false, broken: None };
-    let conn = Arc::new(Conn { peer, received: AtomicU64::new(0), out: Mutex::new(out) });
+    let conn = Arc::new(Conn {
+        peer,
+        peer_text: OnceLock::new(),
+        received: AtomicU64::new(0),
+        out: Mutex::new(out),
+    });
     (Box::new(Io { socket: read, unread: BytesMut::new(), conn: Arc::clone(&conn) }), conn)
 }
 
@@ -85,6 +91,14 @@ impl Conn {
     /// The other end's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Its IP as text.
+    pub(crate) fn peer_text(&self) -> &HeaderValue {
+        self.peer_text.get_or_init(|| {
+            let text = HeaderValue::try_from(self.peer.ip().to_string());
+            text.unwrap_or_else(|_| HeaderValue::from_static("-"))
+        })
     }
 
     /// Our address; asks the kernel.
@@ -320,71 +334,4 @@ impl GetSocketDigest for Io {
 impl Peek for Io {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::future::poll_fn;
-    use tokio::{io::AsyncWriteExt, net::TcpListener};
-
-    async fn pair() -> (Box<Io>, Arc<Conn>, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (io, conn) = open(ours.unwrap(), address);
-        (io, conn, theirs.unwrap().0)
-    }
-
-    #[tokio::test]
-    async fn writes_wait_for_the_flush_and_arrive_in_order() {
-        let (mut io, conn, mut other) = pair().await;
-        io.write_all(b"head ").await.unwrap();
-        assert_eq!(conn.pending(), 5);
-        let large = vec![b'x'; 8 << 20];
-        conn.send(&large);
-        conn.finish();
-        let reader = tokio::spawn(async move {
-            let mut all = Vec::new();
-            other.read_to_end(&mut all).await.unwrap();
-            all
-        });
-        poll_fn(|cx| conn.poll_flush(cx)).await.unwrap();
-        assert_eq!(conn.pending(), 0);
-        let all = reader.await.unwrap();
-        assert_eq!(&all[..5], b"head ");
-        assert!(all[5..] == large);
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_closes_or_talks_is_noticed() {
-        let (_io, conn, other) = pair().await;
-        assert!(conn.is_quiet());
-        drop(other);
-        assert_eq!(poll_fn(|cx| conn.poll_peer(cx)).await, Peer::Gone);
-        assert!(!conn.is_quiet());
-
-        let (_io, conn, mut other) = pair().await;
-        other.write_all(b"x").await.unwrap();
-        assert_eq!(poll_fn(|cx| conn.poll_peer(cx)).await, Peer::Talking);
-    }
-
-    #[tokio::test]
-    async fn what_was_read_ahead_is_read_first() {
-        let (mut io, conn, mut other) = pair().await;
-        other.write_all(b"ab").await.unwrap();
-        assert_eq!(poll_fn(|cx| io.poll_fill(64, cx)).await.unwrap(), 2);
-        other.write_all(b"cd").await.unwrap();
-        let mut all = [0; 4];
-        io.read_exact(&mut all).await.unwrap();
-        assert_eq!((&all, conn.received()), (b"abcd", 4));
-    }
-
-    #[tokio::test]
-    async fn reading_can_be_stopped_without_losing_what_arrived() {
-        let (mut io, conn, mut other) = pair().await;
-        other.write_all(b"last").await.unwrap();
-        poll_fn(|cx| conn.poll_readable(cx)).await;
-        conn.stop_reading();
-        let mut all = Vec::new();
-        io.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, b"last");
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use crate::{
     io::{Conn, Io},
 };
 use bytes::BytesMut;
+use http::request::Parts;
 use std::{
     future::poll_fn,
     pin::Pin,
@@ -51,24 +52,29 @@ struct Connection<'c> {
     unused: Unused,
 }
 
-/// What became of waiting for a head.
-enum Next {
-    Head(BytesMut),
+/// Why there is no head.
+enum NoHead {
     Refused(Refusal),
     Closed,
+}
+
+impl From<Refusal> for NoHead {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl Connection<'_> {
     /// Waits for a request and serves it; the connection, if another can follow.
     async fn request(&mut self, mut io: Box<Io>) -> Option<Box<Io>> {
         let head = match self.head(&mut io).await {
-            Next::Head(head) => head,
-            Next::Refused(refusal) => {
+            Ok(head) => head,
+            Err(NoHead::Refused(refusal)) => {
                 self.refuse(refusal).await;
                 self.linger(io).await;
                 return None;
             }
-            Next::Closed => return None,
+            Err(NoHead::Closed) => return None,
         };
         self.client.set_idle(false);
         // A future of its own size only while there is a request.
@@ -85,14 +91,8 @@ impl Connection<'_> {
         }
     }
 
-    async fn exchange(&self, io: Box<Io>, head: BytesMut) -> (Fate, Option<Box<Io>>) {
-        let mut server = match Server::new(io, Arc::clone(self.conn), head).await {
-            Ok(server) => server,
-            Err(refusal) => {
-                self.refuse(refusal).await;
-                return (Fate::Close, None);
-            }
-        };
+    async fn exchange(&self, io: Box<Io>, head: Parts) -> (Fate, Option<Box<Io>>) {
+        let mut server = Server::new(io, Arc::clone(self.conn), head);
         let serving = Rc::clone(&self.client.port().serving.borrow());
         let exchange = Exchange::new(self.context, self.client, &serving, &mut server);
         match exchange.run().await {
@@ -102,17 +102,13 @@ impl Connection<'_> {
     }
 
     /// The next head, complete and in its one form.
-    async fn head(&mut self, io: &mut Io) -> Next {
+    async fn head(&mut self, io: &mut Io) -> Result<Parts, NoHead> {
         let mut scan = Scan::default();
         let mut deadline: Option<Pin<Box<Sleep>>> = None;
         loop {
-            match scan.advance(io.unread(), Limits::default()) {
-                Ok(Progress::Complete(end)) => {
-                    let head = take(io.unread(), end);
-                    return head::canonical(head, &scan).map_or_else(Next::Refused, Next::Head);
-                }
-                Ok(Progress::More) => {}
-                Err(refusal) => return Next::Refused(refusal),
+            if let Progress::Complete(end) = scan.advance(io.unread(), Limits::default())? {
+                let head = head::canonical(take(io.unread(), end), &scan)?;
+                return Ok(head::parse(head)?);
             }
             let begun = scan.has_begun(io.unread());
             if begun && deadline.is_none() {
@@ -135,8 +131,8 @@ impl Connection<'_> {
             });
             match read.await {
                 Some(Ok(read)) if read > 0 => {}
-                None if begun => return Next::Refused(Refusal::HeadTimeout),
-                Some(_) | None => return Next::Closed,
+                None if begun => return Err(Refusal::HeadTimeout.into()),
+                Some(_) | None => return Err(NoHead::Closed),
             }
         }
     }
@@ -209,5 +205,21 @@ impl Unused {
             }
             self.timer.as_mut().reset(until);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a function of four arguments returns.
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let waiting = size(serve);
+        assert!(waiting <= 1024, "{waiting} bytes for each connection that waits for a request");
     }
 }

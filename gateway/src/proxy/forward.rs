@@ -175,6 +175,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let failure = match self.unless_stopped(connecting, clock).await? {
             Ok(Ok(stream)) => {
                 metrics.upstream_connections.inc();
+                // Without it, requests are late, but they are served.
+                let _ = stream.set_nodelay(true);
                 let (io, conn) = crate::io::open(stream, address);
                 return Ok(Client::new(io, conn, 0));
             }

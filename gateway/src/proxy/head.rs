@@ -1,11 +1,13 @@
 //! The head of a request as bytes, before any parser sees it.
 //!
-//! The session's parser is lenient where a gateway must not be: it takes bare line feeds, hides a
-//! `Content-Length` beside `Transfer-Encoding`, repairs request lines, and allows a head of a
-//! megabyte. Here a head is checked line by line as it arrives, and brought into one form.
+//! Not by pingora's session, whose parser is lenient where a gateway must not be: it takes bare line
+//! feeds, hides a `Content-Length` beside `Transfer-Encoding`, repairs request lines, and allows a
+//! head of a megabyte. Here a head is checked line by line as it arrives, brought into one form, and
+//! only then taken apart.
 
 use super::refusal::Refusal;
 use bytes::{BufMut, BytesMut};
+use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug)]
@@ -229,6 +231,28 @@ pub(crate) fn canonical(head: BytesMut, scan: &Scan) -> Result<BytesMut, Refusal
         }
     }
     Ok(out)
+}
+
+/// Takes a head apart that has been checked and brought into form. Nothing is copied.
+pub(crate) fn parse(head: BytesMut) -> Result<Parts, Refusal> {
+    let head = head.freeze();
+    let line = first_line(&head).unwrap_or_default();
+    let request = RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line))?;
+    let fragment = memchr::memchr(b'#', request.target).unwrap_or(request.target.len());
+    let target = request.target.get(..fragment).unwrap_or_default();
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = Method::from_bytes(request.method).map_err(|_| Refusal::Malformed)?;
+    parts.uri = Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| Refusal::Target)?;
+    parts.headers.reserve(16);
+    let mut rest = head.get(line.len() + 1..).unwrap_or_default();
+    while let Some(line) = first_line(rest).filter(|line| line.len() > 1) {
+        rest = rest.get(line.len() + 1..).unwrap_or_default();
+        let (name, value) = split_field(line.strip_suffix(b"\r").unwrap_or(line))?;
+        let name = HeaderName::from_bytes(name).map_err(|_| Refusal::Malformed)?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(value.trim_ascii()));
+        parts.headers.append(name, value.map_err(|_| Refusal::Characters)?);
+    }
+    Ok(parts)
 }
 
 /// The bytes before the first line feed; `None` if there is none.

@@ -4,7 +4,7 @@
 //! `pending`, flushes, and stops reading from the other side meanwhile.
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use pingora_http::RequestHeader;
 use std::{
     net::SocketAddr,
@@ -49,6 +49,9 @@ pub(crate) trait Downstream {
 
     /// The client's address.
     fn peer(&self) -> SocketAddr;
+
+    /// Its IP as text.
+    fn peer_text(&self) -> &HeaderValue;
 
     /// Our address that the client speaks to.
     fn local(&self) -> Option<SocketAddr>;

@@ -36,9 +36,14 @@ pub(super) fn head<D: Downstream>(
     let mut fields = parts.headers.clone();
     headers::drop_connection_fields(&mut fields);
     headers::drop_steering_fields(&mut fields);
-    headers::append_forwarded_for(&mut fields, exchange.down.peer().ip());
-    set(&mut fields, &X_FORWARDED_PROTO, asked.scheme.as_str());
-    set(&mut fields, &X_ENVOY_EXTERNAL_ADDRESS, &asked.client.to_string());
+    headers::append_forwarded_for(&mut fields, exchange.down.peer_text());
+    let scheme = HeaderValue::from_static(asked.scheme.as_str());
+    fields.insert(&X_FORWARDED_PROTO, scheme);
+    if asked.client == exchange.down.peer().ip() {
+        fields.insert(&X_ENVOY_EXTERNAL_ADDRESS, exchange.down.peer_text().clone());
+    } else {
+        set(&mut fields, &X_ENVOY_EXTERNAL_ADDRESS, &asked.client.to_string());
+    }
     fields.insert(&X_ENVOY_ATTEMPT_COUNT, exchange.record.attempts.into());
     if let Some(id) = &exchange.record.id {
         fields.insert(&X_REQUEST_ID, id.clone());

@@ -155,7 +155,8 @@ impl Record<'_> {
             parts.and_then(|parts| parts.headers.get(name)).and_then(|value| value.to_str().ok())
         };
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(0);
-        let forwarded_for = parts.map(|parts| headers::forwarded_for(&parts.headers, remote.ip()));
+        let peer = remote.ip().to_string();
+        let forwarded_for = parts.map(|parts| headers::forwarded_for(&parts.headers, &peer));
         context.access.add(&Entry {
             start_time: Timestamp(self.at),
             method: parts.map(|parts| parts.method.as_str()),

@@ -6,15 +6,10 @@ use super::{
 };
 use crate::{
     io::{Conn, Io, Peer},
-    proxy::{
-        message::{Downstream, Fault, Response},
-        refusal::Refusal,
-    },
+    proxy::message::{Downstream, Fault, Response},
 };
-use bytes::{Bytes, BytesMut};
-use http::request::Parts;
-use pingora_core::protocols::http::v1::server::HttpSession;
-use pingora_http::RequestHeader;
+use bytes::Bytes;
+use http::{HeaderValue, request::Parts};
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -28,7 +23,7 @@ const READ: usize = 32 * 1024;
 pub(crate) struct Server {
     io: Box<Io>,
     conn: Arc<Conn>,
-    head: RequestHeader,
+    head: Parts,
     body: Decoder,
     framing: Framing,
     /// Bodies are raw bytes in both directions.
@@ -41,27 +36,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Parses a head that was checked before; `io` stands right behind it.
-    pub(crate) async fn new(io: Box<Io>, conn: Arc<Conn>, head: BytesMut) -> Result<Self, Refusal> {
-        let mut session = HttpSession::new(io);
-        session.set_pipelined_prefix(head);
-        if !matches!(session.read_request().await, Ok(Some(_))) {
-            return Err(Refusal::Malformed);
-        }
-        let blank = RequestHeader::build_no_case("GET", b"/", Some(0));
-        let blank = blank.map_err(|_| Refusal::Malformed)?;
-        let head = std::mem::replace(session.req_header_mut(), blank);
+    /// A request whose head has been read; `io` stands right behind it.
+    pub(crate) fn new(io: Box<Io>, conn: Arc<Conn>, head: Parts) -> Self {
         let body = Decoder::new(&head.headers);
-        Ok(Self {
-            io: Io::from_stream(session.into_inner()).ok_or(Refusal::Malformed)?,
-            conn,
-            head,
-            body,
-            framing: Framing::Nothing,
-            raw: false,
-            broken: false,
-            pipelined: false,
-        })
+        let framing = Framing::Nothing;
+        Self { io, conn, head, body, framing, raw: false, broken: false, pipelined: false }
     }
 
     /// The connection, ready for the next request; `None` if it cannot be used again.
@@ -82,11 +61,15 @@ impl Server {
 
 impl Downstream for Server {
     fn request(&self) -> &Parts {
-        self.head.as_ref()
+        &self.head
     }
 
     fn peer(&self) -> SocketAddr {
         self.conn.peer()
+    }
+
+    fn peer_text(&self) -> &HeaderValue {
+        self.conn.peer_text()
     }
 
     fn local(&self) -> Option<SocketAddr> {
