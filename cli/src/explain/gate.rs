@@ -150,7 +150,7 @@ impl<'t> Visit<'t> {
         if dead && answer.status.is_none() {
             answer.hop = Hop::Gateway;
             answer.status = Some(503);
-            answer.cluster = None;
+            answer.cluster = answer.cluster.filter(|_| chosen.is_some_and(|d| d.cluster.is_some()));
             answer.reason =
                 chosen.and_then(|d| Some(format!("{}: {}", d.cluster_name, self.defect(d)?)));
         }

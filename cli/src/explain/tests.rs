@@ -191,6 +191,56 @@ spec: {selector: {app: a}, ports: [{name: http, port: 80}]}
     assert_eq!((preflight.status, preflight.action), (Some(200), Action::Direct));
 }
 
+const SERVERS: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: tls}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: any, protocol: HTTPS}
+    hosts: ['*.example.com']
+    tls: {mode: SIMPLE, credentialName: any}
+  - port: {number: 443, name: shop, protocol: HTTPS}
+    hosts: [shop.example.com]
+    tls: {mode: SIMPLE, credentialName: shop}
+";
+
+/// The decision of a gateway with TLS servers on 443 alone.
+fn at_tls_server(ask: Value) -> Answer {
+    let mut objects = Objects::default();
+    manifest::read(SERVERS, "a.yaml", &mut objects);
+    let reading = Reading::new(objects);
+    let question = Question::new(serde_json::from_value(ask).unwrap()).unwrap();
+    explainer(&reading, false).explain(&question).answer
+}
+
+#[test]
+fn the_name_that_a_client_asks_for_chooses_the_server() {
+    for (sni, server) in [
+        (json!("shop.example.com"), Some("shop")),
+        (json!("SHOP.example.com"), Some("shop")),
+        (json!("a.b.example.com"), Some("any")),
+        (json!("example.com"), None),
+        (json!("other.org"), None),
+        (Value::Null, None),
+    ] {
+        let answer = at_tls_server(json!({"url": "https://x.example.com/", "sni": sni}));
+        assert_eq!(answer.server.as_deref(), server, "{sni}: {answer:?}");
+        assert_eq!(answer.status.is_some(), server.is_some(), "{sni}: {answer:?}");
+    }
+    let by_url = at_tls_server(json!({"url": "https://shop.example.com/"}));
+    assert_eq!(by_url.server.as_deref(), Some("shop"));
+}
+
+#[test]
+fn a_port_that_nobody_names_is_the_only_one_there_is() {
+    let plain = at_tls_server(json!({"url": "http://shop.example.com/"}));
+    assert_eq!(plain.reason.as_deref(), Some("port 443 of the gateway speaks TLS only"));
+    let named = at_tls_server(json!({"url": "http://shop.example.com:80/"}));
+    assert_eq!(named.reason.as_deref(), Some("the gateway does not listen on port 80"));
+}
+
 #[derive(Deserialize)]
 struct Expectations {
     requests: Vec<Case>,
