@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use edgeway_gateway::{admin::SetLogLevel, args::Args, run, source::Source};
-use std::{process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -47,7 +47,9 @@ async fn serve(args: Args) -> anyhow::Result<()> {
 fn logging(level: &str) -> anyhow::Result<SetLogLevel> {
     let filter = EnvFilter::try_new(level).context("cannot read --log-level")?;
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
     Ok(SetLogLevel(Arc::new(move |level| {
         let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;

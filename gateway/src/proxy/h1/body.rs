@@ -146,6 +146,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, BadFraming> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// The whole body, however the bytes are cut, and what is left over.
     fn decode(
@@ -220,5 +221,29 @@ mod tests {
         assert_eq!(decode(Decoder::Size, long.as_bytes(), 4096), Err(BadFraming));
         let trailers = format!("0\r\n{}\r\n", "x: 1\r\n".repeat(MOST_TRAILERS));
         assert_eq!(decode(Decoder::Size, trailers.as_bytes(), 4096), Err(BadFraming));
+    }
+
+    proptest! {
+        #[test]
+        fn no_framing_is_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut decoder = Decoder::Size;
+            let mut buffer = BytesMut::from(&bytes[..]);
+            while let Ok(Decoded::Part(_)) = decoder.decode(&mut buffer) {}
+        }
+
+        #[test]
+        fn chunks_give_back_what_was_put_in(
+            chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..8),
+            cut in 1_usize..50,
+        ) {
+            let mut bytes = Vec::new();
+            for chunk in &chunks {
+                bytes.extend_from_slice(format!("{:X}\r\n", chunk.len()).as_bytes());
+                bytes.extend_from_slice(chunk);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            bytes.extend_from_slice(b"0\r\n\r\n");
+            prop_assert_eq!(decode(Decoder::Size, &bytes, cut), Ok((chunks.concat(), 0)));
+        }
     }
 }

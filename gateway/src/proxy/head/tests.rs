@@ -1,6 +1,7 @@
 //! Heads that are found, refused and brought into form.
 
 use super::*;
+use proptest::prelude::*;
 
 fn scan(bytes: &[u8]) -> Result<Progress, Refusal> {
     Scan::default().advance(bytes, Limits::default())
@@ -142,5 +143,39 @@ fn targets_take_one_form() {
     ] {
         let head = format!("{line}\r\nHost: a\r\n\r\n");
         assert_eq!(brought_into_form(&head), Err(refusal), "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0_usize..300) {
+        let mut state = Scan::default();
+        let _ = state.advance(&bytes[..cut.min(bytes.len())], Limits::default());
+        if let Ok(Progress::Complete(end)) = scan(&bytes) {
+            prop_assert!(end <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn what_passes_can_be_taken_apart_and_says_the_same(
+        target in "(http://[a-z.]{1,9}|)/[!-~]{0,20}",
+        fields in proptest::collection::vec(("[A-Za-z-]{1,12}", "[ -~]{0,12}"), 0..8),
+    ) {
+        let line = |(name, value): &(String, String)| format!("x-{name}: {value}\r\n");
+        let lines = fields.iter().map(line).collect::<Vec<_>>().concat();
+        let bytes = format!("GET {target} HTTP/1.1\r\nhost: a\r\n{lines}\r\n");
+        let mut state = Scan::default();
+        let progress = state.advance(bytes.as_bytes(), Limits::default());
+        prop_assert_eq!(progress, Ok(Progress::Complete(bytes.len())));
+        let head = canonical(BytesMut::from(bytes.as_bytes()), &state).unwrap();
+        let parts = parse(head).unwrap();
+        prop_assert_eq!(parts.headers.len(), fields.len() + 1);
+        for (name, value) in &fields {
+            let all = parts.headers.get_all(format!("x-{name}"));
+            prop_assert!(all.into_iter().any(|other| other == value.trim()));
+        }
+        // What has been brought into form stays as it is.
+        let again = format!("GET {} HTTP/1.1\r\n\r\n", parts.uri);
+        prop_assert_eq!(brought_into_form(&again), Ok(again.clone()));
     }
 }
