@@ -8,14 +8,13 @@ use super::{
 };
 use bytes::BytesMut;
 use edgeway_core::request::{Request, Scheme};
-use http::{HeaderName, HeaderValue, request::Parts};
-use pingora_http::RequestHeader;
+use http::request::Parts;
 use std::net::IpAddr;
 
 /// A request that is in order.
 #[derive(Debug)]
 pub struct Preview {
-    head: RequestHeader,
+    parts: Parts,
     asked: Asked,
 }
 
@@ -46,16 +45,12 @@ impl Preview {
 
     /// As the table wants it.
     pub fn request(&self) -> Request<'_> {
-        self.asked.request(self.parts())
+        self.asked.request(&self.parts)
     }
 
     /// Whether it asks for the gateway's health, which is told before any route is looked for.
     pub fn is_health_check(&self) -> bool {
         HEALTH.contains(&&*self.asked.path)
-    }
-
-    fn parts(&self) -> &Parts {
-        self.head.as_ref()
     }
 }
 
@@ -66,25 +61,9 @@ fn read(bytes: &[u8], origin: Origin) -> Result<Preview, Refusal> {
         Progress::More => return Err(Refusal::Malformed),
     };
     let bytes = BytesMut::from(bytes.get(..end).unwrap_or_default());
-    let head = parse(&head::canonical(bytes, &scan)?).ok_or(Refusal::Malformed)?;
-    let asked = Asked::new(head.as_ref(), origin)?;
-    Ok(Preview { head, asked })
-}
-
-/// Takes a head apart that has been checked and brought into form.
-fn parse(bytes: &[u8]) -> Option<RequestHeader> {
-    let mut lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r"));
-    let mut words = lines.next()?.split(|byte| *byte == b' ');
-    let (method, target) = (words.next()?, words.next()?);
-    let mut head = RequestHeader::build(method, target, None).ok()?;
-    for line in lines.filter(|line| !line.is_empty()) {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let (name, value) = line.split_at_checked(colon)?;
-        let name = HeaderName::from_bytes(name).ok()?;
-        let value = HeaderValue::from_bytes(value.get(1..)?.trim_ascii()).ok()?;
-        head.append_header(name, value).ok()?;
-    }
-    Some(head)
+    let parts = head::parse(head::canonical(bytes, &scan)?)?;
+    let asked = Asked::new(&parts, origin)?;
+    Ok(Preview { parts, asked })
 }
 
 #[cfg(test)]
