@@ -52,17 +52,15 @@ fn no_color_in_environment() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Whether somebody has told this process how to reach AWS.
+/// Whether somebody has told this process who it is to AWS.
 #[expect(clippy::disallowed_methods, reason = "this is the place to read the environment")]
 pub(crate) fn has_aws_in_environment() -> bool {
-    const TELLS: [&str; 7] = [
+    const TELLS: [&str; 5] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_ENDPOINT_URL",
-        "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
     ];
     TELLS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }

@@ -7,7 +7,7 @@ use crate::{
     offline::{self, CLUSTER},
     output::{Console, Tone},
 };
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use edgeway_alb_controller::{
     Config, Preview,
     aws::{Access, Connection, Rates},
@@ -28,17 +28,17 @@ pub struct Args {
     #[command(flatten)]
     manifests: Manifests,
     /// Where all AWS services are, such as <http://127.0.0.1:4599>
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
     endpoint_url: Option<String>,
     /// Ask nobody: plan as if nothing were there
-    #[arg(long, conflicts_with = "endpoint_url")]
+    #[arg(long)]
     offline: bool,
-    /// Name of the cluster: part of all tags and names
-    #[arg(long, value_name = "NAME", default_value = CLUSTER)]
-    cluster_name: String,
-    /// The VPC that load balancers stand in
-    #[arg(long, value_name = "ID", default_value = DEFAULT_VPC)]
-    vpc_id: String,
+    /// Name of the cluster, part of all tags and names; for AWS itself it must be given
+    #[arg(long, value_name = "NAME")]
+    cluster_name: Option<String>,
+    /// The VPC that load balancers stand in; for AWS itself it must be given
+    #[arg(long, value_name = "ID")]
+    vpc_id: Option<String>,
     /// The AWS region
     #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = DEFAULT_REGION)]
     region: String,
@@ -84,8 +84,11 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         Format::Json => console.out.json(&Shown { against: &against, plan })?,
         Format::Text => {
             if against == NOTHING {
-                let note =
-                    "compared with nothing: no --endpoint-url and no AWS credentials are given";
+                let note = if args.offline {
+                    "compared with nothing, as --offline asks"
+                } else {
+                    "compared with nothing: no --endpoint-url and no AWS credentials are given"
+                };
                 console.out.line(console.out.paint(Tone::Faint, note))?;
             }
             console.out.line(plan.to_string().trim_end())?;
@@ -103,12 +106,22 @@ const NOTHING: &str = "nothing";
 
 impl Args {
     fn preview(&self, objects: &Objects) -> anyhow::Result<(Preview, String)> {
+        let is_aws = self.endpoint_url.is_none() && has_aws_in_environment();
+        let is_offline = self.offline || (self.endpoint_url.is_none() && !is_aws);
+        let must_be_given = |value: &Option<String>, usual: &str, flag| match value {
+            Some(value) => Ok(value.clone()),
+            None if is_aws && !is_offline => {
+                Err(anyhow!("AWS is to be asked: give {flag}, or --offline"))
+            }
+            None => Ok(usual.to_owned()),
+        };
+        let cluster = must_be_given(&self.cluster_name, CLUSTER, "--cluster-name")?;
+        let vpc = must_be_given(&self.vpc_id, DEFAULT_VPC, "--vpc-id")?;
         let settings = Settings {
             controllers: self.controllers.iter().cloned().collect(),
-            ..Settings::new(&self.cluster_name, &self.vpc_id)
+            ..Settings::new(cluster, vpc)
         };
-        let asks = self.endpoint_url.is_some() || has_aws_in_environment();
-        if self.offline || !asks {
+        if is_offline {
             let (plan, problems) = offline::plan(&settings, objects);
             return Ok((Preview { plan, problems }, NOTHING.to_owned()));
         }
