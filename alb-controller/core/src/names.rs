@@ -105,6 +105,8 @@ mod tests {
         let stack = StackId::ingress("app", "ing");
         assert_eq!(load_balancer("corpus", &stack, Scheme::Internal), "k8s-app-ing-3c5da52357");
         assert_eq!(security_group("corpus", &stack), "k8s-app-ing-3177b92c4f");
+        let group = StackId::Group("g".into());
+        assert_eq!(load_balancer("corpus", &group, Scheme::Internal), "k8s-g-4da31a5745");
         assert_eq!(backend_security_group("corpus"), "k8s-traffic-corpus-6b17b8fcc4");
     }
 

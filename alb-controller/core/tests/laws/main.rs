@@ -8,6 +8,7 @@
     reason = "a test may stop where what it has just made is not there"
 )]
 
+mod cases;
 mod model;
 mod wishes;
 

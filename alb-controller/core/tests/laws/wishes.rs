@@ -120,6 +120,19 @@ pub(crate) fn with_broken(mut desired: Desired, owner: usize) -> Desired {
     desired
 }
 
+/// The same groups under other names, each as if its load balancer had been renamed as well.
+pub(crate) fn target_groups(
+    groups: &BTreeMap<String, TargetGroup>,
+    rename: impl Fn(&str) -> String,
+) -> BTreeMap<String, TargetGroup> {
+    let renamed = groups.values().cloned().map(|mut group| {
+        group.name = rename(&group.name);
+        group.attached = group.attached.as_deref().map(&rename);
+        (group.name.clone(), group)
+    });
+    renamed.collect()
+}
+
 fn bare(id: StackId, named: bool) -> Stack {
     let load_balancer = LoadBalancer {
         name: format!("lb-{}", id.to_string().replace('/', "-")),
