@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::HeaderValue;
 use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    self, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
 };
+use socket2::SockRef;
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     os::fd::AsRawFd,
     pin::{Pin, pin},
     sync::{
@@ -22,6 +23,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
@@ -48,13 +50,18 @@ pub(crate) struct Conn {
 
 #[derive(Debug)]
 struct Out {
-    socket: OwnedWriteHalf,
+    socket: Writing,
     data: Vec<u8>,
     at: usize,
     /// Close our direction once everything is written.
     finish: bool,
     broken: Option<io::ErrorKind>,
 }
+
+/// The writing half of a socket. Unlike tokio's it does not end its direction when it is dropped:
+/// closing the socket does that, and a reset must not be preceded by it. It is there until then.
+#[derive(Debug)]
+struct Writing(Option<OwnedWriteHalf>);
 
 /// The speaking side of a connection: what a session reads from and writes to.
 #[derive(Debug)]
@@ -77,7 +84,8 @@ pub(crate) enum Peer {
 /// Both sides of a new connection.
 pub(crate) fn open(stream: TcpStream, peer: SocketAddr) -> (Box<Io>, Arc<Conn>) {
     let (read, write) = stream.into_split();
-    let out = Out { socket: write, data: Vec::new(), at: 0, finish: false, broken: None };
+    let socket = Writing(Some(write));
+    let out = Out { socket, data: Vec::new(), at: 0, finish: false, broken: None };
     let conn = Arc::new(Conn {
         peer,
         peer_text: OnceLock::new(),
@@ -103,7 +111,7 @@ impl Conn {
 
     /// Our address; asks the kernel.
     pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.out().socket.local_addr().ok()
+        self.out().socket.stream()?.local_addr().ok()
     }
 
     /// Bytes read so far.
@@ -139,15 +147,19 @@ impl Conn {
 
     /// Ready when there may be something to read.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.out().socket.as_ref().poll_read_ready(cx).map(|_| ())
+        match self.out().socket.stream() {
+            Some(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            None => Poll::Ready(()),
+        }
     }
 
     /// Ready when the peer closed or sends; a connection in use must only be asked once its request
     /// is complete. Costs no system call while nothing happens.
     pub(crate) fn poll_peer(&self, cx: &mut Context<'_>) -> Poll<Peer> {
         let out = self.out();
+        let Some(stream) = out.socket.stream() else { return Poll::Ready(Peer::Gone) };
         let mut byte = [0];
-        match ready!(out.socket.as_ref().poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
+        match ready!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
             Ok(0) | Err(_) => Poll::Ready(Peer::Gone),
             Ok(_) => Poll::Ready(Peer::Talking),
         }
@@ -161,7 +173,18 @@ impl Conn {
     /// Lets reads end as if the peer had closed, after what has already arrived.
     pub(crate) fn stop_reading(&self) {
         let out = self.out();
-        let _ = socket2::SockRef::from(out.socket.as_ref()).shutdown(std::net::Shutdown::Read);
+        if let Some(stream) = out.socket.stream() {
+            // An error means that the connection is broken, which reading will tell.
+            let _ = SockRef::from(stream).shutdown(Shutdown::Read);
+        }
+    }
+
+    /// Lets the connection end with a reset instead of an orderly close.
+    pub(crate) fn reset(&self) {
+        let out = self.out();
+        if let Some(stream) = out.socket.stream() {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 
     fn out(&self) -> MutexGuard<'_, Out> {
@@ -179,7 +202,8 @@ impl Out {
     fn write_now(&mut self, data: &[u8]) -> usize {
         let waiting = self.data.get(self.at..).unwrap_or_default();
         let slices = [IoSlice::new(waiting), IoSlice::new(data)];
-        let written = self.socket.as_ref().try_write_vectored(&slices).unwrap_or(0);
+        let stream = self.socket.stream();
+        let written = stream.and_then(|s| s.try_write_vectored(&slices).ok()).unwrap_or(0);
         let of_waiting = written.min(waiting.len());
         self.advance(of_waiting);
         written - of_waiting
@@ -198,7 +222,7 @@ impl Out {
             return Poll::Ready(Err(kind.into()));
         }
         while let Some(waiting) = self.data.get(self.at..).filter(|waiting| !waiting.is_empty()) {
-            let written = ready!(Pin::new(&mut self.socket).poll_write(cx, waiting));
+            let written = ready!(self.socket.poll_write(cx, waiting));
             match written
                 .and_then(|n| if n == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(n) })
             {
@@ -213,9 +237,37 @@ impl Out {
         }
         if self.finish {
             self.finish = false;
-            let _ = ready!(Pin::new(&mut self.socket).poll_shutdown(cx));
+            let _ = ready!(self.socket.poll_shutdown(cx));
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Writing {
+    fn stream(&self) -> Option<&TcpStream> {
+        self.0.as_ref().map(AsRef::as_ref)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(half) => Pin::new(half).poll_write(cx, data),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Some(half) => Pin::new(half).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(half) = self.0.take() {
+            half.forget();
+        }
     }
 }
 
@@ -298,7 +350,7 @@ impl AsyncWrite for Io {
 }
 
 #[async_trait]
-impl Shutdown for Io {
+impl protocols::Shutdown for Io {
     async fn shutdown(&mut self) {
         self.conn.finish();
     }

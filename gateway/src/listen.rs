@@ -13,7 +13,7 @@ use crate::{
 use edgeway_api::{ObjectRef, Problem};
 use edgeway_core::{
     id::ListenerId,
-    table::{App, Listener, Table},
+    table::{Listener, Table, TlsMode, TlsServer},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -171,7 +171,8 @@ impl Ports {
                 .message(&failed.error)
                 .advice(advice(*id))
         });
-        let unserved = table.listeners.iter().flat_map(|listener| &listener.tls).map(|server| {
+        let servers = table.listeners.iter().flat_map(|listener| &listener.tls);
+        let unserved = servers.filter(|server| is_ended_here(server)).map(|server| {
             let gateway = &server.gateway;
             let object = ObjectRef::new("Gateway", &*gateway.namespace, &*gateway.name);
             Problem::error(object, "spec.servers", "tls-not-served")
@@ -189,7 +190,12 @@ impl Ports {
 }
 
 fn is_served(listener: &Listener) -> bool {
-    matches!(listener.plain, Some(App::Http(_)))
+    listener.plain.is_some() || listener.tls.iter().any(|server| !is_ended_here(server))
+}
+
+/// Whether a server ends TLS, which is not served yet.
+fn is_ended_here(server: &TlsServer) -> bool {
+    server.mode != TlsMode::Passthrough
 }
 
 fn advice(id: ListenerId) -> &'static str {

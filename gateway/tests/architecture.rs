@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     (
         "proxy",
         &["access", "context", "flags", "io", "live", "metrics", "view"],
-        &["edgeway_core", "pingora_core", "pingora_error", "pingora_http"],
+        &["edgeway_core", "pingora_core", "pingora_error", "pingora_http", "rustls"],
     ),
     ("worker", &["access", "chance", "context", "io", "live", "proxy", "view"], &["edgeway_core"]),
     // Around the workers.
@@ -58,6 +58,7 @@ const CRATES: &[&str] = &[
     "pingora_http",
     "prometheus",
     "regex",
+    "rustls",
 ];
 
 #[test]

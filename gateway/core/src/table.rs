@@ -38,6 +38,27 @@ pub struct Listener {
     pub tls: Vec<TlsServer>,
 }
 
+impl Listener {
+    /// The TLS server whose names fit best: the exact one, else the longest wildcard, else `*`,
+    /// which also takes clients that name no host.
+    pub fn server(&self, sni: Option<&str>) -> Option<&TlsServer> {
+        let name = sni.map(str::to_ascii_lowercase);
+        let fit = |pattern: &str| match (pattern, &name) {
+            ("*", _) => Some(0),
+            (_, None) => None,
+            (exact, Some(name)) if exact == name => Some(usize::MAX),
+            (wildcard, Some(name)) => {
+                let suffix = wildcard.strip_prefix('*')?;
+                (name.len() > suffix.len() && name.ends_with(suffix)).then_some(suffix.len())
+            }
+        };
+        let best = |server: &TlsServer| server.sni.iter().filter_map(|pattern| fit(pattern)).max();
+        let ranked = self.tls.iter().filter_map(|server| Some((best(server)?, server)));
+        // Of equals the first counts: the older Gateway's.
+        ranked.rev().max_by_key(|(rank, _)| *rank).map(|(_, server)| server)
+    }
+}
+
 /// What a connection, once readable, is used for.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

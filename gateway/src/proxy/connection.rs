@@ -9,7 +9,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    context::{Context, Entered, Phase, Port},
+    context::{Context, Entered, Phase},
     io::{Conn, Io},
 };
 use bytes::BytesMut;
@@ -31,14 +31,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const READ: usize = 4096;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(io: Box<Io>, conn: Arc<Conn>, port: Rc<Port>, context: Rc<Context>) {
-    let client = context.enter(Arc::clone(&conn), port);
-    let mut connection = Connection {
-        context: &context,
-        client: &client,
-        conn: &conn,
-        unused: Unused::new(context.settings.idle_timeout),
-    };
+pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
+    let unused = Unused::new(context.settings.idle_timeout);
+    let mut connection = Connection { context, client, conn, unused };
     let mut next = Some(io);
     while let Some(io) = next {
         next = connection.request(io).await;
@@ -205,21 +200,5 @@ impl Unused {
             }
             self.timer.as_mut().reset(until);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The size of what a function of four arguments returns.
-    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    #[test]
-    fn a_connection_that_waits_is_small() {
-        let waiting = size(serve);
-        assert!(waiting <= 1024, "{waiting} bytes for each connection that waits for a request");
     }
 }

@@ -7,6 +7,7 @@ mod answer;
 mod asked;
 mod clock;
 mod connection;
+mod entry;
 mod exchange;
 mod failure;
 mod filters;
@@ -21,7 +22,8 @@ mod record;
 mod refusal;
 mod relay;
 mod scene;
+mod tcp;
 mod tries;
 mod upload;
 
-pub(crate) use connection::serve;
+pub(crate) use entry::serve;

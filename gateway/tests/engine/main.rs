@@ -15,3 +15,4 @@ mod heads;
 mod lifecycle;
 mod passing;
 mod rig;
+mod streams;

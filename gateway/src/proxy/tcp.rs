@@ -1,0 +1,186 @@
+//! Connections whose bytes are passed on as they come.
+
+use super::{
+    failure::Failure,
+    record::{Record, Subject},
+};
+use crate::{
+    context::Context,
+    flags::Flags,
+    io::{self, Conn, Io},
+    view::{Serving, Target},
+};
+use edgeway_core::{id::ClusterIx, table::TcpRoute};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context as Task, Poll, ready},
+};
+use tokio::{net::TcpStream, time::timeout};
+
+/// Nothing more is read for a side that has this much pending.
+const HIGH: usize = 64 * 1024;
+
+/// Room made for each read.
+const READ: usize = 32 * 1024;
+
+/// Passes a connection on to an endpoint of a route, and logs its end.
+pub(crate) async fn pass(
+    io: Box<Io>,
+    conn: &Arc<Conn>,
+    route: &TcpRoute,
+    serving: &Serving,
+    context: &Context,
+) {
+    let mut record = Record::new();
+    let passing = Passing { io, conn, serving, context };
+    if let Err(flags) = passing.run(route, &mut record).await {
+        record.flags |= flags;
+        conn.reset();
+    }
+    write(&record, conn, context);
+}
+
+/// Logs a connection that nobody serves.
+pub(crate) fn log(conn: &Conn, flags: Flags, context: &Context) {
+    let mut record = Record::new();
+    record.flags |= flags;
+    write(&record, conn, context);
+}
+
+fn write(record: &Record<'_>, conn: &Conn, context: &Context) {
+    if context.access.wants(record.flags == Flags::NONE, &context.chance) {
+        let subject =
+            Subject { parts: None, asked: None, remote: conn.peer(), local: conn.local() };
+        record.log(subject, context);
+    }
+}
+
+struct Passing<'c> {
+    io: Box<Io>,
+    conn: &'c Arc<Conn>,
+    serving: &'c Serving,
+    context: &'c Context,
+}
+
+impl<'c> Passing<'c> {
+    async fn run(mut self, route: &TcpRoute, record: &mut Record<'c>) -> Result<(), Flags> {
+        let drawn = draw(route, self.context.chance.draw());
+        let target = drawn.and_then(|ix| self.serving.view.target(ix)).ok_or(Flags::NO_CLUSTER)?;
+        record.cluster = Some(target.cluster().id.as_str());
+        record.target = Some(target);
+        let at = target.pick(&self.context.chance, &[]).ok_or(Flags::NO_ENDPOINT)?;
+        record.endpoint = Some(at);
+        record.attempts = 1;
+        let endpoint = target.endpoint(at).ok_or(Flags::NO_ENDPOINT)?;
+        let _in_flight = endpoint.begin();
+        let stream = self.connect(target, endpoint.address()).await.map_err(Failure::flags)?;
+        let (mut far, far_conn) = io::open(stream, endpoint.address());
+        record.upstream = Some(Arc::clone(&far_conn));
+        let mut up = Direction::default();
+        let mut down = Direction::default();
+        let near = &mut self.io;
+        let conn = self.conn;
+        let ended = poll_fn(|cx| {
+            let up = up.poll(near, &far_conn, cx)?;
+            let down = down.poll(&mut far, conn, cx)?;
+            if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        let ended: std::io::Result<()> = ended.await;
+        (record.request_bytes, record.response_bytes) = (up.bytes, down.bytes);
+        ended.map_err(|_| Flags::TERMINATED)
+    }
+
+    async fn connect(
+        &self,
+        target: &Target,
+        address: std::net::SocketAddr,
+    ) -> Result<TcpStream, Failure> {
+        let metrics = &self.context.reporter.metrics;
+        let cluster = target.cluster();
+        let connected = timeout(cluster.policy.connect_timeout, TcpStream::connect(address)).await;
+        let (failure, reason) = match connected {
+            Ok(Ok(stream)) => {
+                metrics.upstream_connections.inc();
+                // Without it, bytes are late, but they are passed on.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(_)) => (Failure::Refused, "refused"),
+            Err(_) => (Failure::ConnectTimeout, "timeout"),
+        };
+        metrics.connect_failures.with_label_values(&[&*cluster.service.host, reason]).inc();
+        Err(failure)
+    }
+}
+
+/// The cluster that `ticket` falls on.
+fn draw(route: &TcpRoute, ticket: u64) -> Option<ClusterIx> {
+    let total: u64 = route.clusters.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let mut left = ticket.checked_rem(total)?;
+    route.clusters.iter().find_map(|(cluster, weight)| {
+        match left.checked_sub(u64::from(*weight)) {
+            None => Some(*cluster),
+            Some(rest) => {
+                left = rest;
+                None
+            }
+        }
+    })?
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+struct Direction {
+    bytes: u64,
+    over: bool,
+}
+
+impl Direction {
+    /// Passes on what has come; ready when all of it has and the far side knows that it is the end.
+    fn poll(&mut self, from: &mut Io, to: &Conn, cx: &mut Task<'_>) -> Poll<std::io::Result<()>> {
+        loop {
+            if self.over || to.pending() >= HIGH {
+                ready!(to.poll_flush(cx))?;
+            }
+            if self.over {
+                return Poll::Ready(Ok(()));
+            }
+            if from.unread().is_empty() {
+                match from.poll_fill(READ, cx)? {
+                    Poll::Ready(0) => {
+                        to.finish();
+                        self.over = true;
+                        continue;
+                    }
+                    Poll::Ready(_) => {}
+                    Poll::Pending => {
+                        // Whether it can be sent at once or not: there is nothing to add to it.
+                        let _ = to.poll_flush(cx)?;
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.bytes += from.unread().len() as u64;
+            to.send(from.unread());
+            from.unread().clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgeway_core::id::ObjectName;
+
+    #[test]
+    fn tickets_fall_by_weight() {
+        let clusters = vec![(Some(ClusterIx(7)), 1), (None, 0), (Some(ClusterIx(8)), 3)];
+        let route = TcpRoute { virtual_service: ObjectName::new("a", "b"), clusters };
+        let drawn: Vec<_> = (0..4).map(|ticket| draw(&route, ticket)).collect();
+        assert_eq!(drawn[0], Some(ClusterIx(7)));
+        assert_eq!(drawn[1..], [Some(ClusterIx(8)); 3]);
+        let empty = TcpRoute { clusters: Vec::new(), ..route };
+        assert_eq!(draw(&empty, 5), None);
+    }
+}

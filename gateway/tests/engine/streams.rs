@@ -1,0 +1,160 @@
+//! Ports that pass bytes on: by port, or by the name in a TLS greeting.
+
+use crate::rig::{Made, PORT, Rig, config, dead};
+use edgeway_core::{
+    id::{ClusterIx, ObjectName},
+    table::{App, Listener, Table, TcpRoute, Termination, TlsMode, TlsServer},
+};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// Sends back what comes, with its name in front, until there is no more.
+async fn echo(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let (mut read, mut write) = stream.split();
+                write.write_all(name.as_bytes()).await.unwrap();
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+        }
+    });
+    address
+}
+
+fn route(cluster: Option<ClusterIx>) -> TcpRoute {
+    TcpRoute { virtual_service: ObjectName::new("default", "vs"), clusters: vec![(cluster, 1)] }
+}
+
+fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {
+    let Table { clusters, .. } = made.table();
+    Table { listeners: vec![Arc::new(Listener { id: PORT, plain, tls })], clusters }
+}
+
+/// Everything that comes back for these bytes, the client sending no more; `None` for a reset.
+async fn ask(address: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let sending = async {
+        // A gateway that wants none of it resets the connection.
+        let _ = write.write_all(bytes).await;
+        let _ = write.shutdown().await;
+    };
+    let mut all = Vec::new();
+    let (read, ()) = tokio::join!(read.read_to_end(&mut all), sending);
+    read.ok().map(|_| all)
+}
+
+/// What a TLS client says first.
+fn greeting(host: &str) -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = host.to_owned().try_into().unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn bytes_pass_in_both_directions_to_their_end() {
+    let mut made = Made::default();
+    let cluster = made.cluster("a", &[echo("a:").await]);
+    let rig = Rig::new(table(made, Some(App::Tcp(route(Some(cluster)))), Vec::new())).await;
+    let data: Vec<u8> = (0..3_000_000_usize).map(|i| i.to_le_bytes()[1]).collect();
+    let all = ask(rig.address(), &data).await.unwrap();
+    assert!(all == [b"a:", &*data].concat());
+    let line = &rig.log(1).await[0];
+    assert_eq!(
+        (&line["bytes_received"], &line["bytes_sent"]),
+        (&data.len().into(), &all.len().into())
+    );
+    assert_eq!((&line["response_code"], &line["response_flags"]), (&0.into(), &"-".into()));
+}
+
+#[tokio::test]
+async fn connections_that_lead_nowhere_are_reset() {
+    let mut made = Made::default();
+    let empty = made.cluster("empty", &[]);
+    let dead = made.cluster("dead", &[dead().await]);
+    let mut rig = Rig::with(Table::default(), config()).await;
+    for (at, (cluster, flags)) in
+        [(None, "NC"), (Some(empty), "UH"), (Some(dead), "UF")].into_iter().enumerate()
+    {
+        let mut again = Made::default();
+        again.cluster("empty", &[]);
+        again.cluster("dead", &[crate::rig::dead().await]);
+        rig.put(Table::default()).await;
+        rig.put(table(again, Some(App::Tcp(route(cluster))), Vec::new())).await;
+        assert_eq!(ask(rig.address(), b"hello").await, None, "{flags}");
+        assert_eq!(rig.log(at + 1).await[at]["response_flags"], flags);
+    }
+}
+
+#[tokio::test]
+async fn a_tls_greeting_is_passed_on_whole_by_the_name_in_it() {
+    let mut made = Made::default();
+    let one = made.cluster("one", &[echo("one:").await]);
+    let any = made.cluster("any", &[echo("any:").await]);
+    let server = |sni: &str, mode, cluster| TlsServer {
+        sni: vec![sni.to_owned()],
+        gateway: ObjectName::new("istio-system", "gw"),
+        server: "tls".into(),
+        mode,
+        app: App::Tcp(route(Some(cluster))),
+    };
+    let servers = vec![
+        server("*.example.com", TlsMode::Passthrough, any),
+        server("one.example.com", TlsMode::Passthrough, one),
+        server("here.example.com", TlsMode::Terminate(Termination::default()), one),
+    ];
+    let rig = Rig::new(table(made, None, servers)).await;
+    for (name, expected) in [
+        ("one.example.com", "one:"),
+        ("ONE.example.com", "one:"),
+        ("two.example.com", "any:"),
+        ("here.example.com", ""),
+        ("other.org", ""),
+    ] {
+        let hello = greeting(name);
+        let expected =
+            if expected.is_empty() { Vec::new() } else { [expected.as_bytes(), &hello].concat() };
+        assert_eq!(ask(rig.address(), &hello).await, Some(expected), "{name}");
+    }
+    // Without TLS there is nothing here.
+    assert_eq!(ask(rig.address(), b"GET / HTTP/1.1\r\n\r\n").await, Some(Vec::new()));
+}
+
+#[tokio::test]
+async fn one_port_can_speak_http_and_pass_tls_on() {
+    let mut made = Made::default();
+    let cluster = made.cluster("a", &[echo("tls:").await]);
+    made.route("/", crate::rig::direct(200, "http"));
+    let servers = vec![TlsServer {
+        sni: vec!["*".to_owned()],
+        gateway: ObjectName::new("istio-system", "gw"),
+        server: "tls".into(),
+        mode: TlsMode::Passthrough,
+        app: App::Tcp(route(Some(cluster))),
+    }];
+    let Table { listeners, clusters } = made.table();
+    let plain = listeners[0].plain.clone();
+    let listeners = vec![Arc::new(Listener { id: PORT, plain, tls: servers })];
+    let rig = Rig::new(Table { listeners, clusters }).await;
+    let hello = greeting("any.org");
+    assert_eq!(ask(rig.address(), &hello).await.unwrap()[..4], *b"tls:");
+    let mut client = crate::client::Client::connect(rig.address()).await;
+    for _ in 0..2 {
+        assert_eq!(client.get("/").await.text(), "http");
+    }
+}
