@@ -5,8 +5,9 @@ BIN   := target/release
 
 .PHONY: up test bench lint fmt setup build
 
-## up: build everything and run the Bookinfo example on this machine (Ctrl-C stops it)
-up: build
+## up: build the command and run the Bookinfo example on this machine (Ctrl-C stops it)
+up: setup
+	cargo build --release --locked -p edgeway
 	$(BIN)/edgeway up -f examples/bookinfo
 
 ## build: the three programs, optimised
