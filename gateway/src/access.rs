@@ -16,12 +16,19 @@ use std::{
     thread::JoinHandle,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tokio::time::{sleep, timeout};
 
 /// A batch is handed over when it has this size, or after a moment.
 const BATCH: usize = 16 * 1024;
 
 /// Batches that may wait for the writer.
 const WAITING: usize = 256;
+
+/// How long the writer may take for its last lines.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is seen whether it has.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Where lines go, and how many.
 pub struct AccessLog {
@@ -96,10 +103,19 @@ impl Writer {
         Ok(Self { sample, batches, thread })
     }
 
-    /// Lets the thread write what is left; all workers must have dropped their [`Lines`].
-    pub(crate) fn finish(self) {
+    /// Lets the thread write what is left; all workers must have dropped their [`Lines`]. A sink
+    /// that takes nothing any more is not waited for.
+    pub(crate) async fn finish(self) {
         drop(self.batches);
-        if self.thread.join().is_err() {
+        let thread = self.thread;
+        let finished = timeout(PATIENCE, async {
+            while !thread.is_finished() {
+                sleep(LOOK).await;
+            }
+        });
+        if finished.await.is_err() {
+            tracing::warn!("the end of the access log is lost: it cannot be written");
+        } else if thread.join().is_err() {
             tracing::error!("the access log's writer failed");
         }
     }
@@ -243,8 +259,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lines_are_json_and_all_are_written_before_the_end() {
+    #[tokio::test]
+    async fn lines_are_json_and_all_are_written_before_the_end() {
         let sink = Shared::default();
         let log = AccessLog { sample: 1.0, sink: Box::new(sink.clone()) };
         let writer = Writer::start(log).unwrap();
@@ -255,7 +271,7 @@ mod tests {
         }
         lines.hand_over();
         drop(lines);
-        writer.finish();
+        writer.finish().await;
         let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         assert_eq!(written.lines().count(), 100);
         let line: serde_json::Value =
@@ -264,6 +280,29 @@ mod tests {
         assert_eq!(line["path"], "/a\"b");
         assert_eq!(line["upstream_host"], "127.0.0.1:80");
         assert!(line["user_agent"].is_null());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_takes_nothing_does_not_hold_up_the_end() {
+        struct Stuck(std::sync::mpsc::Receiver<()>);
+        impl Write for Stuck {
+            fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+                let _ = self.0.recv();
+                Ok(data.len())
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let (_stuck, until) = std::sync::mpsc::channel();
+        let log = AccessLog { sample: 1.0, sink: Box::new(Stuck(until)) };
+        let writer = Writer::start(log).unwrap();
+        let lines = Lines::new(Some(&writer), IntCounter::new("d", "d").unwrap());
+        lines.add(&entry());
+        lines.hand_over();
+        drop(lines);
+        writer.finish().await;
     }
 
     #[test]

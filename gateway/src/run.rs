@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -318,11 +318,13 @@ impl Engine {
         }
         self.tell(|| Command::Abort);
         let Self { workers, access, .. } = self;
-        let ending = tokio::task::spawn_blocking(move || {
-            workers.into_iter().for_each(Worker::join);
-            access.into_iter().for_each(Writer::finish);
-        });
-        let _ = ending.await;
+        let joining = spawn_blocking(move || workers.into_iter().for_each(Worker::join));
+        if let Err(error) = joining.await {
+            tracing::error!(%error, "workers did not end");
+        }
+        if let Some(access) = access {
+            access.finish().await;
+        }
         tracing::info!("stopped");
     }
 

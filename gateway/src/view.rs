@@ -74,13 +74,13 @@ pub(crate) struct Key {
 
 impl View {
     /// The view of `table`, keeping what `before` has of clusters that did not change.
-    pub(crate) fn new(table: &Table, live: &mut Live, before: &Self) -> Self {
+    pub(crate) fn new(table: &Table, live: &mut Live, before: &Self, chance: &Chance) -> Self {
         let known: HashMap<_, _> =
             before.targets.iter().map(|target| (&target.cluster.id, target)).collect();
         let targets = table.clusters.iter().map(|cluster| {
             let same = known.get(&cluster.id).filter(|same| Arc::ptr_eq(&same.cluster, cluster));
             same.map_or_else(
-                || Rc::new(Target::new(Arc::clone(cluster), live)),
+                || Rc::new(Target::new(Arc::clone(cluster), live, chance)),
                 |same| Rc::clone(same),
             )
         });
@@ -113,8 +113,8 @@ impl View {
 }
 
 impl Target {
-    fn new(cluster: Arc<Cluster>, live: &mut Live) -> Self {
-        let known = live.cluster(&cluster.id, || Chance::new().draw());
+    fn new(cluster: Arc<Cluster>, live: &mut Live, chance: &Chance) -> Self {
+        let known = live.cluster(&cluster.id, || chance.draw());
         let endpoints = cluster
             .endpoints
             .iter()

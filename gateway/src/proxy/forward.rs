@@ -204,6 +204,10 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let mut relay = self.relay(up, clock);
         let response = poll_fn(|cx| relay.poll_head(cx)).await?;
         self.record.service_time = Some(sent.elapsed());
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !asked.websocket {
+            // Nobody asked for another protocol.
+            return Err(Failure::Protocol.into());
+        }
         Ok(response)
     }
 
@@ -214,7 +218,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         self.upload.commit();
         self.record.status = response.status.as_u16();
         self.record.grpc_status = tries::grpc_status(&response.headers);
-        let switch = response.status == StatusCode::SWITCHING_PROTOCOLS && asked.websocket;
+        let switch = response.status == StatusCode::SWITCHING_PROTOCOLS;
         self.dress(&mut response, plan, asked, switch);
         let close = self.ends_connection() || (asked.websocket && !switch);
         self.set_fate(close);

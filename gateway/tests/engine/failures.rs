@@ -105,6 +105,7 @@ async fn endpoints_that_say_nothing_or_nonsense_are_reported_as_such() {
     for (step, status, flags, reason) in [
         (Step::Close, 503, "UC", "connection termination"),
         (Step::Send(b"nonsense\r\n\r\n".to_vec()), 502, "UPE", "protocol error"),
+        (Step::Send(b"HTTP/1.1 101 Surprise\r\n\r\n".to_vec()), 502, "UPE", "protocol error"),
     ] {
         let step = std::sync::Mutex::new(Some(step));
         let backend = Backend::new(move |_| vec![step.lock().unwrap().take().unwrap()]).await;

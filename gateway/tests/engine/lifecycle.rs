@@ -116,7 +116,7 @@ async fn a_drain_finishes_what_has_begun_and_accepts_until_its_end() {
         _ => vec![Step::Send(ok("quick"))],
     })
     .await;
-    let drain = Config { drain: Duration::from_millis(300), ..config() };
+    let drain = Config { drain: Duration::from_secs(1), ..config() };
     let mut rig = Rig::with(Made::forwarding(&[backend.address]).table(), drain).await;
     let address = rig.address();
     let mut idle = Client::connect(address).await;

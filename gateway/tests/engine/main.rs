@@ -14,5 +14,6 @@ mod failures;
 mod heads;
 mod lifecycle;
 mod passing;
+mod policies;
 mod rig;
 mod streams;

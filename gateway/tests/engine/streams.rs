@@ -40,7 +40,8 @@ fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {
 
 /// Everything that comes back for these bytes, the client sending no more; `None` for a reset.
 async fn ask(address: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A reset can come before the connection is known to be there.
+    let mut stream = TcpStream::connect(address).await.ok()?;
     let (mut read, mut write) = stream.split();
     let sending = async {
         // A gateway that wants none of it resets the connection.

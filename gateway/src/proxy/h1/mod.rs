@@ -1,4 +1,7 @@
-//! HTTP/1.1: pingora-core's sessions behind the two sides of an exchange.
+//! HTTP/1.1: the two sides of an exchange.
+//!
+//! Towards endpoints, pingora-core's session speaks. Towards clients, whom nobody can trust to frame
+//! their messages, heads and bodies are read by what is stricter than its parser.
 
 mod body;
 mod client;
