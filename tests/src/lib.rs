@@ -17,6 +17,7 @@ pub use http::{Answer, Ask};
 pub use process::Process;
 
 use std::{
+    io::Write,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -31,6 +32,12 @@ pub fn root() -> PathBuf {
         .join("..")
         .canonicalize()
         .expect("the repository is there")
+}
+
+/// Says that a test proves nothing here, where the test runner cannot swallow it.
+pub fn skipped(why: &str) {
+    // The runner keeps what the print macros write, but not this.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// A port that nobody uses at this moment.

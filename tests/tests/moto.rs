@@ -1,11 +1,7 @@
 //! The controller against moto, an AWS that others wrote: it builds, finds nothing more to do, and
 //! takes everything down. Skipped, and said so, where Python has no moto.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use edgeway_tests::{Process, free_port, root, wait_for};
 use std::{fs, net::TcpStream, process::Command};
@@ -45,7 +41,7 @@ fn python(script: &str, url: &str) -> String {
 fn the_controller_and_moto_agree() {
     let probe = Command::new("python3").args(["-c", "import moto.server, boto3"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        println!("skipped: this machine's Python has no moto");
+        edgeway_tests::skipped("this machine's Python has no moto");
         return;
     }
     let port = free_port();

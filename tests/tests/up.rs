@@ -1,10 +1,6 @@
 //! `edgeway up`: the whole way on one machine, from a folder to an answer.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use edgeway_tests::{Ask, Process, free_offset, http::client, wait_for};
 use rustix::process::Signal;
@@ -153,7 +149,7 @@ fn edits_show_within_a_second_and_lose_no_request() {
 fn istios_own_samples_work_unchanged() {
     let samples = edgeway_tests::root().join("../shared/corpus/istio/samples/bookinfo");
     if !samples.exists() {
-        println!("skipped: Istio's samples are not on this machine");
+        edgeway_tests::skipped("Istio's samples are not on this machine");
         return;
     }
     let mut up = Up::start(&[

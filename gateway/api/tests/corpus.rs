@@ -9,13 +9,14 @@ use edgeway_api::{
 use serde_json::{Map, Value, json};
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
 fn corpus(part: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus").join(part);
     if !path.exists() {
-        eprintln!("skipped: there is no {}", path.display());
+        let _ = writeln!(std::io::stderr(), "skipped: there is no {}", path.display());
         return None;
     }
     Some(path)

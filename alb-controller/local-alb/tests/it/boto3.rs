@@ -1,6 +1,6 @@
 //! Every reply read by a client that is not ours: boto3, which knows AWS's shapes.
 
-use std::process::Command;
+use std::{io::Write, process::Command};
 
 use crate::alb::Alb;
 use crate::target::Target;
@@ -9,7 +9,7 @@ use crate::target::Target;
 async fn boto3_understands_every_reply() {
     let there = Command::new("python3").args(["-c", "import boto3"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: python3 with boto3 is not installed");
+        let _ = writeln!(std::io::stderr(), "skipped: python3 with boto3 is not installed");
         return;
     }
     let (alb, target) = (Alb::start().await, Target::start("a").await);
