@@ -89,7 +89,8 @@ pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
     binding::check(&scope, &mut report);
     let mut clusters = clusters::Clusters::default();
     let listeners = listeners::listeners(&scope, &mut clusters, &mut report);
-    let (problems, rejected) = report.finish(objects);
     let table = Table { listeners, clusters: clusters.into_list() };
+    unsupported::clusters(&table.clusters, &workload.cluster_domain, &mut report);
+    let (problems, rejected) = report.finish(objects);
     Compiled { table, problems, rejected }
 }

@@ -1,8 +1,9 @@
 //! Fields that are read and not acted on yet: each is named, none is dropped in silence.
 
 use super::report::{Field, Report};
+use crate::cluster::{Cluster, UpstreamProtocol};
 use edgeway_api::{
-    Objects, Resource,
+    ObjectRef, Objects, Resource,
     destination_rule::{
         ConnectionPoolSettings, LoadBalancerSettings, Subset, TlsMode, TrafficPolicy,
     },
@@ -10,6 +11,7 @@ use edgeway_api::{
     service_entry::Resolution,
     virtual_service::HttpRoute,
 };
+use std::sync::Arc;
 
 /// Reports what the objects ask for and this version does not do.
 pub(super) fn unsupported(objects: &Objects, report: &mut Report) {
@@ -49,6 +51,29 @@ pub(super) fn unsupported(objects: &Objects, report: &mut Report) {
                 );
             });
         }
+    }
+}
+
+/// Reports clusters that routes send to and whose endpoints want what the engine does not speak.
+pub(super) fn clusters(clusters: &[Arc<Cluster>], domain: &str, report: &mut Report) {
+    let wanting =
+        clusters.iter().filter(|cluster| cluster.policy.protocol == UpstreamProtocol::Http2);
+    for Cluster { id, service, .. } in wanting.map(Arc::as_ref) {
+        let kind = if service.host.ends_with(&format!(".svc.{domain}")) {
+            "Service"
+        } else {
+            "ServiceEntry"
+        };
+        let mut field = report.object(ObjectRef::new(kind, &*service.namespace, &*service.name));
+        field.of("spec.ports", |field| {
+            field.warning(
+                "field-not-supported",
+                format!(
+                    "HTTP/2 to endpoints is not supported yet: `{id}` is spoken to in HTTP/1.1"
+                ),
+                "gRPC will not pass; for plain HTTP, name the port `http` where HTTP/1.1 will do",
+            );
+        });
     }
 }
 
