@@ -120,7 +120,7 @@ impl Ports {
             }
         }
         self.ready.set_listening(wanted.is_empty() || !open.is_empty());
-        self.problems.send_replace(self.all_problems(table));
+        self.problems.send_replace(self.all_problems());
         self.open.send_replace(open);
     }
 
@@ -165,21 +165,13 @@ impl Ports {
         self.failed.insert(id, Failed { error, pause, again: Instant::now() + pause });
     }
 
-    fn all_problems(&self, table: &Table) -> Vec<Problem> {
+    fn all_problems(&self) -> Vec<Problem> {
         let failed = self.failed.iter().map(|(id, failed)| {
             Problem::error(ObjectRef::new("Listener", "", id.port.to_string()), "", "listener-bind")
                 .message(&failed.error)
                 .advice(advice(*id))
         });
-        let servers = table.listeners.iter().flat_map(|listener| &listener.tls);
-        let unserved = servers.filter(|server| is_ended_here(server)).map(|server| {
-            let gateway = &server.gateway;
-            let object = ObjectRef::new("Gateway", &*gateway.namespace, &*gateway.name);
-            Problem::error(object, "spec.servers", "tls-not-served")
-                .message(format!("server `{}` speaks TLS, which is not served yet", server.server))
-                .advice("end TLS in front of the gateway, for example at the ALB")
-        });
-        failed.chain(unserved).collect()
+        failed.collect()
     }
 
     fn tell(&self, command: impl Fn() -> Command) {

@@ -79,12 +79,19 @@ pub(super) fn clusters(clusters: &[Arc<Cluster>], domain: &str, report: &mut Rep
 
 fn check_server(server: &Server, field: &mut Field<'_>) {
     let Some(tls) = &server.tls else { return };
-    field.of("tls", |field| {
-        let mode = tls.mode.unwrap_or(ServerMode::Passthrough);
-        let automatic = mode == ServerMode::AutoPassthrough;
-        if automatic {
-            field.of("mode", |field| field.unsupported("the server is not opened"));
-        }
+    field.of("tls.mode", |field| match tls.mode {
+        None | Some(ServerMode::Passthrough) => {}
+        Some(ServerMode::AutoPassthrough) => field.unsupported("the server is not opened"),
+        Some(
+            ServerMode::Simple
+            | ServerMode::Mutual
+            | ServerMode::OptionalMutual
+            | ServerMode::IstioMutual,
+        ) => field.error(
+            "tls-not-served",
+            "TLS is not ended here yet: the server is not opened",
+            "end TLS in front of the gateway, for example at the ALB",
+        ),
     });
 }
 
