@@ -147,3 +147,78 @@ fn groups(op: &Op) -> Vec<&str> {
     };
     action.into_iter().flat_map(Action::groups).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{FakeCloud, objects, refused};
+    use edgeway_alb_core::{Lookups, Observed, Settings, desired, plan};
+    use std::sync::Mutex;
+
+    /// A plan that builds two stacks, `a` and `b`, in AWS that is empty.
+    fn plan_for_two() -> Plan {
+        let lookups = Lookups { subnets: None, ..Lookups::default() };
+        let mut wishes = desired(&objects(&["a", "b"]), &Settings::new("test", "vpc"), &lookups);
+        for stack in wishes.stacks.values_mut() {
+            stack.load_balancer.subnets = ["subnet-a".to_owned(), "subnet-b".to_owned()].into();
+        }
+        plan(&wishes, &Observed::default())
+    }
+
+    async fn failing(kind: &'static str) -> (Walk, Vec<String>) {
+        let cloud = FakeCloud::default();
+        cloud.fail(kind, refused);
+        let told = Mutex::new(Vec::new());
+        let tell = |event: Event| told.lock().unwrap().push(event.to_string());
+        let walk = walk(&cloud, &plan_for_two(), &tell).await;
+        (walk, cloud.tried())
+    }
+
+    fn count(tried: &[String], kind: &str) -> usize {
+        tried.iter().filter(|tried| *tried == kind).count()
+    }
+
+    #[tokio::test]
+    async fn a_rule_waits_for_targets_that_could_not_be_registered() {
+        let (walk, tried) = failing("register-targets").await;
+        assert_eq!(walk.failures.len(), 1);
+        assert_eq!(count(&tried, "create-listener"), 2, "only the rule sends to the group");
+        assert_eq!(count(&tried, "create-rule"), 1, "the other stack's");
+    }
+
+    #[tokio::test]
+    async fn a_stack_without_load_balancer_is_not_gone_on_with() {
+        let (walk, tried) = failing("create-load-balancer").await;
+        assert_eq!((count(&tried, "create-listener"), count(&tried, "create-rule")), (1, 1));
+        assert!(walk.skipped >= 2);
+    }
+
+    #[tokio::test]
+    async fn without_what_all_need_nothing_is_done() {
+        let (walk, tried) = failing("create-security-group").await;
+        assert_eq!(tried, ["create-security-group"]);
+        assert_eq!((walk.taken, walk.failures.len()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_away_after_a_failure() {
+        let mut plan = plan_for_two();
+        let stack = plan.steps.last().unwrap().stack.clone();
+        let step = |key: Key, op: Op| Step {
+            stack: stack.clone(),
+            key,
+            op,
+            reason: String::new(),
+            risk: edgeway_alb_core::plan::Risk::InPlace,
+        };
+        plan.steps.push(step(Key::TargetGroup("old".into()), Op::DeleteTargetGroup));
+        let cloud = FakeCloud::default();
+        cloud.fail("create-listener", refused);
+        cloud.fail("create-listener", refused);
+        walk(&cloud, &plan, &|_| {}).await;
+        assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
+        let cloud = FakeCloud::default();
+        walk(&cloud, &plan, &|_| {}).await;
+        assert_eq!(count(&cloud.tried(), "delete-target-group"), 1);
+    }
+}

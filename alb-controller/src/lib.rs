@@ -12,6 +12,8 @@ mod args;
 pub mod aws;
 mod backoff;
 mod event;
+#[cfg(test)]
+mod fake;
 mod metrics;
 mod once;
 mod reconcile;

@@ -1,8 +1,8 @@
 //! Counters: passes, steps, errors. All labels are of small closed sets.
 
-use crate::aws::CloudError;
+use crate::aws::{Call, CloudError};
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, TextEncoder};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The counters of one controller. Clones count together.
 #[derive(Clone, Debug)]
@@ -12,6 +12,7 @@ pub struct Metrics {
     duration: Histogram,
     steps: IntCounterVec,
     errors: IntCounterVec,
+    calls: IntCounterVec,
 }
 
 impl Default for Metrics {
@@ -29,11 +30,13 @@ impl Default for Metrics {
             counter("edgeway_alb_steps_total", "Steps of plans by how they ended.", "outcome");
         let errors =
             counter("edgeway_alb_errors_total", "Failed calls by what can be done.", "kind");
+        let calls =
+            counter("edgeway_alb_aws_calls_total", "Calls to AWS, repeated ones too.", "call");
         let options = HistogramOpts::new("edgeway_alb_pass_seconds", "How long passes take.");
         let duration = Histogram::with_opts(options)
             .unwrap_or_else(|error| unreachable!("edgeway_alb_pass_seconds: {error}"));
         drop(registry.register(Box::new(duration.clone())));
-        Self { registry, passes, duration, steps, errors }
+        Self { registry, passes, duration, steps, errors, calls }
     }
 }
 
@@ -48,6 +51,17 @@ impl Metrics {
             let count = u64::try_from(count).unwrap_or(u64::MAX);
             self.steps.with_label_values(&[outcome]).inc_by(count);
         }
+    }
+
+    pub(crate) fn called(&self, call: Call) {
+        self.calls.with_label_values(&[call.name()]).inc();
+    }
+
+    /// How often each call was made, repeated ones counted; those that never were are left out.
+    pub fn calls(&self) -> BTreeMap<Call, u64> {
+        let count = |call: Call| self.calls.with_label_values(&[call.name()]).get();
+        let all = Call::ALL.iter().map(|call| (*call, count(*call)));
+        all.filter(|(_, count)| *count > 0).collect()
     }
 
     pub(crate) fn failed(&self, error: &CloudError) {
@@ -83,12 +97,16 @@ mod tests {
         metrics.passed("done", Duration::from_millis(20));
         metrics.steps(3, 0, 0);
         metrics.failed(&CloudError::Unknown("x".into()));
+        metrics.called(Call::CreateRule);
+        metrics.called(Call::CreateRule);
+        assert_eq!(metrics.calls(), BTreeMap::from([(Call::CreateRule, 2)]));
         let text = metrics.text();
         for line in [
             "edgeway_alb_passes_total{outcome=\"done\"} 1",
             "edgeway_alb_steps_total{outcome=\"taken\"} 3",
             "edgeway_alb_errors_total{kind=\"unknown\"} 1",
             "edgeway_alb_pass_seconds_count 1",
+            "edgeway_alb_aws_calls_total{call=\"CreateRule\"} 2",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -36,7 +36,7 @@ impl Outcome {
 /// Brings AWS into line with `objects` and returns when nothing is left to do, or nothing can be
 /// done.
 pub async fn once(config: &Config, objects: &Objects, handle: &Handle) -> Outcome {
-    let aws = Aws::connect(&config.connection, &config.settings).await;
+    let aws = Aws::connect(&config.connection, &config.settings, handle.metrics.clone()).await;
     let reconciler = Reconciler::new(aws, config.settings.clone(), handle.metrics.clone());
     finish(reconciler, objects, handle).await
 }
@@ -103,5 +103,61 @@ fn verdict(result: &Result<Pass, CloudError>) -> Verdict {
                 (_, _) => Verdict::Again,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fake::{FakeCloud, objects, refused, stale},
+        metrics::Metrics,
+    };
+    use edgeway_alb_core::Settings;
+
+    async fn finish_on(cloud: FakeCloud) -> Outcome {
+        let reconciler = Reconciler::new(cloud, Settings::new("test", "vpc"), Metrics::default());
+        finish(reconciler, &objects(&["a"]), &Handle::default()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_nothing_is_left_to_do() {
+        let outcome = finish_on(FakeCloud::default()).await;
+        assert!(outcome.is_good(), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_seen_too_early_is_tried_again() {
+        let cloud = FakeCloud::default();
+        cloud.hide(stale);
+        cloud.fail("create-rule", stale);
+        let outcome = finish_on(cloud).await;
+        assert!(outcome.is_good(), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_aws_refuses_is_said_of_its_ingress() {
+        let cloud = FakeCloud::default();
+        for _ in 0..20 {
+            cloud.fail("create-listener", refused);
+            cloud.fail("create-security-group", refused);
+        }
+        let outcome = finish_on(cloud).await;
+        assert!(
+            outcome.failure.as_ref().is_some_and(|why| why.contains("no such thing")),
+            "{outcome:?}"
+        );
+        assert!(!outcome.is_good());
+        assert!(outcome.problems.iter().any(|problem| problem.code == "aws"), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_gives_up_on_aws_that_cannot_be_seen() {
+        let cloud = FakeCloud::default();
+        for _ in 0..100 {
+            cloud.hide(stale);
+        }
+        let outcome = finish_on(cloud).await;
+        assert!(outcome.failure.is_some());
     }
 }

@@ -68,7 +68,7 @@ pub async fn run(
     shutdown: CancellationToken,
     handle: Handle,
 ) {
-    let aws = Aws::connect(&config.connection, &config.settings).await;
+    let aws = Aws::connect(&config.connection, &config.settings, handle.metrics.clone()).await;
     let reconciler = Reconciler::new(aws, config.settings, handle.metrics.clone());
     follow(reconciler, config.resync, objects, (shutdown, handle)).await;
 }
@@ -158,5 +158,86 @@ impl Rhythm {
             if pass.taken > 0 && pass.plan.pending.is_empty() { Duration::ZERO } else { self.look };
         self.look = (self.look * 2).min(LOOK.1);
         Some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{FakeCloud, objects, stale};
+    use tokio::time::{Instant, timeout};
+
+    struct Running {
+        objects: watch::Sender<Arc<Objects>>,
+        status: watch::Receiver<Arc<Status>>,
+        events: broadcast::Receiver<Event>,
+        shutdown: CancellationToken,
+        ended: tokio::task::JoinHandle<()>,
+    }
+
+    fn start(cloud: FakeCloud, resync: Option<Duration>) -> Running {
+        let handle = Handle::default();
+        let (objects, receiver) = watch::channel(Arc::default());
+        let shutdown = CancellationToken::new();
+        let settings = Settings::new("test", "vpc");
+        let reconciler = Reconciler::new(cloud, settings, handle.metrics.clone());
+        let (status, events) = (handle.status.subscribe(), handle.events.subscribe());
+        let ended = tokio::spawn(follow(reconciler, resync, receiver, (shutdown.clone(), handle)));
+        Running { objects, status, events, shutdown, ended }
+    }
+
+    async fn settled(running: &mut Running) -> Arc<Status> {
+        let status = running.status.wait_for(|status| status.settled).await.unwrap();
+        Arc::clone(&status)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_done_before_objects_are_sent() {
+        let running = start(FakeCloud::default(), Some(Duration::from_secs(60)));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(running.status.borrow().passes, 0);
+        running.shutdown.cancel();
+        running.ended.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_become_addresses_and_aws_is_compared_now_and_then() {
+        let mut running = start(FakeCloud::default(), Some(Duration::from_secs(60)));
+        running.objects.send_replace(Arc::new(objects(&["a"])));
+        let status = settled(&mut running).await;
+        let address = status.addresses.values().next().unwrap();
+        assert!(address.ends_with(".example.amazonaws.com"), "{address}");
+        assert_eq!(status.members.values().flatten().count(), 1);
+        let passes = status.passes;
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(running.status.borrow().passes, passes + 1);
+        let mut lines = Vec::new();
+        while let Ok(event) = running.events.try_recv() {
+            lines.push(event.to_string());
+        }
+        let settled = lines.iter().filter(|line| *line == "nothing left to do").count();
+        assert_eq!(settled, 1, "it is said once: {lines:#?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_followed_by_another_try_and_a_change_by_one_at_once() {
+        let cloud = FakeCloud::default();
+        cloud.fail("create-rule", stale);
+        let mut running = start(cloud, None);
+        let begin = Instant::now();
+        running.objects.send_replace(Arc::new(objects(&["a"])));
+        settled(&mut running).await;
+        assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
+        let passes = running.status.borrow().passes;
+        running.objects.send_replace(Arc::new(objects(&["a", "b"])));
+        let more = running.status.wait_for(|status| status.passes > passes);
+        timeout(Duration::from_millis(10), more).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_with_its_source() {
+        let running = start(FakeCloud::default(), None);
+        drop(running.objects);
+        running.ended.await.unwrap();
     }
 }

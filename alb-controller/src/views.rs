@@ -20,8 +20,9 @@ pub struct Preview {
 
 /// What would be done in AWS as it is.
 pub async fn plan_once(config: &Config, objects: &Objects) -> Result<Preview, CloudError> {
-    let aws = Aws::connect(&config.connection, &config.settings).await;
-    let mut reconciler = Reconciler::new(aws, config.settings.clone(), Metrics::default());
+    let metrics = Metrics::default();
+    let aws = Aws::connect(&config.connection, &config.settings, metrics.clone()).await;
+    let mut reconciler = Reconciler::new(aws, config.settings.clone(), metrics);
     let (plan, problems) = reconciler.preview(objects).await?;
     Ok(Preview { plan, problems })
 }

@@ -19,6 +19,16 @@ pub enum Family {
     Certificates,
 }
 
+impl Call {
+    /// Whether it changes anything.
+    pub const fn changes(self) -> bool {
+        match self.family() {
+            Family::Read | Family::NetworkRead | Family::Certificates => false,
+            Family::Write | Family::Heavy | Family::Registration | Family::NetworkWrite => true,
+        }
+    }
+}
+
 macro_rules! calls {
     ($( $call:ident = $family:ident $action:literal, )*) => {
         /// A call to AWS.

@@ -7,6 +7,7 @@ use super::{
     error::CloudError,
     pace::{Pace, Rates},
 };
+use crate::metrics::Metrics;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_ec2::config::Credentials;
 use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
@@ -69,11 +70,12 @@ pub struct Aws {
     pub(super) vpc: String,
     pub(super) arns: Mutex<Arns>,
     pace: Pace,
+    metrics: Metrics,
 }
 
 impl Aws {
     /// Makes the clients. Nothing is called yet.
-    pub async fn connect(connection: &Connection, settings: &Settings) -> Self {
+    pub async fn connect(connection: &Connection, settings: &Settings, metrics: Metrics) -> Self {
         let Connection { region, endpoint, access, rates } = connection;
         // Retries are ours: they go by code, and through the pace.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -96,6 +98,7 @@ impl Aws {
             vpc: settings.vpc.clone(),
             arns: Mutex::new(Arns::default()),
             pace: Pace::new(*rates),
+            metrics,
         }
     }
 
@@ -113,6 +116,7 @@ impl Aws {
         let mut left = ATTEMPTS;
         loop {
             self.pace.wait(call.family()).await;
+            self.metrics.called(call);
             let error = match attempt().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => CloudError::of(call, error),

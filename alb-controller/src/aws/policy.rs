@@ -40,7 +40,7 @@ pub fn policy() -> Value {
 }
 
 fn is_look(call: Call) -> bool {
-    call.name().starts_with("Describe") || call.name().starts_with("List")
+    !call.changes()
 }
 
 fn makes_tagged(call: Call) -> bool {

@@ -1,0 +1,158 @@
+//! A cloud for tests: it stands as wished once all steps have been taken, and fails where it is told.
+
+use crate::aws::{Call, Cloud, CloudError};
+use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Standing, Step, settings::Subnet};
+use edgeway_api::{Objects, manifest};
+use std::{collections::VecDeque, sync::Mutex};
+
+/// Makes an error.
+pub(crate) type Failing = fn() -> CloudError;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct FakeCloud {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Kinds of steps that fail, the next time or the next times.
+    failing: VecDeque<(&'static str, Failing)>,
+    /// Whether AWS can be looked at; an error for each time that it cannot.
+    unseen: VecDeque<Failing>,
+    /// Kinds of all steps that were taken or tried.
+    tried: Vec<String>,
+    broken: bool,
+    built: bool,
+}
+
+impl FakeCloud {
+    /// Lets the next step of a kind fail.
+    pub(crate) fn fail(&self, kind: &'static str, error: Failing) {
+        self.state.lock().unwrap().failing.push_back((kind, error));
+    }
+
+    /// Lets the next look fail.
+    pub(crate) fn hide(&self, error: Failing) {
+        self.state.lock().unwrap().unseen.push_back(error);
+    }
+
+    /// Kinds of all steps so far.
+    pub(crate) fn tried(&self) -> Vec<String> {
+        self.state.lock().unwrap().tried.clone()
+    }
+}
+
+pub(crate) fn stale() -> CloudError {
+    CloudError::Stale {
+        call: Call::CreateRule,
+        code: "PriorityInUse".into(),
+        cause: "taken".into(),
+    }
+}
+
+pub(crate) fn refused() -> CloudError {
+    CloudError::Refused {
+        call: Call::CreateListener,
+        code: "ValidationError".into(),
+        message: "no such thing".into(),
+        cause: "no such thing".into(),
+    }
+}
+
+/// One Ingress for each name, all to the Service `web`.
+pub(crate) fn objects(names: &[&str]) -> Objects {
+    let mut text = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edgeway}
+spec: {controller: edgeway.dev/alb}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [10.0.0.1]}]
+"
+    .to_owned();
+    for name in names {
+        let ingress = format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}}}\nspec:\n  \
+             ingressClassName: edgeway\n  rules:\n    - host: {name}.example.com\n      http: {{paths: \
+             [{{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]}}\n"
+        );
+        text.push_str(&ingress);
+    }
+    let mut objects = Objects::default();
+    manifest::read(&text, "", &mut objects);
+    assert_eq!(objects.defects, []);
+    objects
+}
+
+impl Cloud for FakeCloud {
+    async fn look_up(&self, _: &Needs) -> Result<Lookups, CloudError> {
+        let subnet = |zone: &str| Subnet {
+            id: format!("subnet-{zone}"),
+            zone: zone.into(),
+            tags: [("kubernetes.io/role/internal-elb".into(), "1".into())].into(),
+            free: 99,
+            ..Subnet::default()
+        };
+        Ok(Lookups { subnets: Some(vec![subnet("a"), subnet("b")]), ..Lookups::default() })
+    }
+
+    async fn observe(&self, desired: &Desired) -> Result<Observed, CloudError> {
+        let mut state = self.state.lock().unwrap();
+        if let Some(error) = state.unseen.pop_front() {
+            return Err(error());
+        }
+        let complete = state.built && !std::mem::take(&mut state.broken);
+        if !complete {
+            return Ok(Observed::default());
+        }
+        let stacks = desired.stacks.iter().map(|(id, stack)| {
+            let balancer = stack.load_balancer.clone();
+            let standing = Standing {
+                load_balancers: [(balancer.name.clone(), balancer)].into(),
+                target_groups: stack.target_groups.clone(),
+                security_groups: stack
+                    .security_group
+                    .iter()
+                    .map(|g| (g.name.clone(), g.clone()))
+                    .collect(),
+            };
+            (id.clone(), standing)
+        });
+        let addresses = desired.stacks.values().map(|stack| {
+            let name = stack.load_balancer.name.clone();
+            (name.clone(), format!("{name}.example.amazonaws.com"))
+        });
+        Ok(Observed {
+            stacks: stacks.collect(),
+            shared: desired.shared.clone(),
+            doors: desired.doors.clone(),
+            addresses: addresses.collect(),
+        })
+    }
+
+    async fn apply(&self, step: &Step) -> Result<(), CloudError> {
+        let mut state = self.state.lock().unwrap();
+        let kind = step.op.kind();
+        state.tried.push(kind.to_owned());
+        state.built = true;
+        let place = state.failing.iter().position(|(failing, _)| *failing == kind);
+        match place.and_then(|place| state.failing.remove(place)) {
+            Some((_, error)) => {
+                state.broken = true;
+                Err(error())
+            }
+            None => Ok(()),
+        }
+    }
+}

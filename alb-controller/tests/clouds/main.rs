@@ -1,0 +1,140 @@
+//! The controller against clouds that it did not write: build, look again, change, take down. Each
+//! cloud gets the same script. moto is skipped, and said so, where Python has none.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where what it has just made is not there"
+)]
+
+mod cloud;
+mod manifests;
+
+use cloud::{Cloud, local, moto};
+use edgeway_alb_controller::{Config, Handle, once, plan_once};
+use edgeway_api::Objects;
+use manifests::{BACKENDS, plain, read, rich, with_fewer_pods};
+use std::collections::BTreeMap;
+
+/// What a run did.
+struct Run {
+    problems: Vec<String>,
+    failure: Option<String>,
+    /// Calls that change something.
+    changes: BTreeMap<&'static str, u64>,
+    reads: u64,
+}
+
+async fn run(config: &Config, objects: &Objects) -> Run {
+    let handle = Handle::default();
+    let outcome = once(config, objects, &handle).await;
+    let calls = handle.metrics.calls();
+    let changes = calls.iter().filter(|(call, _)| call.changes());
+    Run {
+        problems: outcome.problems.iter().map(ToString::to_string).collect(),
+        failure: outcome.failure,
+        changes: changes.map(|(call, count)| (call.name(), *count)).collect(),
+        reads: calls.iter().filter(|(call, _)| !call.changes()).map(|(_, count)| count).sum(),
+    }
+}
+
+/// Runs, and again: the second run changes nothing and leaves nothing to plan.
+async fn settle(cloud: &Cloud, objects: &Objects) -> Run {
+    let first = run(&cloud.config, objects).await;
+    assert_eq!(first.failure, None, "{}: {:?}", cloud.name, first.problems);
+    assert_eq!(first.problems, <[&str; 0]>::default(), "{}", cloud.name);
+    let second = run(&cloud.config, objects).await;
+    assert_eq!(second.changes, BTreeMap::new(), "{}", cloud.name);
+    assert!(second.reads < 30, "{}: {} reads", cloud.name, second.reads);
+    let preview = plan_once(&cloud.config, objects).await.unwrap();
+    assert!(preview.plan.is_settled(), "{}: {}", cloud.name, preview.plan);
+    first
+}
+
+/// The whole script.
+#[expect(
+    clippy::cognitive_complexity,
+    reason = "assertions count as branches, and it reads straight down"
+)]
+async fn script(cloud: &Cloud) {
+    let built = settle(cloud, &read(&[BACKENDS, &rich("5", "/api")])).await;
+    assert_eq!(built.changes["CreateLoadBalancer"], 1, "{}", cloud.name);
+    let rules = cloud.rules().await;
+    assert_eq!(
+        rules,
+        [
+            "443 default: fixed-response 404",
+            "443: POST & shop.example.com & /api,/api/* -> forward app-api",
+            "443: shop.example.com & /old -> redirect 301 new.example.com",
+            "443: shop.example.com & /split -> forward app-api 1, app-web 9",
+            "443: shop.example.com & /* -> forward app-web",
+            "80 default: redirect 301 #{host}",
+        ],
+        "{}",
+        cloud.name
+    );
+    assert_eq!(cloud.targets("k8s-app-web").await, ["10.0.16.11:8080", "10.0.32.12:8080"]);
+
+    let changed = settle(cloud, &read(&[&with_fewer_pods(), &rich("7", "/v2")])).await;
+    let wanted = ["CreateRule", "DeleteRule", "DeregisterTargets", "ModifyTargetGroup"];
+    let done: Vec<_> = changed.changes.keys().copied().collect();
+    assert_eq!(done, wanted, "{}", cloud.name);
+    assert_eq!(cloud.targets("k8s-app-web").await, ["10.0.16.11:8080"]);
+
+    let plainer = settle(cloud, &read(&[BACKENDS, &plain()])).await;
+    assert_eq!(plainer.changes.get("DeleteListener"), Some(&1), "{}", cloud.name);
+    assert_eq!(
+        cloud.rules().await,
+        ["80 default: fixed-response 404", "80: shop.example.com & /* -> forward app-web"],
+        "{}",
+        cloud.name
+    );
+
+    let gone = settle(cloud, &read(&[BACKENDS])).await;
+    assert_eq!(gone.changes.get("DeleteLoadBalancer"), Some(&1), "{}", cloud.name);
+    assert_eq!(cloud.left_over().await, <[String; 0]>::default(), "{}", cloud.name);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_alb_is_brought_into_line() {
+    let cloud = local().await;
+    script(&cloud).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moto_is_brought_into_line() {
+    if let Some(cloud) = moto().await {
+        script(&cloud).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_clusters_in_one_account_leave_each_other_alone() {
+    let one = local().await;
+    let mut two = one.config.clone();
+    two.settings.cluster = "other".into();
+    let objects = read(&[BACKENDS, &plain()]);
+    assert_eq!(run(&one.config, &objects).await.failure, None);
+    assert_eq!(run(&two, &objects).await.failure, None);
+    let nothing = read(&[BACKENDS]);
+    assert_eq!(run(&two, &nothing).await.changes.get("DeleteLoadBalancer"), Some(&1));
+    assert_eq!(run(&one.config, &objects).await.changes, BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_and_a_rule_of_somebody_else_stay() {
+    let cloud = local().await;
+    let objects = read(&[BACKENDS, &plain()]);
+    assert_eq!(run(&cloud.config, &objects).await.failure, None);
+    cloud.add_foreign_rule(150).await;
+    let richer = plain().replace("path: /,", "path: /more,");
+    let again = run(&cloud.config, &read(&[BACKENDS, &richer])).await;
+    assert_eq!(again.failure, None, "{:?}", again.problems);
+    assert!(cloud.priorities(80).await.contains(&150));
+    let nothing = run(&cloud.config, &read(&[BACKENDS])).await;
+    assert!(
+        nothing.problems.iter().any(|problem| problem.contains("not ours")),
+        "{:?}",
+        nothing.problems
+    );
+}
