@@ -155,8 +155,11 @@ impl Cloud {
         let made = wish.self_signed(&key).unwrap();
         aws_sdk_acm::Client::from_conf(config)
             .import_certificate()
-            .certificate(aws_sdk_acm::primitives::Blob::new(made.pem()))
-            .private_key(aws_sdk_acm::primitives::Blob::new(key.serialize_pem()))
+            .certificate(aws_sdk_acm::primitives::Blob::new(pem("CERTIFICATE", made.der())))
+            .private_key(aws_sdk_acm::primitives::Blob::new(pem(
+                "PRIVATE KEY",
+                key.serialized_der(),
+            )))
             .send()
             .await
             .unwrap();
@@ -264,6 +267,14 @@ impl Cloud {
         let guards = guards.filter(|name| name.starts_with("k8s-"));
         balancers.chain(groups).chain(guards).map(str::to_owned).collect()
     }
+}
+
+fn pem(what: &str, der: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", lines.join("\n"))
 }
 
 /// `k8s-app-web-0123456789` is `app-web`.
