@@ -25,6 +25,11 @@ pub fn backend_security_group(cluster: &str) -> String {
     format!("k8s-traffic-{}-{}", clean(cluster, 232), hash(&[cluster]))
 }
 
+/// The same for a controller that leaves the AWS Load Balancer Controller's things alone.
+pub fn own_security_group(cluster: &str) -> String {
+    format!("k8s-traffic-{}-{}", clean(cluster, 232), hash(&[cluster, crate::settings::EDGEWAY]))
+}
+
 /// What tells one target group from another.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetGroupIdentity<'a> {

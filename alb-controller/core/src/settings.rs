@@ -1,7 +1,11 @@
 //! What desired things depend on beside objects: how the controller was started, and what was looked
 //! up in AWS.
 
-use crate::stack::Scheme;
+use crate::{
+    names,
+    stack::Scheme,
+    tags::{self, Tags},
+};
 use ipnet::IpNet;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +44,24 @@ impl Settings {
             default_scheme: Scheme::Internal,
             default_ssl_policy: "ELBSecurityPolicy-2016-08".to_owned(),
             shared_security_group: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether things with these tags are ours to change and to delete.
+    pub fn owns(&self, tags: &Tags) -> bool {
+        tags.get(tags::CLUSTER).is_some_and(|cluster| *cluster == self.cluster)
+            && self.controllers.contains(tags::controller(tags))
+    }
+
+    /// Name of the security group that all load balancers have in common. It is the AWS Load
+    /// Balancer Controller's only if its classes are served.
+    pub fn shared_name(&self) -> String {
+        if self.controllers.contains(AWS) {
+            names::backend_security_group(&self.cluster)
+        } else {
+            names::own_security_group(&self.cluster)
         }
     }
 }

@@ -19,6 +19,10 @@ pub const BACKEND_SECURITY_GROUP: &str = "backend-sg";
 /// The Ingress that a rule comes from. Ours alone: it lets a rule outlive a typing error.
 pub const OWNER: &str = "edgeway.dev/ingress";
 
+/// The controller whose class a thing is for, where that is not the AWS Load Balancer Controller's.
+/// Ours alone: both controllers can share a cluster, and neither takes the other's for its own.
+pub const CONTROLLER: &str = "edgeway.dev/controller";
+
 /// Value of [`RESOURCE`] on the load balancer.
 pub const LOAD_BALANCER: &str = "LoadBalancer";
 /// Value of [`RESOURCE`] on the security group that guards it.
@@ -44,8 +48,13 @@ pub fn tracking(cluster: &str, stack: &StackId, resource: &str) -> Tags {
 }
 
 /// Whether a key is one of those that say whose a thing is; users cannot set these.
-pub fn is_tracking(key: &str) -> bool {
-    matches!(key, CLUSTER | STACK | RESOURCE)
+pub fn is_reserved(key: &str) -> bool {
+    matches!(key, CLUSTER | STACK | RESOURCE | OWNER | CONTROLLER)
+}
+
+/// The controller whose class a thing with these tags is for.
+pub fn controller(tags: &Tags) -> &str {
+    tags.get(CONTROLLER).map_or(crate::settings::AWS, String::as_str)
 }
 
 /// What is to be set, and what is to go.

@@ -52,7 +52,7 @@ pub(super) fn tags(tags: &[ec2::Tag]) -> BTreeMap<String, String> {
 }
 
 pub(super) fn in_vpc(aws: &Aws) -> Filter {
-    Filter::builder().name("vpc-id").values(&aws.vpc).build()
+    Filter::builder().name("vpc-id").values(&aws.settings.vpc).build()
 }
 
 async fn subnets(aws: &Aws) -> Result<Vec<Subnet>, CloudError> {
@@ -119,7 +119,7 @@ fn leads_out(table: &RouteTable) -> bool {
 
 async fn vpc_ranges(aws: &Aws) -> Result<Vec<IpNet>, CloudError> {
     let answer = aws
-        .call(Call::DescribeVpcs, || aws.network.describe_vpcs().vpc_ids(&aws.vpc).send())
+        .call(Call::DescribeVpcs, || aws.network.describe_vpcs().vpc_ids(&aws.settings.vpc).send())
         .await?;
     let mut ranges = BTreeSet::new();
     for vpc in answer.vpcs() {

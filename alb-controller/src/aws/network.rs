@@ -13,7 +13,7 @@ use edgeway_alb_core::{
     desired::DOOR_DESCRIPTION,
     goal::Observed,
     stack::{Ingress, SecurityGroup, SecurityGroupRef, Source},
-    tags::{BACKEND_SECURITY_GROUP, CLUSTER, SHARED_RESOURCE, STACK},
+    tags::STACK,
 };
 use std::collections::BTreeSet;
 
@@ -57,9 +57,8 @@ pub(super) fn sort(
     arns: &mut Arns,
     observed: &mut Observed,
 ) {
-    let is_ours = |group: &aws_sdk_ec2::types::SecurityGroup| {
-        tags(group.tags()).get(CLUSTER).is_some_and(|cluster| *cluster == aws.cluster)
-    };
+    let is_ours =
+        |group: &aws_sdk_ec2::types::SecurityGroup| aws.settings.owns(&tags(group.tags()));
     let ours: Vec<_> = groups.iter().filter(|group| is_ours(group)).collect();
     for group in &ours {
         if let (Some(name), Some(id)) = (group.group_name(), group.group_id()) {
@@ -71,7 +70,7 @@ pub(super) fn sort(
         if let Some(stack) = group.tags.get(STACK) {
             let standing = observed.stacks.entry(StackId::parse(stack)).or_default();
             standing.security_groups.insert(group.name.clone(), group);
-        } else if group.tags.get(SHARED_RESOURCE).is_some_and(|r| r == BACKEND_SECURITY_GROUP) {
+        } else if group.name == aws.settings.shared_name() {
             observed.shared = Some(group);
         }
     }

@@ -19,7 +19,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Result<Observed, Cl
     let mut view = View { aws, desired, arns: Arns::default(), observed: Observed::default() };
     let groups = aws.security_groups().await?;
     network::sort(aws, &groups, &mut view.arns, &mut view.observed);
-    let in_vpc = |vpc: Option<&str>| vpc == Some(aws.vpc.as_str());
+    let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
     let kind = elb::LoadBalancerTypeEnum::Application;
     balancers.retain(|b| in_vpc(b.vpc_id()) && b.r#type().is_none_or(|own| *own == kind));
@@ -53,8 +53,14 @@ type Tagged = BTreeMap<String, Tags>;
 impl View<'_> {
     /// The stack that tags name, if they are of this cluster.
     fn stack_of(&self, tags: &Tags) -> Option<StackId> {
-        let ours = tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.cluster);
+        let ours = self.aws.settings.owns(tags);
         tags.get(STACK).filter(|_| ours).map(|stack| StackId::parse(stack))
+    }
+
+    /// Whether a part of a load balancer that is ours is ours as well.
+    fn is_part(&self, tags: &Tags) -> bool {
+        tags.contains_key(STACK)
+            && tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.settings.cluster)
     }
 
     fn wish(&self, stack: &StackId) -> Option<&Stack> {
@@ -207,8 +213,8 @@ impl View<'_> {
                 continue;
             };
             let tags = tagged.get(arn).cloned().unwrap_or_default();
-            let is_ours = self.stack_of(&tags).as_ref() == Some(stack);
-            let (true, Some(protocol)) = (is_ours, read::protocol(listener.protocol())) else {
+            let (true, Some(protocol)) = (self.is_part(&tags), read::protocol(listener.protocol()))
+            else {
                 foreign.insert(port);
                 continue;
             };
@@ -276,7 +282,7 @@ impl View<'_> {
             let priority = rule.priority().and_then(|priority| priority.parse::<u32>().ok());
             let (Some(arn), Some(priority)) = (rule.rule_arn(), priority) else { continue };
             let tags = tagged.get(arn).cloned().unwrap_or_default();
-            if self.stack_of(&tags).is_some() {
+            if self.is_part(&tags) {
                 let place = Key::Rule { listener: key.clone(), priority };
                 self.arns.learn(place, arn);
                 listener.rules.insert(priority, read::rule(rule, tags, &self.arns));

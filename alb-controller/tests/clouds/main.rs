@@ -13,7 +13,7 @@ mod manifests;
 use cloud::{Cloud, local, moto};
 use edgeway_alb_controller::{Config, Handle, once, plan_once};
 use edgeway_api::Objects;
-use manifests::{BACKENDS, plain, read, rich, with_fewer_pods};
+use manifests::{ALB_CLASS, BACKENDS, plain, read, rich, with_fewer_pods};
 use std::collections::BTreeMap;
 
 /// What a run did.
@@ -119,6 +119,28 @@ async fn two_clusters_in_one_account_leave_each_other_alone() {
     let nothing = read(&[BACKENDS]);
     assert_eq!(run(&two, &nothing).await.changes.get("DeleteLoadBalancer"), Some(&1));
     assert_eq!(run(&one.config, &objects).await.changes, BTreeMap::new());
+}
+
+/// As it would be beside the AWS Load Balancer Controller, with the same name of the cluster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_controllers_of_one_cluster_leave_each_other_alone() {
+    let cloud = local().await;
+    let mut aws = cloud.config.clone();
+    aws.settings.controllers = [edgeway_alb_core::settings::AWS.to_owned()].into();
+    let theirs = plain()
+        .replace("ingressClassName: edgeway", "ingressClassName: alb")
+        .replace("scheme:", "target-type: ip\n    alb.ingress.kubernetes.io/scheme:")
+        .replace("name: shop", "name: theirs");
+    let objects = read(&[BACKENDS, ALB_CLASS, &plain(), &theirs]);
+    assert_eq!(run(&cloud.config, &objects).await.failure, None);
+    assert_eq!(run(&aws, &objects).await.failure, None);
+    assert_eq!(run(&cloud.config, &objects).await.changes, BTreeMap::new());
+    assert_eq!(run(&aws, &objects).await.changes, BTreeMap::new());
+    let nothing = read(&[BACKENDS]);
+    assert_eq!(run(&cloud.config, &nothing).await.failure, None);
+    let left = cloud.left_over().await;
+    assert!(!left.is_empty() && left.iter().all(|name| !name.contains("shop")), "{left:?}");
+    assert_eq!(run(&aws, &objects).await.changes, BTreeMap::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

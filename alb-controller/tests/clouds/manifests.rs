@@ -41,6 +41,14 @@ ports: [{name: http, port: 9090}]
 endpoints: [{addresses: [10.0.16.21]}]
 ";
 
+/// The class of the AWS Load Balancer Controller.
+pub(crate) const ALB_CLASS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: alb}
+spec: {controller: ingress.k8s.aws/alb}
+";
+
 /// The same without the second pod of `web`.
 pub(crate) fn with_fewer_pods() -> String {
     BACKENDS.replace(", {addresses: [10.0.32.12]}", "")

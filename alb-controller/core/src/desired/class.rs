@@ -4,6 +4,7 @@ use super::index::{Index, takes};
 use crate::{
     annotations::Fault,
     settings::{AWS, EDGEWAY, Settings},
+    tags,
 };
 use edgeway_api::{
     Problem, Resource,
@@ -24,6 +25,16 @@ pub(super) enum Flavour {
     Edgeway,
     /// Those of the AWS Load Balancer Controller.
     Aws,
+}
+
+impl Flavour {
+    /// The tag by which things of this flavour are told from those of the other.
+    pub(super) fn tag(self) -> Option<(String, String)> {
+        match self {
+            Self::Edgeway => Some((tags::CONTROLLER.to_owned(), EDGEWAY.to_owned())),
+            Self::Aws => None,
+        }
+    }
 }
 
 /// The class of an Ingress.

@@ -152,7 +152,7 @@ impl Wish {
             sources: sources(annotations, params)?,
             ssl_policy: params.ssl_policy.clone().or_else(|| annotations.word("ssl-policy")),
             ssl_redirect: ssl_redirect(annotations, params)?,
-            tags: over(pairs(&params.tags), annotations.map("tags")?),
+            tags: own_tags(annotations, params)?,
             attributes: annotations.map("load-balancer-attributes")?,
             listener_attributes: listener_attributes(annotations)?,
             target_type: params.target_type.map(|kind| match kind {
@@ -182,6 +182,13 @@ fn over(mut first: Attributes, second: Attributes) -> Attributes {
         first.entry(key).or_insert(value);
     }
     first
+}
+
+/// Tags that a user may set.
+fn own_tags(annotations: &Annotations<'_>, params: &IngressClassParamsSpec) -> Result<Tags, Fault> {
+    let mut tags = over(pairs(&params.tags), annotations.map("tags")?);
+    tags.retain(|key, _| !tags::is_reserved(key));
+    Ok(tags)
 }
 
 fn ports(annotations: &Annotations<'_>, secure: bool) -> Result<BTreeMap<u16, Protocol>, Fault> {

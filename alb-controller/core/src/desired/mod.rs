@@ -27,11 +27,12 @@ use crate::{
     goal::Desired,
     id::StackId,
     names,
-    settings::{Lookups, Settings},
+    settings::{AWS, Lookups, Settings},
     stack::{IpAddressType, LoadBalancer, Scheme, SecurityGroup, SecurityGroupRef, Stack},
     tags::{self, Tags},
 };
 use agree::{merge, settle, settle_strictly};
+use class::Flavour;
 use doors::Doors;
 use edgeway_api::{Objects, Problem, Severity};
 use group::Group;
@@ -104,20 +105,24 @@ fn finish(problems: &mut Vec<Problem>, objects: &Objects) {
 }
 
 fn bears_shared(stack: &Stack, settings: &Settings) -> bool {
-    let shared = SecurityGroupRef::Ours(names::backend_security_group(&settings.cluster));
+    let shared = SecurityGroupRef::Ours(settings.shared_name());
     stack.load_balancer.security_groups.contains(&shared)
 }
 
 /// The security group that all load balancers have in common.
 fn shared(settings: &Settings) -> SecurityGroup {
+    let mut tags = Tags::from([
+        (tags::CLUSTER.to_owned(), settings.cluster.clone()),
+        (tags::SHARED_RESOURCE.to_owned(), tags::BACKEND_SECURITY_GROUP.to_owned()),
+    ]);
+    if !settings.controllers.contains(AWS) {
+        tags.extend(Flavour::Edgeway.tag());
+    }
     SecurityGroup {
-        name: names::backend_security_group(&settings.cluster),
+        name: settings.shared_name(),
         description: "[k8s] Shared Backend SecurityGroup for LoadBalancer".to_owned(),
         ingress: BTreeSet::new(),
-        tags: Tags::from([
-            (tags::CLUSTER.to_owned(), settings.cluster.clone()),
-            (tags::SHARED_RESOURCE.to_owned(), tags::BACKEND_SECURITY_GROUP.to_owned()),
-        ]),
+        tags,
     }
 }
 
@@ -149,7 +154,7 @@ fn add(
             continue;
         }
         if bears_shared(&stack, scene.settings) {
-            doors.add(scene, &names::backend_security_group(&scene.settings.cluster), &built);
+            doors.add(scene, &scene.settings.shared_name(), &built);
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);
@@ -214,9 +219,11 @@ impl Outline {
         let place = network::subnets(scene, group, (self.scheme, self.addresses), problems);
         let members: Vec<&Member<'_>> = group.members.iter().collect();
         let tags = merge(&members, "tags", |member| member.wish.tags.clone(), problems);
+        let flavour = group.members.first().map_or(Flavour::Edgeway, |member| member.flavour);
         let tagged = |resource| {
             let mut all = tags.clone();
             all.extend(tags::tracking(&settings.cluster, id, resource));
+            all.extend(flavour.tag());
             all
         };
         let security_group = self.guards.named.is_none().then(|| SecurityGroup {
@@ -261,7 +268,7 @@ fn security_groups(
     let managed = managed.map(|group| SecurityGroupRef::Ours(group.name.clone()));
     let mut groups: Vec<_> = named.into_iter().flatten().chain(managed).collect();
     if shared && !groups.is_empty() {
-        groups.push(SecurityGroupRef::Ours(names::backend_security_group(&settings.cluster)));
+        groups.push(SecurityGroupRef::Ours(settings.shared_name()));
     }
     groups
 }

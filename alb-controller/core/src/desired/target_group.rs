@@ -106,7 +106,9 @@ impl Site<'_, '_> {
         for pair in self.member.params.into_iter().flat_map(|params| &params.tags) {
             tags.insert(pair.key.clone(), pair.value.clone());
         }
+        tags.retain(|key, _| !tags::is_reserved(key));
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &resource));
+        tags.extend(self.member.flavour.tag());
         let Staff { targets, places } = self.staff(part, &kind)?;
         let ports = ports(&kind, &health_check, targets.keys().map(|target| target.port));
         let group = TargetGroup {

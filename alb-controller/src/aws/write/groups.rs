@@ -28,7 +28,7 @@ pub(super) async fn create(aws: &Aws, key: &Key, group: &TargetGroup) -> Result<
             aws.balancing
                 .create_target_group()
                 .name(name)
-                .vpc_id(&aws.vpc)
+                .vpc_id(&aws.settings.vpc)
                 .target_type(TargetTypeEnum::from(target_type.as_str()))
                 .protocol(ProtocolEnum::from(protocol.as_str()))
                 .protocol_version(version.as_str())

@@ -23,7 +23,8 @@ pub(super) async fn create(
         .build();
     let answer = aws
         .call(Call::CreateSecurityGroup, || {
-            let call = aws.network.create_security_group().group_name(&name).vpc_id(&aws.vpc);
+            let call =
+                aws.network.create_security_group().group_name(&name).vpc_id(&aws.settings.vpc);
             call.description(description).tag_specifications(tags.clone()).send()
         })
         .await?;

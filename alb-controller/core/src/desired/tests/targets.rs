@@ -137,7 +137,7 @@ fn what_guards_targets_is_opened_for_the_common_security_group() {
             .map(|(group, open)| format!("{group}: {}", texts(open)))
             .collect::<Vec<_>>()
     };
-    let shared = crate::names::backend_security_group("cluster");
+    let shared = settings().shared_name();
     assert_eq!(doors(&["sg-one"]), [format!("sg-one: 8080 from {shared}")]);
     assert_eq!(doors(&["sg-one", "sg-two"]), [format!("sg-two: 8080 from {shared}")]);
     assert_eq!(doors(&["sg-one", "sg-three"]), <[&str; 0]>::default(), "nobody knows which");
