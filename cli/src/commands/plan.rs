@@ -13,7 +13,7 @@ use edgeway_alb_controller::{
     aws::{Access, Connection, Rates},
     plan_once,
 };
-use edgeway_alb_core::{Plan, Settings};
+use edgeway_alb_core::{Plan, Settings, settings};
 use edgeway_api::{Objects, Severity};
 use edgeway_local_alb::config::{DEFAULT_REGION, DEFAULT_VPC};
 use serde::Serialize;
@@ -42,8 +42,9 @@ pub struct Args {
     /// The AWS region
     #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = DEFAULT_REGION)]
     region: String,
-    /// Controllers whose Ingress classes count; may be given several times
-    #[arg(long = "controller", value_name = "NAME", default_values = CONTROLLERS)]
+    /// Controllers whose Ingress classes count; may be given several times. By default that is
+    /// `edgeway.dev/alb`, as for the controller itself, and offline the AWS controller's too
+    #[arg(long = "controller", value_name = "NAME")]
     controllers: Vec<String>,
     /// Exit with 2 if there is something to do, 0 if there is not, 1 if something is wrong
     #[arg(long)]
@@ -117,10 +118,13 @@ impl Args {
         };
         let cluster = must_be_given(&self.cluster_name, CLUSTER, "--cluster-name")?;
         let vpc = must_be_given(&self.vpc_id, DEFAULT_VPC, "--vpc-id")?;
-        let settings = Settings {
-            controllers: self.controllers.iter().cloned().collect(),
-            ..Settings::new(cluster, vpc)
+        // What is compared with AWS is what the controller, started the same way, would do.
+        let usual: &[&str] = if is_offline { &CONTROLLERS } else { &[settings::EDGEWAY] };
+        let controllers = match self.controllers.as_slice() {
+            [] => usual.iter().map(|name| (*name).to_owned()).collect(),
+            given => given.iter().cloned().collect(),
         };
+        let settings = Settings { controllers, ..Settings::new(cluster, vpc) };
         if is_offline {
             let (plan, problems) = offline::plan(&settings, objects);
             return Ok((Preview { plan, problems }, NOTHING.to_owned()));
