@@ -24,6 +24,7 @@ use edgeway_local_alb::{
 };
 use std::{
     collections::BTreeMap,
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -128,8 +129,7 @@ impl Stage {
         let mut feed = Feed::new(role.clone(), (loopback(config.bind), offset), cast);
         let complete = feed.subscribe();
 
-        let alb = local_alb(config.bind, config.port_offset);
-        let alb = LocalAlb::start(alb, stop.alb.clone()).await?;
+        let alb = start_alb(config.bind, config.port_offset, &stop.alb).await?;
         tracing::info!("the AWS API of the local ALB is on http://{}", alb.api);
         let gateway = gateway(workload(&role), config.bind, offset);
         let (gateway, report) =
@@ -240,6 +240,25 @@ fn gateway_offset(
             "no range of ports is free for the gateway's {ports:?}; choose another --port-offset"
         )
     })
+}
+
+/// Starts the local ALB; on another port for its API if the usual one was taken since it was looked at.
+async fn start_alb(
+    bind: IpAddr,
+    offset: u16,
+    stop: &CancellationToken,
+) -> io::Result<edgeway_local_alb::Running> {
+    let usual = local_alb(bind, offset);
+    let elsewhere = edgeway_local_alb::Config {
+        api: (Ipv4Addr::LOCALHOST, 0).into(),
+        ..local_alb(bind, offset)
+    };
+    match LocalAlb::start(usual, stop.clone()).await {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            LocalAlb::start(elsewhere, stop.clone()).await
+        }
+        started => started,
+    }
 }
 
 fn local_alb(bind: IpAddr, port_offset: u16) -> edgeway_local_alb::Config {
