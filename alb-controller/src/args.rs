@@ -1,7 +1,7 @@
 //! The command line of the binary, and what it does. The only reader of the environment.
 
 use crate::{
-    aws::{Access, Connection, Rates},
+    aws::{Access, Connection, Rates, is_stand_in},
     event::Event,
     once,
     run::{Config, Handle, run},
@@ -52,8 +52,7 @@ impl Args {
     pub fn config(&self) -> Config {
         let mut settings = Settings::new(&self.cluster_name, &self.vpc_id);
         settings.controllers = self.controllers.iter().cloned().collect();
-        // AWS itself is asked by HTTPS only.
-        let stand_in = self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let stand_in = self.endpoint_url.as_ref().is_some_and(|url| is_stand_in(url));
         let connection = Connection {
             region: self.region.clone(),
             endpoint: self.endpoint_url.clone(),

@@ -35,7 +35,10 @@ impl Backoff {
 /// Whether trying again is of no use until somebody has changed something.
 pub(crate) fn needs_people(error: &CloudError) -> bool {
     match error {
-        CloudError::Denied { .. } | CloudError::Quota { .. } | CloudError::Refused { .. } => true,
+        CloudError::Denied { .. }
+        | CloudError::NoCredentials { .. }
+        | CloudError::Quota { .. }
+        | CloudError::Refused { .. } => true,
         CloudError::Throttled { .. }
         | CloudError::Stale { .. }
         | CloudError::Unreachable { .. }

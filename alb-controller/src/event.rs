@@ -1,5 +1,6 @@
 //! What the controller tells: one readable line for each thing that happens, and how it stands.
 
+use crate::aws::CloudError;
 use edgeway_alb_core::{StackId, plan::Summary};
 use edgeway_api::{ObjectRef, Problem};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -42,6 +43,13 @@ pub enum Event {
     },
     /// Nothing is left to do.
     Settled,
+}
+
+impl Event {
+    /// AWS could not be looked at.
+    pub(crate) fn looking_failed(error: &CloudError) -> Self {
+        Self::Failed { stack: None, what: "looking at AWS".to_owned(), why: error.line() }
+    }
 }
 
 impl fmt::Display for Event {

@@ -5,11 +5,20 @@ use edgeway_alb_controller::Args;
 use std::{io, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
+/// What is logged unless `RUST_LOG` says otherwise. The SDK warns at length of every place where it
+/// has found no credentials; that there are none anywhere is said by us.
+const LOG: &str = "warn,aws_config=error,edgeway_alb_controller=info";
+
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,edgeway_alb_controller=info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    edgeway_alb_controller::main(args, &mut io::stdout()).await
+    match edgeway_alb_controller::main(args, &mut io::stdout()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

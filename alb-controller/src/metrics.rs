@@ -69,6 +69,7 @@ impl Metrics {
             CloudError::Throttled { .. } => "throttled",
             CloudError::Stale { .. } => "stale",
             CloudError::Denied { .. } => "denied",
+            CloudError::NoCredentials { .. } => "no_credentials",
             CloudError::Quota { .. } => "quota",
             CloudError::Refused { .. } => "refused",
             CloudError::Unreachable { .. } => "unreachable",

@@ -52,6 +52,9 @@ async fn finish<C: Cloud>(
     let mut idle = 0;
     let failure = loop {
         let result = reconciler.pass(objects, &tell).await;
+        if let Err(error) = &result {
+            handle.tell(Event::looking_failed(error));
+        }
         match verdict(&result) {
             Verdict::End(failure) => break failure,
             Verdict::Again => (idle, look) = (0, LOOK.0),

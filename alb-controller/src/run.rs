@@ -132,8 +132,7 @@ impl Rhythm {
     fn next(&mut self, result: &Result<Pass, CloudError>, handle: &Handle) -> Option<Duration> {
         let errors: Vec<&CloudError> = match result {
             Err(error) => {
-                let (what, why) = ("looking at AWS".to_owned(), error.line());
-                handle.tell(Event::Failed { stack: None, what, why });
+                handle.tell(Event::looking_failed(error));
                 vec![error]
             }
             Ok(pass) => pass.failures.iter().map(|failure| &failure.error).collect(),

@@ -8,8 +8,8 @@ use super::{
     pace::{Pace, Rates},
 };
 use crate::metrics::Metrics;
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_ec2::config::Credentials;
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_ec2::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
 use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Settings, Step};
 use std::{error::Error, fmt, future::Future, time::Duration};
@@ -17,6 +17,8 @@ use tokio::{sync::Mutex, time::sleep};
 
 /// How often a call that AWS has no room for is made again at once.
 const ATTEMPTS: u32 = 6;
+/// How often it is tried again at once where AWS cannot be reached.
+const UNREACHABLE_ATTEMPTS: u32 = 2;
 /// The first wait before that.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// How long one attempt may take.
@@ -68,6 +70,7 @@ pub struct Aws {
     pub(super) certificates: aws_sdk_acm::Client,
     pub(super) settings: Settings,
     pub(super) arns: Mutex<Arns>,
+    credentials: Option<SharedCredentialsProvider>,
     pace: Pace,
     metrics: Metrics,
 }
@@ -88,13 +91,17 @@ impl Aws {
             loader =
                 loader.credentials_provider(Credentials::new(key, secret, None, None, "edgeway"));
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        if endpoint.as_ref().is_some_and(|url| is_stand_in(url)) {
+            config = with_credentials(config).await;
+        }
         Self {
             balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             network: aws_sdk_ec2::Client::new(&config),
             certificates: aws_sdk_acm::Client::new(&config),
             settings: settings.clone(),
             arns: Mutex::new(Arns::default()),
+            credentials: config.credentials_provider(),
             pace: Pace::new(*rates),
             metrics,
         }
@@ -111,15 +118,20 @@ impl Aws {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let mut wait = FIRST_WAIT;
-        let mut left = ATTEMPTS;
+        let (mut left, mut unreachable) = (ATTEMPTS, UNREACHABLE_ATTEMPTS);
         loop {
             self.pace.wait(call.family()).await;
             self.metrics.called(call);
             let error = match attempt().await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => CloudError::of(call, error),
+                Err(error) => self.explained(CloudError::of(call, error)).await,
             };
             left -= 1;
+            // Whoever cannot be reached will not be in a few seconds: the next pass tries again.
+            if matches!(error, CloudError::Unreachable { .. }) {
+                left = left.min(unreachable);
+                unreachable = unreachable.saturating_sub(1);
+            }
             if left == 0 || !is_passing(call, &error) {
                 return Err(error);
             }
@@ -128,6 +140,36 @@ impl Aws {
             wait *= 2;
         }
     }
+}
+
+impl Aws {
+    /// The SDK reports missing credentials as if AWS could not be reached.
+    async fn explained(&self, error: CloudError) -> CloudError {
+        if let (CloudError::Unreachable { .. }, Some(provider)) = (&error, &self.credentials)
+            && let Err(missing) = provider.provide_credentials().await
+        {
+            return CloudError::NoCredentials { cause: Box::new(missing) };
+        }
+        error
+    }
+}
+
+/// AWS itself is asked by HTTPS only.
+pub(crate) fn is_stand_in(url: &str) -> bool {
+    url.starts_with("http://")
+}
+
+/// A stand-in checks nobody: where there are no credentials, any will do.
+async fn with_credentials(config: SdkConfig) -> SdkConfig {
+    let found = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await.is_ok(),
+        None => false,
+    };
+    if found {
+        return config;
+    }
+    let any = Credentials::new("edgeway", "edgeway", None, None, "edgeway");
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(any)).build()
 }
 
 /// Whether a moment later the same call may work. What has just been made or cut loose takes its
@@ -148,6 +190,7 @@ fn is_passing(call: Call, error: &CloudError) -> bool {
                 )
         ),
         CloudError::Denied { .. }
+        | CloudError::NoCredentials { .. }
         | CloudError::Quota { .. }
         | CloudError::Refused { .. }
         | CloudError::Unknown(_) => false,

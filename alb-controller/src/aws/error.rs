@@ -41,6 +41,16 @@ pub enum CloudError {
         #[source]
         cause: Cause,
     },
+    /// Say who we are: by environment, profile, or the machine's role.
+    #[error(
+        "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+         AWS_PROFILE, or give the machine a role"
+    )]
+    NoCredentials {
+        /// Where they were looked for.
+        #[source]
+        cause: Cause,
+    },
     /// Raise the quota, or wish for less.
     #[error("{}: a quota of the account is used up ({code})", call.name())]
     Quota {
@@ -146,7 +156,6 @@ impl CloudError {
     {
         let code = error.code().map(str::to_owned);
         let message = error.message().unwrap_or("without a word").to_owned();
-        let credentials = matches!(error, SdkError::ConstructionFailure(_));
         let cause: Cause = Box::new(error);
         match code {
             Some(code) if THROTTLED.contains(&code.as_str()) => Self::Throttled { call, cause },
@@ -154,7 +163,6 @@ impl CloudError {
             Some(code) if DENIED.contains(&code.as_str()) => Self::Denied { call, code, cause },
             Some(code) if QUOTA.contains(&code.as_str()) => Self::Quota { call, code, cause },
             Some(code) => Self::Refused { call, code, message, cause },
-            None if credentials => Self::Denied { call, code: "no credentials".to_owned(), cause },
             None => Self::Unreachable { call, cause },
         }
     }
@@ -166,7 +174,10 @@ impl CloudError {
             | Self::Denied { code, .. }
             | Self::Quota { code, .. }
             | Self::Refused { code, .. } => Some(code),
-            Self::Throttled { .. } | Self::Unreachable { .. } | Self::Unknown(_) => None,
+            Self::Throttled { .. }
+            | Self::NoCredentials { .. }
+            | Self::Unreachable { .. }
+            | Self::Unknown(_) => None,
         }
     }
 
@@ -177,9 +188,10 @@ impl CloudError {
             Self::Stale { .. } | Self::Unknown(_) => Duration::from_millis(500),
             Self::Throttled { .. } => Duration::from_secs(2),
             Self::Unreachable { .. } => Duration::from_secs(1),
-            Self::Denied { .. } | Self::Quota { .. } | Self::Refused { .. } => {
-                Duration::from_secs(10)
-            }
+            Self::Denied { .. }
+            | Self::NoCredentials { .. }
+            | Self::Quota { .. }
+            | Self::Refused { .. } => Duration::from_secs(10),
         }
     }
 

@@ -14,6 +14,7 @@ mod read;
 mod write;
 
 pub use calls::{Call, Family};
+pub(crate) use client::is_stand_in;
 pub use client::{Access, Aws, Connection};
 pub use error::CloudError;
 pub use pace::Rates;
