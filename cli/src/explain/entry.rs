@@ -5,7 +5,7 @@ use crate::furnish::Role;
 use edgeway_api::Objects;
 use edgeway_core::{
     request::Scheme,
-    table::{App, Listener, Table, TlsServer},
+    table::{App, Listener, Table},
 };
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(super) fn visit<'t>(
             Some(app) => Ok((Visit { table, listener, tls: None }, app)),
             None => Err(format!("port {port} of the gateway speaks TLS only")),
         },
-        Scheme::Https => match server(listener, sni) {
+        Scheme::Https => match listener.server(sni) {
             Some(server) => Ok((Visit { table, listener, tls: Some(server) }, &server.app)),
             None if listener.tls.is_empty() => {
                 Err(format!("port {port} of the gateway speaks no TLS"))
@@ -52,22 +52,4 @@ pub(super) fn visit<'t>(
             }),
         },
     }
-}
-
-/// The server whose names fit best: the exact one, else the longest wildcard, else `*`.
-fn server<'t>(listener: &'t Listener, sni: Option<&str>) -> Option<&'t TlsServer> {
-    let name = sni.map(str::to_ascii_lowercase);
-    let fit = |pattern: &str| match (pattern, &name) {
-        ("*", _) => Some(0),
-        (_, None) => None,
-        (exact, Some(name)) if exact == name => Some(usize::MAX),
-        (wildcard, Some(name)) => {
-            let suffix = wildcard.strip_prefix('*')?;
-            (name.len() > suffix.len() && name.ends_with(suffix)).then_some(suffix.len())
-        }
-    };
-    let best = |server: &TlsServer| server.sni.iter().filter_map(|pattern| fit(pattern)).max();
-    let ranked = listener.tls.iter().filter_map(|server| Some((best(server)?, server)));
-    // Of equals the first counts: the older Gateway's.
-    ranked.rev().max_by_key(|(rank, _)| *rank).map(|(_, server)| server)
 }
