@@ -87,3 +87,28 @@ fn the_old_annotation_goes_before_the_field_and_knows_no_parameters() {
     let other = old.replace("ingress.class: edgeway", "ingress.class: nginx");
     assert!(wishes(&[WEB, &other]).stacks.is_empty());
 }
+
+#[test]
+fn bindings_of_a_users_own_are_named_where_their_controller_is_stood_in_for() {
+    let binding = |labels: &str| {
+        format!(
+            "apiVersion: elbv2.k8s.aws/v1beta1\nkind: TargetGroupBinding\n\
+             metadata: {{name: own{labels}}}\nspec:\n  serviceRef: {{name: web, port: 80}}\n  \
+             targetGroupARN: arn:aws:elasticloadbalancing:x\n"
+        )
+    };
+    let of = |text: &str, controllers: &[&str]| {
+        let mut objects = edgeway_api::Objects::default();
+        edgeway_api::manifest::read(text, "test.yaml", &mut objects);
+        assert!(objects.defects.is_empty(), "{:?}", objects.defects);
+        let controllers = controllers.iter().map(|name| (*name).to_owned()).collect();
+        let settings = crate::Settings { controllers, ..crate::Settings::new("cluster", "vpc-1") };
+        problems(&crate::desired(&objects, &settings, &crate::Lookups::default()))
+    };
+    let (ours, theirs) = (crate::settings::EDGEWAY, crate::settings::AWS);
+    let said = ["TargetGroupBinding default/own kind-not-supported"];
+    assert_eq!(of(&binding(""), &[ours, theirs]), said);
+    assert!(of(&binding(""), &[ours]).is_empty(), "they are another controller's");
+    let made = binding(", labels: {ingress.k8s.aws/stack-name: ing}");
+    assert!(of(&made, &[theirs]).is_empty());
+}
