@@ -9,15 +9,12 @@ use crate::{
     metrics::{Destination, Ending, Metrics, Sample, Series, Workload},
 };
 use edgeway_core::{
-    cluster::{Balance, Cluster, Endpoint},
+    cluster::{Cluster, Endpoint},
     id::ClusterIx,
-    pick,
+    pick::{Balancer, Situation, Wish},
     table::{App, Hosts, Listener, Table},
 };
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
-
-/// How often the choice is repeated when it falls on an endpoint that was already tried.
-const REDRAWS: usize = 5;
 
 /// Who counts, and in whose name.
 #[derive(Clone, Debug)]
@@ -40,6 +37,7 @@ pub(crate) struct View {
 /// One cluster of the table in force.
 pub(crate) struct Target {
     cluster: Arc<Cluster>,
+    balancer: Balancer,
     live: Rc<ClusterLive>,
     /// In the order of the cluster's endpoints.
     endpoints: Vec<(Rc<EndpointLive>, Counts)>,
@@ -120,7 +118,8 @@ impl Target {
             .iter()
             .map(|endpoint| (known.endpoint(endpoint.address), Counts::default()))
             .collect();
-        Self { live: known, endpoints, unreached: Counts::default(), cluster }
+        let balancer = Balancer::new(Arc::clone(&cluster), |_| true);
+        Self { live: known, endpoints, unreached: Counts::default(), cluster, balancer }
     }
 
     /// The cluster as the table has it.
@@ -133,29 +132,9 @@ impl Target {
         self.endpoints.get(at).map(|(endpoint, _)| endpoint)
     }
 
-    /// The position of an endpoint for the next try, one that is not among `tried` if that can be
-    /// found with a few draws; `None` if there are no endpoints.
-    pub(crate) fn pick(&self, chance: &Chance, tried: &[usize]) -> Option<usize> {
-        let mut choice = self.draw(chance)?;
-        for _ in 0..REDRAWS {
-            if !tried.contains(&choice) {
-                break;
-            }
-            choice = self.draw(chance)?;
-        }
-        Some(choice)
-    }
-
-    fn draw(&self, chance: &Chance) -> Option<usize> {
-        let endpoints = &self.cluster.endpoints;
-        match self.cluster.policy.balance {
-            Balance::LeastRequest => {
-                let load = |at| self.endpoint(at).map_or(0, |endpoint| endpoint.in_flight());
-                pick::least_request(endpoints, (chance.draw(), chance.draw()), load)
-            }
-            Balance::RoundRobin => pick::round_robin(endpoints, self.live.turn()),
-            Balance::Random => pick::by_weight(endpoints, chance.draw()),
-        }
+    /// The position of an endpoint for the next try; `None` if there is none to choose.
+    pub(crate) fn pick(&self, chance: &Chance, wish: Wish<'_>) -> Option<usize> {
+        self.balancer.pick(&Moment { target: self, chance }, wish)
     }
 
     /// Counts a request that this cluster got; `endpoint` is the position of the one that had it.
@@ -171,6 +150,30 @@ impl Target {
             let endpoint = endpoint.and_then(|at| self.cluster.endpoints.get(at));
             destination(&self.cluster, endpoint, reporter)
         });
+    }
+}
+
+/// What a choice asks of the world.
+struct Moment<'t> {
+    target: &'t Target,
+    chance: &'t Chance,
+}
+
+impl Situation for Moment<'_> {
+    fn draw(&self) -> u64 {
+        self.chance.draw()
+    }
+
+    fn turn(&self) -> u64 {
+        self.target.live.turn()
+    }
+
+    fn load(&self, at: usize) -> u32 {
+        self.target.endpoint(at).map_or(0, |endpoint| endpoint.in_flight())
+    }
+
+    fn warmth(&self, _: usize) -> f64 {
+        1.0
     }
 }
 

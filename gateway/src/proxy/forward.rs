@@ -22,6 +22,7 @@ use crate::{
 use edgeway_core::{
     action::{Destination, Forward, HeaderOps},
     cluster::UpstreamTls,
+    pick::Wish,
 };
 use http::{StatusCode, header};
 use std::{
@@ -79,7 +80,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let plan = Plan { forward, destination, target };
         let answer = match target.cluster().policy.tls {
             UpstreamTls::Disabled => self.tries(plan, asked).await,
-            UpstreamTls::Unsupported => Some(Answer::failed(Failure::Refused, false, false)),
+            UpstreamTls::Originate(_) | UpstreamTls::Unsupported => Some(Answer::failed(Failure::Refused, false, false)),
         };
         if let Some(answer) = answer {
             let marks = std::mem::take(&mut self.marks);
@@ -92,7 +93,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let mut tries = Tries::new(&plan.forward.retry);
         let mut clock = Clock { request: Timer::new(plan.forward.timeout), attempt: Timer::Never };
         loop {
-            let Some(at) = plan.target.pick(&self.context.chance, &tries.endpoints) else {
+            let wish = Wish { tried: &tries.endpoints, ..Wish::default() };
+            let Some(at) = plan.target.pick(&self.context.chance, wish) else {
                 return Some(Answer::no_endpoint());
             };
             tries.begin(at);

@@ -10,7 +10,7 @@ use crate::{
     io::{self, Conn, Io},
     view::{Serving, Target},
 };
-use edgeway_core::{id::ClusterIx, table::TcpRoute};
+use edgeway_core::{id::ClusterIx, pick::Wish, table::TcpRoute};
 use std::{
     future::poll_fn,
     sync::Arc,
@@ -69,7 +69,7 @@ impl<'c> Passing<'c> {
         let target = drawn.and_then(|ix| self.serving.view.target(ix)).ok_or(Flags::NO_CLUSTER)?;
         record.cluster = Some(target.cluster().id.as_str());
         record.target = Some(target);
-        let at = target.pick(&self.context.chance, &[]).ok_or(Flags::NO_ENDPOINT)?;
+        let at = target.pick(&self.context.chance, Wish::default()).ok_or(Flags::NO_ENDPOINT)?;
         record.endpoint = Some(at);
         record.attempts = 1;
         let endpoint = target.endpoint(at).ok_or(Flags::NO_ENDPOINT)?;

@@ -3,8 +3,7 @@
 use edgeway_core::{
     action::{Action, Destination, DirectResponse, Forward, HeaderOps, Redirect, Retry, Rewrite},
     cluster::{
-        Balance, Cluster, ClusterPolicy, Endpoint, Endpoints, ServiceName, UpstreamProtocol,
-        UpstreamTls,
+        Balance, Cluster, ClusterPolicy, Endpoint, Endpoints, ServiceName,
     },
     id::{ClusterId, ClusterIx, ListenerId, ObjectName},
     matcher::{Matcher, Text},
@@ -153,20 +152,13 @@ impl Made {
         change: impl FnOnce(&mut ClusterPolicy),
     ) -> ClusterIx {
         let host = format!("{name}.default.svc.cluster.local");
-        let mut policy = ClusterPolicy {
-            balance: Balance::RoundRobin,
-            connect_timeout: Duration::from_secs(10),
-            protocol: UpstreamProtocol::Http1,
-            tls: UpstreamTls::Disabled,
-            idle_timeout: Duration::from_secs(3600),
-            max_requests_per_connection: 0,
-        };
+        let mut policy =
+            ClusterPolicy { balance: Balance::RoundRobin, ..ClusterPolicy::default() };
         change(&mut policy);
         let endpoint = |address: &SocketAddr| Endpoint {
             address: *address,
-            weight: 1,
-            labels: Arc::default(),
             workload: format!("{name}-v1").into(),
+            ..Endpoint::default()
         };
         self.clusters.push(Arc::new(Cluster {
             id: ClusterId::outbound(80, "", &host),
@@ -176,6 +168,7 @@ impl Made {
                 namespace: "default".into(),
             },
             policy,
+            names: None,
             endpoints: Arc::new(Endpoints::new(endpoints.iter().map(endpoint).collect())),
         }));
         ClusterIx(u32::try_from(self.clusters.len() - 1).unwrap())

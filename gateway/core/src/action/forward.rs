@@ -181,7 +181,7 @@ pub(crate) fn as_text<S: Serializer>(time: &Duration, serializer: S) -> Result<S
 }
 
 #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
-fn option_as_text<S: Serializer>(
+pub(crate) fn option_as_text<S: Serializer>(
     time: &Option<Duration>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

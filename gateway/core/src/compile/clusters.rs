@@ -5,25 +5,15 @@ use super::{
     destination_rule::Governing,
     endpoint::endpoints,
     names::qualified,
+    policy::policy,
     registry::{PortView, ServiceView},
 };
 use crate::{
-    cluster::{Balance, Cluster, ClusterPolicy, ServiceName, UpstreamProtocol, UpstreamTls},
+    cluster::{Cluster, ServiceName},
     id::{ClusterId, ClusterIx},
 };
-use edgeway_api::{
-    destination_rule::{
-        ConnectionPoolSettings, LoadBalancerSettings, SimpleLb, Subset, TlsMode, TrafficPolicy,
-    },
-    virtual_service::Destination,
-};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-/// Istio's `meshConfig.connectTimeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Istio's default for connections to endpoints that nobody uses.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+use edgeway_api::{destination_rule::Subset, virtual_service::Destination};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Clusters in the order in which routes name them.
 #[derive(Debug, Default)]
@@ -132,46 +122,7 @@ fn build(
             namespace: service.namespace.into(),
         },
         policy: policy(&governing.policy(port.number, subset), port.protocol),
+        names: None,
         endpoints: Arc::new(endpoints(&scope.registry, service, port, labels)),
-    }
-}
-
-fn policy(traffic: &TrafficPolicy, protocol: UpstreamProtocol) -> ClusterPolicy {
-    let none = ConnectionPoolSettings::default();
-    let pool = traffic.connection_pool.as_ref().unwrap_or(&none);
-    let tcp = pool.tcp.clone().unwrap_or_default();
-    let http = pool.http.clone().unwrap_or_default();
-    let positive = |duration: Option<Duration>| duration.filter(|duration| !duration.is_zero());
-    ClusterPolicy {
-        balance: balance(traffic.load_balancer.as_ref()),
-        connect_timeout: positive(tcp.connect_timeout.and_then(|text| text.get()))
-            .unwrap_or(CONNECT_TIMEOUT),
-        protocol,
-        tls: match traffic.tls.as_ref().and_then(|tls| tls.mode) {
-            None | Some(TlsMode::Disable) => UpstreamTls::Disabled,
-            Some(TlsMode::Simple | TlsMode::Mutual | TlsMode::IstioMutual) => {
-                UpstreamTls::Unsupported
-            }
-        },
-        idle_timeout: positive(http.idle_timeout.and_then(|text| text.get()))
-            .unwrap_or(IDLE_TIMEOUT),
-        max_requests_per_connection: http
-            .max_requests_per_connection
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(0),
-    }
-}
-
-fn balance(settings: Option<&LoadBalancerSettings>) -> Balance {
-    match settings.and_then(|settings| settings.simple) {
-        Some(SimpleLb::RoundRobin) => Balance::RoundRobin,
-        Some(SimpleLb::Random) => Balance::Random,
-        Some(
-            SimpleLb::Unspecified
-            | SimpleLb::LeastConn
-            | SimpleLb::LeastRequest
-            | SimpleLb::Passthrough,
-        )
-        | None => Balance::LeastRequest,
     }
 }

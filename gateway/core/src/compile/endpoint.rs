@@ -4,7 +4,7 @@ use super::{
     pods::{PodView, Pods, addresses, selects},
     registry::{Origin, PortView, Registry, ServiceView, grouped},
 };
-use crate::cluster::{Endpoint, Endpoints};
+use crate::cluster::{Endpoint, Endpoints, Locality};
 use edgeway_api::{
     Objects, Resource, ServiceEntry, WorkloadEntry,
     k8s_openapi::api::{
@@ -124,9 +124,9 @@ fn endpoint_at(address: &str, port: u16, pod: Option<&PodView>) -> Option<Endpoi
     let pod = pod.cloned().unwrap_or_default();
     Some(Endpoint {
         address: SocketAddr::new(address, port),
-        weight: 1,
         labels: pod.labels,
         workload: pod.workload,
+        ..Endpoint::default()
     })
 }
 
@@ -176,7 +176,8 @@ fn of_workload(
         address: SocketAddr::new(address, own.or(port.target).unwrap_or(port.number)),
         weight: workload.weight.unwrap_or(1).max(1),
         labels: Arc::new(labels),
-        workload: Arc::default(),
+        locality: workload.locality.as_deref().map(Locality::parse).unwrap_or_default(),
+        ..Endpoint::default()
     })
 }
 

@@ -14,6 +14,7 @@ mod matching;
 mod names;
 mod options;
 mod pods;
+mod policy;
 mod registry;
 mod report;
 mod retries;
@@ -38,6 +39,8 @@ pub struct Workload {
     pub cluster_domain: String,
     /// Namespace whose policies hold for all (Istio: `istio-system`).
     pub root_namespace: String,
+    /// Where the gateway runs; empty: as its Pod's Node says, if it can be found, or nowhere.
+    pub locality: crate::cluster::Locality,
 }
 
 impl Default for Workload {
@@ -48,6 +51,7 @@ impl Default for Workload {
             labels: BTreeMap::from([("istio".into(), "ingressgateway".into())]),
             cluster_domain: "cluster.local".into(),
             root_namespace: "istio-system".into(),
+            locality: crate::cluster::Locality::default(),
         }
     }
 }

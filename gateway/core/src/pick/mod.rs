@@ -1,103 +1,83 @@
 //! Choosing an endpoint; chance, turn and load are arguments.
 //!
-//! Every choice costs the same with ten endpoints as with ten thousand, or a binary search where
-//! weights differ.
+//! A [`Balancer`] is made when the endpoints of a cluster change or one of them is taken out or comes
+//! back. Every choice then costs the same with ten endpoints as with ten thousand, or a binary search
+//! where weights differ.
 
-use crate::cluster::Endpoints;
+mod weight;
 
-/// The endpoint that `ticket` (any number, drawn by the caller) falls on, by weight.
-pub fn by_weight(endpoints: &Endpoints, ticket: u64) -> Option<usize> {
-    let point = ticket.checked_rem(endpoints.total_weight())?;
-    if endpoints.total_weight() == endpoints.len() as u64 {
-        return usize::try_from(point).ok();
-    }
-    Some(endpoints.sums().partition_point(|sum| *sum <= point))
+pub use weight::{by_weight, least_request, round_robin};
+
+use crate::cluster::{Balance, Cluster};
+use std::sync::Arc;
+
+/// How often the choice is repeated when it falls on an endpoint that was already tried (as Istio:
+/// `hostSelectionRetryMaxAttempts`).
+const REDRAWS: usize = 5;
+
+/// What a choice asks of the world.
+pub trait Situation {
+    /// A number drawn by chance.
+    fn draw(&self) -> u64;
+
+    /// The number of this turn; the next call gets the next.
+    fn turn(&self) -> u64;
+
+    /// How many requests the endpoint at a position has in flight.
+    fn load(&self, at: usize) -> u32;
+
+    /// What share of its weight the endpoint at a position gets while it warms up: 1 when it is warm.
+    fn warmth(&self, at: usize) -> f64;
 }
 
-/// The endpoint whose turn it is; the caller counts `turn` up.
-///
-/// In any run of as many turns as the weights sum up to, each endpoint comes exactly as often as
-/// its weight says, and its turns are spread over the run.
-pub fn round_robin(endpoints: &Endpoints, turn: u64) -> Option<usize> {
-    let total = endpoints.total_weight();
-    if total == endpoints.len() as u64 {
-        return by_weight(endpoints, turn);
-    }
-    let step = turn.checked_rem(total)?;
-    let point = u128::from(step) * u128::from(endpoints.stride()) % u128::from(total);
-    by_weight(endpoints, u64::try_from(point).ok()?)
+/// What is wanted of a choice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish<'a> {
+    /// What the request is told apart by, where the cluster is balanced by that.
+    pub key: Option<u64>,
+    /// Positions that had a try already.
+    pub tried: &'a [usize],
+    /// Look among other priorities than those tried (`retryRemoteLocalities`).
+    pub elsewhere: bool,
 }
 
-/// Of two endpoints drawn by weight, the one with fewer requests in flight (as Envoy: power of
-/// two choices); `load` tells how many an endpoint has.
-pub fn least_request(
-    endpoints: &Endpoints,
-    draws: (u64, u64),
-    load: impl Fn(usize) -> u32,
-) -> Option<usize> {
-    let first = by_weight(endpoints, draws.0)?;
-    let second = by_weight(endpoints, draws.1)?;
-    Some(if load(second) < load(first) { second } else { first })
+/// The endpoints of a cluster that may be chosen now, and how.
+#[derive(Clone, Debug)]
+pub struct Balancer {
+    cluster: Arc<Cluster>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::Endpoint;
-    use proptest::prelude::*;
-
-    fn endpoints(weights: &[u32]) -> Endpoints {
-        let list = (0_u16..).zip(weights).map(|(i, weight)| Endpoint {
-            address: ([10, 0, 0, 1], 1000 + i).into(),
-            weight: *weight,
-            labels: std::sync::Arc::default(),
-            workload: "".into(),
-        });
-        Endpoints::new(list.collect())
+impl Balancer {
+    /// Of the endpoints of `cluster` those that are `usable` (not taken out).
+    pub fn new(cluster: Arc<Cluster>, usable: impl Fn(usize) -> bool) -> Self {
+        let _ = usable;
+        Self { cluster }
     }
 
-    #[test]
-    fn nothing_is_picked_from_nothing() {
-        let none = endpoints(&[]);
-        assert_eq!(by_weight(&none, 7), None);
-        assert_eq!(round_robin(&none, 7), None);
-        assert_eq!(least_request(&none, (1, 2), |_| 0), None);
-    }
-
-    #[test]
-    fn the_less_loaded_of_two_wins() {
-        let two = endpoints(&[1, 1]);
-        let load = |i: usize| if i == 0 { 5 } else { 1 };
-        assert_eq!(least_request(&two, (0, 1), load), Some(1));
-        assert_eq!(least_request(&two, (0, 0), load), Some(0));
-    }
-
-    proptest! {
-        #[test]
-        fn a_full_turn_of_the_wheel_honours_the_weights(
-            weights in prop::collection::vec(1_u32..50, 1..20),
-            start in 0_u64..1_000_000,
-        ) {
-            let endpoints = endpoints(&weights);
-            let total = endpoints.total_weight();
-            let start = start / total * total;
-            let mut counts = vec![0_u32; weights.len()];
-            for turn in start..start + total {
-                counts[round_robin(&endpoints, turn).unwrap()] += 1;
+    /// The position of the endpoint for the next try; `None` if there is none to choose.
+    pub fn pick(&self, situation: &impl Situation, wish: Wish<'_>) -> Option<usize> {
+        let mut choice = self.draw(situation)?;
+        for _ in 0..REDRAWS {
+            if !wish.tried.contains(&choice) {
+                break;
             }
-            prop_assert_eq!(counts, weights);
+            choice = self.draw(situation)?;
         }
+        Some(choice)
+    }
 
-        #[test]
-        fn a_full_run_of_tickets_honours_the_weights(
-            weights in prop::collection::vec(1_u32..50, 1..20),
-        ) {
-            let endpoints = endpoints(&weights);
-            let mut counts = vec![0_u32; weights.len()];
-            for ticket in 0..endpoints.total_weight() {
-                counts[by_weight(&endpoints, ticket).unwrap()] += 1;
+    fn draw(&self, situation: &impl Situation) -> Option<usize> {
+        let endpoints = &self.cluster.endpoints;
+        match self.cluster.policy.balance {
+            Balance::LeastRequest => {
+                let draws = (situation.draw(), situation.draw());
+                least_request(endpoints, draws, |at| situation.load(at))
             }
-            prop_assert_eq!(counts, weights);
+            Balance::RoundRobin => round_robin(endpoints, situation.turn()),
+            Balance::Random | Balance::Ring { .. } | Balance::Maglev { .. } => {
+                by_weight(endpoints, situation.draw())
+            }
+            Balance::Passthrough => None,
         }
     }
 }
