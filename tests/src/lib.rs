@@ -9,10 +9,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod crowd;
 pub mod expect;
+pub mod gateway;
 pub mod http;
 pub mod process;
 
+pub use crowd::Crowd;
+pub use gateway::Gateway;
 pub use http::{Answer, Ask};
 pub use process::Process;
 

@@ -1,0 +1,109 @@
+//! The gateway as a process on ports of its own, and the folder that it reads.
+
+use crate::{Answer, Ask, Process, free_offset, free_port, wait_for};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+use tempfile::TempDir;
+
+/// A gateway that serves a folder of manifests.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The program.
+    pub process: Process,
+    /// What it reads: one file, `all.yaml`.
+    pub folder: TempDir,
+    /// Added to the ports of its listeners.
+    pub offset: u16,
+    ports: [u16; 3],
+}
+
+impl Gateway {
+    /// Starts one with two workers, and waits until it is ready.
+    pub fn start(manifests: &str) -> Self {
+        Self::start_with(manifests, &["--workers", "2"])
+    }
+
+    /// Starts one with `options` of its own, and waits until it is ready.
+    pub fn start_with(manifests: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        fs::write(folder.path().join("all.yaml"), manifests).expect("there is room for a file");
+        let offset = free_offset();
+        let ports = [free_port(), free_port(), free_port()];
+        let [status, metrics, admin] = ports.map(|port| port.to_string());
+        let source = format!("files:{}", folder.path().display());
+        let offset_text = offset.to_string();
+        let mut arguments = vec![
+            "--source",
+            &source,
+            "--bind",
+            "127.0.0.1",
+            "--port-offset",
+            &offset_text,
+            "--status-port",
+            &status,
+            "--metrics-port",
+            &metrics,
+            "--admin-port",
+            &admin,
+            "--drain-seconds",
+            "0",
+        ];
+        arguments.extend(options);
+        let process = Process::start("edgeway-gateway", &arguments);
+        let gateway = Self { process, folder, offset, ports };
+        wait_for("readiness", || {
+            let answer = Ask::get(gateway.status("/healthz/ready")).send().ok()?;
+            (answer.status == 200).then_some(())
+        });
+        gateway
+    }
+
+    /// Where the listener of port 80 is.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 80 + self.offset).into()
+    }
+
+    /// A URL at the listener of port 80.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// A URL at the port that tells readiness.
+    pub fn status(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports[0])
+    }
+
+    /// What would be scraped now.
+    pub fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/stats/prometheus", self.ports[1]);
+        Ask::get(url).send().expect("metrics are served").body
+    }
+
+    /// A URL at the admin port.
+    pub fn admin(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.ports[2])
+    }
+
+    /// What is wrong with the configuration now.
+    pub fn problems(&self) -> serde_json::Value {
+        let answer: Answer = Ask::get(self.admin("/problems")).send().expect("problems are served");
+        answer.json()
+    }
+
+    /// Changes the manifests as editors do.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let file = self.folder.path().join("all.yaml");
+        let text = fs::read_to_string(&file).expect("the manifests are there");
+        write_whole(&file, &change(text));
+    }
+}
+
+/// As editors do: a new file takes the place of the old one.
+pub fn write_whole(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).expect("there is room for a file");
+    fs::rename(&new, file).expect("a file can take the place of another");
+}
