@@ -3,6 +3,7 @@
 use super::{
     pods::{PodView, Pods, addresses, selects},
     registry::{Origin, PortView, Registry, ServiceView, grouped},
+    report::Report,
 };
 use crate::cluster::{Endpoint, Endpoints, Locality};
 use edgeway_api::{
@@ -32,8 +33,8 @@ pub(super) struct Slices<'o> {
 }
 
 impl<'o> Slices<'o> {
-    /// Indexes `objects`.
-    pub(super) fn new(objects: &'o Objects) -> Self {
+    /// Indexes `objects`; rejected ones do not count.
+    pub(super) fn new(objects: &'o Objects, report: &Report) -> Self {
         let by_service = grouped(objects.endpoint_slices.iter().map(Arc::as_ref), |slice| {
             let service = slice.meta().labels.as_ref()?.get(SERVICE_NAME)?;
             Some((slice.namespace(), service.as_str()))
@@ -43,7 +44,7 @@ impl<'o> Slices<'o> {
             by_service,
             endpoints: endpoints.map(|old| ((old.namespace(), old.name()), &**old)).collect(),
             workloads: grouped(objects.workload_entries.iter().map(Arc::as_ref), |workload| {
-                Some(workload.namespace())
+                (!report.is_rejected(&workload.reference())).then(|| workload.namespace())
             }),
             pods: grouped(objects.pods.iter().map(Arc::as_ref), |pod| Some(pod.namespace())),
         }

@@ -86,7 +86,7 @@ pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
     let scope = Scope {
         objects,
         workload,
-        registry: registry::Registry::new(objects, &workload.cluster_domain),
+        registry: registry::Registry::new(objects, &workload.cluster_domain, &report),
         rules: destination_rule::Rules::new(objects, workload, &report),
         services: binding::visible(objects, workload, &mut report),
     };

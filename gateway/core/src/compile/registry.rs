@@ -1,6 +1,6 @@
 //! The services that can be sent to: Kubernetes Services and ServiceEntries, by host name.
 
-use super::{names::qualified, pods::Pods, visibility::Visibility};
+use super::{names::qualified, pods::Pods, report::Report, visibility::Visibility};
 use crate::cluster::UpstreamProtocol;
 use edgeway_api::{
     Objects, Resource,
@@ -61,19 +61,20 @@ pub(super) struct PortView<'o> {
 
 impl<'o> Registry<'o> {
     /// Reads all services. A Kubernetes Service comes before a ServiceEntry of the same host, the
-    /// older ServiceEntry before the younger.
-    pub(super) fn new(objects: &'o Objects, domain: &str) -> Self {
+    /// older ServiceEntry before the younger; rejected ones do not count.
+    pub(super) fn new(objects: &'o Objects, domain: &str, report: &Report) -> Self {
         let mut services = BTreeMap::new();
         for service in &objects.services {
             let view = kubernetes(service, domain);
             services.insert(view.host.clone(), view);
         }
-        for entry in super::age::oldest_first(&objects.service_entries) {
+        let entries_by_age = super::age::oldest_first(&objects.service_entries).into_iter();
+        for entry in entries_by_age.filter(|entry| !report.is_rejected(&entry.reference())) {
             for view in entries(entry) {
                 services.entry(view.host.clone()).or_insert(view);
             }
         }
-        let slices = super::endpoint::Slices::new(objects);
+        let slices = super::endpoint::Slices::new(objects, report);
         Self { services, pods: Pods::new(objects), slices }
     }
 

@@ -2,19 +2,17 @@
 
 use super::{
     super::{headers::operations, options::grpc_status, report::Field, retries::retry},
-    primitive::{self, duration, is_label, percentage},
+    primitive::{self, duration, is_label, percentage, whole_percentage},
+    redirect,
+    text::{at_most_one, deprecated, header_list, one_kind},
 };
 use edgeway_api::virtual_service::{
-    CorsPolicy, Destination, Headers, HttpDirectResponse, HttpFaultInjection, HttpRedirect,
-    HttpRetry, HttpRewrite, HttpRoute,
+    Abort, CorsPolicy, Delay, Destination, Headers, HttpFaultInjection, HttpRetry, HttpRoute,
 };
 
 /// What `corsPolicy.allowMethods` may name.
 const METHODS: &[&str] =
     &["*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
-
-/// Largest `directResponse` body, in bytes.
-const LARGEST_BODY: usize = 1 << 20;
 
 /// Checks everything of `rule` but its conditions.
 pub(super) fn validate(rule: &HttpRoute, field: &mut Field<'_>) {
@@ -32,14 +30,14 @@ pub(super) fn validate(rule: &HttpRoute, field: &mut Field<'_>) {
     authorities(rule, field);
     duration(rule.timeout.as_ref(), "timeout", field);
     let each = |field: &mut Field<'_>| {
-        if let Some(redirect) = &rule.redirect {
-            field.of("redirect", |field| check_redirect(redirect, rule, field));
+        if let Some(answer) = &rule.redirect {
+            field.of("redirect", |field| redirect::redirect(answer, rule, field));
         }
         if let Some(direct) = &rule.direct_response {
-            field.of("directResponse", |field| check_direct(direct, field));
+            field.of("directResponse", |field| redirect::direct(direct, field));
         }
         if let Some(rewrite) = &rule.rewrite {
-            field.of("rewrite", |field| check_rewrite(rewrite, field));
+            field.of("rewrite", |field| redirect::rewrite(rewrite, field));
         }
         if let Some(retries) = &rule.retries {
             field.of("retries", |field| check_retries(retries, field));
@@ -100,8 +98,8 @@ pub(super) fn destination(destination: &Destination, field: &mut Field<'_>) {
     });
 }
 
-/// Operations are built for the sake of their problems; pseudo headers are only for the request's
-/// authority.
+/// Operations are built for the sake of their problems; the authority is only for requests, and
+/// never taken away.
 fn headers(headers: Option<&Headers>, field: &mut Field<'_>) {
     field.of("headers", |field| {
         let _ = operations(headers, field);
@@ -112,13 +110,8 @@ fn headers(headers: Option<&Headers>, field: &mut Field<'_>) {
             let Some(operations) = operations else { continue };
             field.of(side, |field| {
                 let written = operations.set.keys().chain(operations.add.keys());
-                for name in written {
-                    let authority = is_authority(name);
-                    if (authority && side == "response") || (name.starts_with(':') && !authority) {
-                        not_writable(name, field);
-                    }
-                }
-                for name in operations.remove.iter().filter(|name| is_authority(name)) {
+                let written = written.filter(|_| side == "response");
+                for name in written.chain(&operations.remove).filter(|name| is_authority(name)) {
                     not_writable(name, field);
                 }
             });
@@ -152,83 +145,6 @@ fn authorities(rule: &HttpRoute, field: &mut Field<'_>) {
     }
 }
 
-fn check_redirect(redirect: &HttpRedirect, rule: &HttpRoute, field: &mut Field<'_>) {
-    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    let prefix = given(&redirect.prefix_rewrite);
-    let nothing = !given(&redirect.uri)
-        && !given(&redirect.authority)
-        && !given(&redirect.scheme)
-        && !prefix
-        && redirect.port.is_none()
-        && redirect.derive_port.is_none();
-    if nothing {
-        field.invalid(
-            "it changes nothing",
-            "give uri, prefixRewrite, authority, scheme, port or derivePort",
-        );
-    }
-    if let Some(code) =
-        redirect.redirect_code.filter(|code| *code != 0 && !(300..400).contains(code))
-    {
-        field.of("redirectCode", |field| {
-            field.invalid(format!("{code} is no redirect"), "give a code from 300 to 399");
-        });
-    }
-    if let Some(scheme) =
-        redirect.scheme.as_deref().filter(|scheme| !matches!(*scheme, "" | "http" | "https"))
-    {
-        field.of("scheme", |field| {
-            field.invalid(format!("`{scheme}` is no scheme"), "give `http` or `https`");
-        });
-    }
-    if let Some(port) = redirect.port {
-        field.of("port", |field| primitive::port(port, field));
-    }
-    let by_prefix = |entry: &edgeway_api::virtual_service::HttpMatchRequest| {
-        entry.uri.as_ref().is_none_or(|uri| uri.exact.is_none() && uri.regex.is_none())
-    };
-    if prefix && !rule.matches.iter().all(by_prefix) {
-        field.of("prefixRewrite", |field| {
-            field.invalid("a match is not by prefix", "use `uri`, or match by prefix only");
-        });
-    }
-    if prefix && given(&redirect.uri) {
-        field.invalid("uri and prefixRewrite exclude one another", "keep one");
-    }
-}
-
-fn check_direct(direct: &HttpDirectResponse, field: &mut Field<'_>) {
-    if !(200..=600).contains(&direct.status) {
-        field.of("status", |field| {
-            field.invalid(format!("{} is no status", direct.status), "give one from 200 to 599");
-        });
-    }
-    let Some(body) = &direct.body else { return };
-    let length = body.bytes().len();
-    if length > LARGEST_BODY {
-        field.of("body", |field| {
-            field.invalid(format!("{length} bytes are too many"), "keep it below 1 MiB");
-        });
-    }
-}
-
-fn check_rewrite(rewrite: &HttpRewrite, field: &mut Field<'_>) {
-    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    let regex = rewrite.uri_regex_rewrite.as_ref();
-    if !given(&rewrite.uri) && !given(&rewrite.authority) && regex.is_none() {
-        field.invalid("it changes nothing", "give uri, uriRegexRewrite or authority");
-    }
-    if given(&rewrite.uri) && regex.is_some() {
-        field.invalid("uri and uriRegexRewrite exclude one another", "keep one");
-    }
-    let Some(regex) = regex else { return };
-    field.of("uriRegexRewrite", |field| {
-        if !given(&regex.match_) || !given(&regex.rewrite) {
-            field.invalid("match and rewrite belong together", "give both");
-        }
-    });
-}
-
 fn check_retries(retries: &HttpRetry, field: &mut Field<'_>) {
     let _ = retry(Some(retries), field);
     let attempts = retries.attempts.unwrap_or(0);
@@ -253,43 +169,69 @@ fn check_fault(fault: &HttpFaultInjection, field: &mut Field<'_>) {
         field.invalid("it has neither abort nor delay", "give one of them");
     }
     if let Some(abort) = &fault.abort {
-        field.of("abort", |field| {
-            if let Some(status) = abort.http_status.filter(|status| !(200..=599).contains(status)) {
-                field.of("httpStatus", |field| {
-                    field.invalid(format!("{status} is no status"), "give one from 200 to 599");
-                });
-            }
-            if let Some(status) = abort.grpc_status.as_deref()
-                && grpc_status(status).is_none()
-            {
-                field.of("grpcStatus", |field| {
-                    field.invalid(format!("`{status}` is no gRPC status"), "write `UNAVAILABLE`");
-                });
-            }
-            if abort.http_status.is_none() && abort.grpc_status.is_none() {
-                field.invalid("it has no status", "give httpStatus or grpcStatus");
-            }
-            if let Some(percent) = &abort.percentage {
-                field.of("percentage", |field| percentage(percent.value, field));
-            }
-        });
+        field.of("abort", |field| check_abort(abort, field));
     }
     if let Some(delay) = &fault.delay {
-        field.of("delay", |field| {
-            if delay.fixed_delay.is_none() {
-                field
-                    .invalid("it has no fixedDelay", "give one; exponentialDelay is not supported");
-            }
-            duration(delay.fixed_delay.as_ref(), "fixedDelay", field);
-            if let Some(percent) = &delay.percentage {
-                field.of("percentage", |field| percentage(percent.value, field));
-            }
+        field.of("delay", |field| check_delay(delay, field));
+    }
+}
+
+fn check_abort(abort: &Abort, field: &mut Field<'_>) {
+    let kinds =
+        [abort.http_status.is_some(), abort.grpc_status.is_some(), abort.http2_error.is_some()];
+    at_most_one(&kinds, "httpStatus, grpcStatus and http2Error", field);
+    if abort.http2_error.is_some() {
+        field.of("http2Error", |field| {
+            field.invalid("Istio never implemented it", "use httpStatus or grpcStatus");
         });
+    } else if abort.http_status.is_none() && abort.grpc_status.is_none() {
+        field.invalid("it has no status", "give httpStatus or grpcStatus");
+    }
+    if let Some(status) = abort.http_status.filter(|status| !(200..=599).contains(status)) {
+        field.of("httpStatus", |field| {
+            field.invalid(format!("{status} is no status"), "give one from 200 to 599");
+        });
+    }
+    // Names only: a number would be as good, but the same manifest must hold in Istio.
+    if let Some(status) = abort.grpc_status.as_deref()
+        && (grpc_status(status).is_none() || status.parse::<u8>().is_ok())
+    {
+        field.of("grpcStatus", |field| {
+            let message = format!("`{status}` is no name of a gRPC status");
+            field.invalid(message, "write `UNAVAILABLE` or the like");
+        });
+    }
+    if let Some(percent) = &abort.percentage {
+        field.of("percentage", |field| percentage(percent.value, field));
+    }
+}
+
+fn check_delay(delay: &Delay, field: &mut Field<'_>) {
+    if delay.exponential_delay.is_some() {
+        field.of("exponentialDelay", |field| {
+            field.invalid("Istio never implemented it", "use fixedDelay");
+        });
+    } else if delay.fixed_delay.is_none() {
+        field.invalid("it has no fixedDelay", "give one");
+    }
+    duration(delay.fixed_delay.as_ref(), "fixedDelay", field);
+    whole_percentage(delay.percent.map(i64::from), "percent", field);
+    deprecated(delay.percent.is_some(), "percent", "percentage.value", field);
+    if let Some(percent) = &delay.percentage {
+        field.of("percentage", |field| percentage(percent.value, field));
     }
 }
 
 fn check_cors(cors: &CorsPolicy, field: &mut Field<'_>) {
     let _ = super::super::options::cors(cors, field);
+    field.of("allowOrigins", |field| {
+        for (index, origin) in cors.allow_origins.iter().enumerate() {
+            field.at(index, |field| one_kind(origin, field));
+        }
+    });
+    deprecated(!cors.allow_origin.is_empty(), "allowOrigin", "allowOrigins", field);
+    header_list(&cors.allow_headers, "allowHeaders", field);
+    header_list(&cors.expose_headers, "exposeHeaders", field);
     for method in &cors.allow_methods {
         if !METHODS.contains(&method.as_str()) {
             field.of("allowMethods", |field| {
@@ -313,14 +255,17 @@ fn mirrors(rule: &HttpRoute, field: &mut Field<'_>) {
     if let Some(mirror) = &rule.mirror {
         field.of("mirror", |field| destination(mirror, field));
     }
+    whole_percentage(rule.mirror_percent.map(i64::from), "mirrorPercent", field);
+    deprecated(rule.mirror_percent.is_some(), "mirrorPercent", "mirrorPercentage.value", field);
     if let Some(percent) = &rule.mirror_percentage {
         field.of("mirrorPercentage", |field| percentage(percent.value, field));
     }
     field.of("mirrors", |field| {
         for (index, mirror) in rule.mirrors.iter().enumerate() {
             field.at(index, |field| {
-                if let Some(to) = &mirror.destination {
-                    destination(to, field);
+                match &mirror.destination {
+                    Some(to) => destination(to, field),
+                    None => field.invalid("it has no destination", "say who gets the copies"),
                 }
                 if let Some(percent) = &mirror.percentage {
                     field.of("percentage", |field| percentage(percent.value, field));
@@ -328,4 +273,86 @@ fn mirrors(rule: &HttpRoute, field: &mut Field<'_>) {
             });
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::unit;
+
+    fn table(rows: &[(&str, &str)]) {
+        for (rest, expected) in rows {
+            let spec = format!(
+                "{{hosts: [a.com], gateways: [gw], http: [{{route: [{{destination: {{host: b}}}}], \
+                 {rest}}}]}}"
+            );
+            unit::table("VirtualService", &[(&spec, expected)]);
+        }
+    }
+
+    #[test]
+    fn headers_and_authority_are_written_once() {
+        table(&[
+            ("headers: {request: {set: {x-a: b, Host: c}, remove: [x-b]}}", ""),
+            ("headers: {request: {set: {':path': /}}}", "headers.request"),
+            ("headers: {request: {remove: [host]}}", "headers.request: `host` cannot be changed"),
+            ("headers: {response: {set: {Host: a}}}", "headers.response: `Host` cannot"),
+            ("headers: {request: {set: {x: '50%'}}}", "headers.request.set: the value `50%`"),
+            (
+                "rewrite: {authority: a}, headers: {request: {set: {Host: b}}}",
+                "the authority is set by",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn times_and_retries_are_positive() {
+        table(&[
+            ("timeout: 1s, retries: {attempts: 0}", ""),
+            ("timeout: 0s", "timeout: `0s`"),
+            ("timeout: 1.0005s", "timeout: `1.0005s`"),
+            ("retries: {attempts: -1}", "retries.attempts: -1"),
+            ("retries: {attempts: 0, perTryTimeout: 1s}", "retries: attempts is 0"),
+            ("retries: {attempts: 1, perTryTimeout: 0s}", "retries.perTryTimeout: `0s`"),
+            ("retries: {attempts: 1, backoff: 1us}", "retries.backoff: `1us`"),
+            ("retries: {attempts: 1, retryOn: 'bogus'}", "retries.retryOn: `bogus`"),
+            ("retries: {attempts: 1, retryOn: '503,5xx'}", ""),
+        ]);
+    }
+
+    #[test]
+    fn faults_are_those_that_exist() {
+        table(&[
+            ("fault: {abort: {httpStatus: 500, percentage: {value: 0.0001}}}", ""),
+            ("fault: {}", "fault: it has neither"),
+            ("fault: {abort: {}}", "fault.abort: it has no status"),
+            ("fault: {abort: {httpStatus: 9999}}", "fault.abort.httpStatus: 9999"),
+            ("fault: {abort: {grpcStatus: UNAVAILABLE}}", ""),
+            ("fault: {abort: {grpcStatus: '14'}}", "fault.abort.grpcStatus: `14`"),
+            ("fault: {abort: {httpStatus: 500, grpcStatus: UNKNOWN}}", "httpStatus, grpcStatus"),
+            ("fault: {abort: {http2Error: REFUSED}}", "fault.abort.http2Error"),
+            ("fault: {abort: {httpStatus: 500, percentage: {value: 101}}}", "percentage: 101"),
+            ("fault: {delay: {fixedDelay: 1s, percentage: {value: 5}}}", ""),
+            ("fault: {delay: {exponentialDelay: 1s}}", "fault.delay.exponentialDelay"),
+            ("fault: {delay: {percentage: {value: 5}}}", "fault.delay: it has no fixedDelay"),
+            ("fault: {delay: {fixedDelay: 1s, percent: 5}}", "[field-deprecated]"),
+        ]);
+    }
+
+    #[test]
+    fn other_origins_and_copies_are_checked() {
+        table(&[
+            ("corsPolicy: {allowOrigins: [{exact: a}], allowHeaders: ['*', x-a], maxAge: 24h}", ""),
+            ("corsPolicy: {allowOrigins: [{exact: a, prefix: b}]}", "allowOrigins[0]: more than"),
+            ("corsPolicy: {allowMethods: [get]}", "allowMethods: `get`"),
+            ("corsPolicy: {allowHeaders: ['x y']}", "corsPolicy.allowHeaders[0]: `x y`"),
+            ("corsPolicy: {exposeHeaders: ['']}", "corsPolicy.exposeHeaders[0]: ``"),
+            ("corsPolicy: {maxAge: 1.5s}", "corsPolicy.maxAge: `1.5s`"),
+            ("corsPolicy: {allowOrigin: [a]}", "[field-deprecated]"),
+            ("mirror: {host: c}, mirrorPercentage: {value: 5}", ""),
+            ("mirror: {host: c}, mirrors: [{destination: {host: d}}]", "mirror and mirrors"),
+            ("mirrors: [{percentage: {value: 5}}]", "mirrors[0]: it has no destination"),
+            ("mirror: {host: c}, mirrorPercentage: {value: 101}", "mirrorPercentage: 101"),
+            ("mirror: {host: c}, mirrorPercent: 5", "[field-deprecated]"),
+        ]);
+    }
 }

@@ -2,14 +2,16 @@
 
 use super::{
     super::{listeners::Family, report::Field},
-    primitive::{is_fqdn, is_ip, is_name},
+    primitive::{self, is_fqdn, is_ip, is_name, is_unix_path},
+    server_tls,
     virtual_service::is_known_protocol,
 };
-use edgeway_api::gateway::{GatewaySpec, Server, ServerTls, TlsMode};
+use edgeway_api::gateway::{GatewaySpec, Server};
 use std::collections::BTreeSet;
 
 /// Checks one Gateway; `field` stands at `spec`.
 pub(super) fn validate(spec: &GatewaySpec, field: &mut Field<'_>) {
+    primitive::labels(&spec.selector, "selector", field);
     field.of("servers", |field| {
         if spec.servers.is_empty() {
             field.invalid("there is none", "give at least one server");
@@ -40,22 +42,34 @@ fn server(server: &Server, field: &mut Field<'_>) {
             field.at(index, |field| host(text, field));
         }
     });
-    field.of("tls", |field| match (family, &server.tls) {
-        (Some(Family::Https | Family::Tls), None) => {
-            field.invalid(
-                "a server of protocol HTTPS or TLS needs it",
-                "give `mode` and a certificate",
+    server_tls::validate(server, family, field);
+    bind(server, field);
+    if server.default_endpoint.is_some() {
+        field.of("defaultEndpoint", |field| {
+            field.warning(
+                "field-without-effect",
+                "it has no effect, as in Istio",
+                "remove it; VirtualServices say where requests go",
             );
-        }
-        (Some(Family::Https | Family::Tls), Some(settings)) => tls(settings, field),
-        (Some(Family::Http), Some(settings)) if has_more_than_redirect(settings) => {
-            field.invalid("a plain HTTP server may only redirect", "keep `httpsRedirect` alone");
-        }
-        (Some(Family::Tcp), Some(_)) => {
-            field.invalid("a plain TCP server cannot have it", "use protocol TLS");
-        }
-        (Some(Family::Http | Family::Tcp) | None, _) => {}
-    });
+        });
+    }
+}
+
+/// An address to listen at, or a Unix socket.
+fn bind(server: &Server, field: &mut Field<'_>) {
+    let Some(bind) = server.bind.as_deref().filter(|bind| !bind.is_empty()) else { return };
+    let valid = match bind.strip_prefix("unix://") {
+        Some(path) => is_unix_path(path),
+        None => is_ip(bind),
+    };
+    if !valid {
+        field.of("bind", |field| {
+            field.invalid(
+                format!("`{bind}` is neither an IP address nor a socket"),
+                "give an address without port, or `unix:///path`",
+            );
+        });
+    }
 }
 
 fn port(server: &Server, field: &mut Field<'_>) -> Option<Family> {
@@ -114,41 +128,65 @@ fn host(text: &str, field: &mut Field<'_>) {
     }
 }
 
-fn tls(tls: &ServerTls, field: &mut Field<'_>) {
-    let mode = tls.mode.unwrap_or(TlsMode::Passthrough);
-    let sources = [
-        tls.credential_name.as_deref().is_some_and(|name| !name.is_empty()),
-        !tls.credential_names.is_empty(),
-        !tls.tls_certificates.is_empty(),
-        tls.server_certificate.is_some() || tls.private_key.is_some(),
-    ];
-    let count = sources.iter().filter(|given| **given).count();
-    if count > 1 {
-        field.invalid("certificates come from more than one place", "keep one of them");
-    }
-    match mode {
-        TlsMode::IstioMutual if count > 0 => {
-            field.invalid("ISTIO_MUTUAL brings its own certificate", "remove the others");
-        }
-        TlsMode::Simple | TlsMode::Mutual | TlsMode::OptionalMutual if count == 0 => {
-            field.invalid(
-                "there is no certificate",
-                "give `credentialName`, the name of a TLS Secret",
-            );
-        }
-        TlsMode::Passthrough
-        | TlsMode::AutoPassthrough
-        | TlsMode::IstioMutual
-        | TlsMode::Simple
-        | TlsMode::Mutual
-        | TlsMode::OptionalMutual => {}
-    }
-    if tls.server_certificate.is_some() != tls.private_key.is_some() {
-        field.invalid("serverCertificate and privateKey belong together", "give both");
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::super::unit;
 
-fn has_more_than_redirect(tls: &ServerTls) -> bool {
-    let redirect_alone = ServerTls { https_redirect: tls.https_redirect, ..ServerTls::default() };
-    *tls != redirect_alone
+    #[test]
+    fn a_server_has_a_port_hosts_and_a_protocol() {
+        let of = |server: &str| format!("{{servers: [{{{server}}}]}}");
+        let port = "port: {number: 80, name: http, protocol: HTTP}";
+        for (server, expected) in [
+            (format!("{port}, hosts: ['*']"), ""),
+            (format!("{port}, hosts: ['ns/*.a.com', './a.com', '*/10.0.0.1']"), ""),
+            (format!("{port}, hosts: []"), "hosts: there is none"),
+            (format!("{port}, hosts: [short]"), "hosts[0]: `short`"),
+            (format!("{port}, hosts: ['*a.com']"), "hosts[0]: `*a.com`"),
+            (format!("{port}, hosts: ['a.com:80']"), "hosts[0]: `a.com:80`"),
+            (format!("{port}, hosts: ['N_S/a.com']"), "hosts[0]: `N_S` is no namespace"),
+            ("hosts: ['*']".to_owned(), "port: it is missing"),
+            (
+                "port: {number: 80, name: a, protocol: QUIC}, hosts: ['*']".to_owned(),
+                "port.protocol: `QUIC`",
+            ),
+            (
+                "port: {number: 70000, name: a, protocol: HTTP}, hosts: ['*']".to_owned(),
+                "port.number: 70000",
+            ),
+            ("port: {number: 80, protocol: HTTP}, hosts: ['*']".to_owned(), "port.name: it is"),
+            (
+                "port: {number: 80, name: a, protocol: HTTP, targetPort: 1}, hosts: ['*']"
+                    .to_owned(),
+                "port.targetPort: it means nothing",
+            ),
+            ("port: {number: 443, name: a, protocol: HTTPS}, hosts: ['*']".to_owned(), "tls: a"),
+            (format!("{port}, hosts: ['*'], bind: 10.0.0.1"), ""),
+            (format!("{port}, hosts: ['*'], bind: '10.0.0.1:80'"), "bind: `10.0.0.1:80`"),
+            (format!("{port}, hosts: ['*'], bind: 'unix:///s'"), "port.number: 80 is no port"),
+            (
+                "port: {number: 0, name: a, protocol: HTTP}, hosts: ['*'], bind: 'unix:///s'"
+                    .to_owned(),
+                "",
+            ),
+            (format!("{port}, hosts: ['*'], defaultEndpoint: 'x'"), "[field-without-effect]"),
+        ] {
+            unit::table("Gateway", &[(&of(&server), expected)]);
+        }
+    }
+
+    #[test]
+    fn servers_are_there_and_their_ports_have_names_of_their_own() {
+        let server = "{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}";
+        unit::table(
+            "Gateway",
+            &[
+                ("{servers: []}", "spec.servers: there is none"),
+                (&format!("{{servers: [{server}, {server}]}}"), "servers[1].port.name: `http`"),
+                (
+                    &format!("{{selector: {{istio: '*'}}, servers: [{server}]}}"),
+                    "spec.selector: `*` of `istio`",
+                ),
+            ],
+        );
+    }
 }

@@ -1,12 +1,24 @@
-//! Istio's validation: what its webhook refuses, we refuse too, object by object.
+//! Istio's validation: what its webhook and its schemas refuse, we refuse too, object by object.
 //!
 //! An object that is refused is not used at all: its last good version is, where there is one.
+//! Every check looks at one object alone.
 
 mod actions;
+mod balancer;
 mod destination_rule;
+mod export;
 mod gateway;
+mod pool;
 mod primitive;
+mod redirect;
+mod server_tls;
+mod service_entry;
+mod streams;
+mod text;
+#[cfg(test)]
+mod unit;
 mod virtual_service;
+mod workload_entry;
 
 use super::report::{Field, Report};
 use edgeway_api::{Objects, Resource};
@@ -16,8 +28,10 @@ use std::sync::Arc;
 pub(super) fn validate(objects: &Objects, report: &mut Report) {
     each(&objects.gateways, report, |gateway, field| gateway::validate(&gateway.spec, field));
     each(&objects.virtual_services, report, virtual_service::validate);
-    each(&objects.destination_rules, report, |rule, field| {
-        destination_rule::validate(&rule.spec, field);
+    each(&objects.destination_rules, report, destination_rule::validate);
+    each(&objects.service_entries, report, service_entry::validate);
+    each(&objects.workload_entries, report, |entry, field| {
+        workload_entry::validate(&entry.spec, field);
     });
 }
 

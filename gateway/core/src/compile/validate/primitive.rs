@@ -1,8 +1,8 @@
-//! What the checks of all kinds share: names, hosts, durations, percentages.
+//! What the checks of all kinds share: names, hosts, addresses, durations, percentages.
 
 use super::super::report::Field;
 use edgeway_api::duration::Duration;
-use std::{net::IpAddr, time::Duration as Time};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration as Time};
 
 /// One label of a host name: letters, digits and inner dashes, at most 63.
 pub(super) fn is_label(text: &str) -> bool {
@@ -76,25 +76,89 @@ pub(super) fn percentage(value: f64, field: &mut Field<'_>) {
     }
 }
 
-/// `exportTo`: no duplicates, `*` alone, names are namespaces.
-pub(super) fn export_to(list: &[String], field: &mut Field<'_>) {
-    field.of("exportTo", |field| {
-        if list.len() > 1 && list.iter().any(|entry| entry == "*") {
-            field.invalid("`*` stands beside other entries", "give `*` alone, or namespaces");
-        }
-        for (index, entry) in list.iter().enumerate() {
+/// 0 to 100, whole.
+pub(super) fn whole_percentage(value: Option<i64>, name: &str, field: &mut Field<'_>) {
+    if let Some(value) = value.filter(|value| !(0..=100).contains(value)) {
+        field.of(name, |field| {
+            field.invalid(format!("{value} is no percentage"), "give 0 to 100");
+        });
+    }
+}
+
+/// Not below zero.
+pub(super) fn not_negative(value: Option<i32>, name: &str, field: &mut Field<'_>) {
+    if let Some(value) = value.filter(|value| *value < 0) {
+        field.of(name, |field| {
+            field.invalid(format!("{value} is negative"), "give 0 or more, or leave it out");
+        });
+    }
+}
+
+/// An IP address, or one with the length of a prefix (`10.0.0.0/8`).
+pub(super) fn is_subnet(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return is_ip(text) };
+    let longest = match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    length.parse::<u8>().is_ok_and(|length| length <= longest)
+}
+
+/// A list of addresses or subnets.
+pub(super) fn subnets(list: &[String], name: &str, field: &mut Field<'_>) {
+    field.of(name, |field| {
+        for (index, text) in list.iter().enumerate().filter(|(_, text)| !is_subnet(text)) {
             field.at(index, |field| {
-                if !matches!(entry.as_str(), "*" | ".") && !is_name(entry) {
-                    field.invalid(
-                        format!("`{entry}` is no namespace"),
-                        "give `.`, `*` or a namespace",
-                    );
-                } else if list.iter().take(index).any(|earlier| earlier == entry) {
-                    field.invalid(format!("`{entry}` is given twice"), "give it once");
-                }
+                let message = format!("`{text}` is no address and no subnet");
+                field.invalid(message, "write `10.0.0.1`, `10.0.0.0/8` or the like");
             });
         }
     });
+}
+
+/// What follows `unix://`: an absolute path of a file, or the name of an abstract socket.
+pub(super) fn is_unix_path(path: &str) -> bool {
+    match path.strip_prefix('@') {
+        Some(name) => !name.is_empty(),
+        None => path.starts_with('/') && !path.ends_with('/'),
+    }
+}
+
+/// Labels as Kubernetes allows them.
+pub(super) fn labels(labels: &BTreeMap<String, String>, name: &str, field: &mut Field<'_>) {
+    field.of(name, |field| {
+        for (key, value) in labels {
+            if !is_label_key(key) {
+                field.invalid(
+                    format!("`{key}` is no key of a label"),
+                    "use letters, digits, `-`, `_`, `.`, at most 63 of them, after `domain/` if need be",
+                );
+            }
+            if !(value.is_empty() || is_label_word(value)) {
+                field.invalid(
+                    format!("`{value}` of `{key}` is no value of a label"),
+                    "use letters, digits, `-`, `_`, `.`, at most 63 of them; no wildcard",
+                );
+            }
+        }
+    });
+}
+
+fn is_label_key(key: &str) -> bool {
+    match key.split_once('/') {
+        None => is_label_word(key),
+        Some((domain, name)) => is_fqdn(domain) && is_label_word(name),
+    }
+}
+
+fn is_label_word(text: &str) -> bool {
+    let outer = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    text.len() <= 63
+        && text.bytes().all(inner)
+        && outer(text.bytes().next())
+        && outer(text.bytes().next_back())
 }
 
 #[cfg(test)]
@@ -122,5 +186,45 @@ mod tests {
         ] {
             assert_eq!((is_fqdn(text), is_wildcard_domain(text)), (fqdn, wildcard), "{text}");
         }
+    }
+    #[test]
+    fn addresses_and_subnets_are_told_from_names() {
+        for (text, subnet) in [
+            ("10.0.0.1", true),
+            ("10.0.0.0/8", true),
+            ("10.0.0.0/33", false),
+            ("::/0", true),
+            ("2001:db8::/129", false),
+            ("10.0.0.0/", false),
+            ("10.0.0/8", false),
+            ("a.com", false),
+            ("", false),
+        ] {
+            assert_eq!(is_subnet(text), subnet, "{text}");
+        }
+        for (text, path) in
+            [("/a/b", true), ("@a", true), ("/a/", false), ("a", false), ("@", false), ("", false)]
+        {
+            assert_eq!(is_unix_path(text), path, "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_are_those_of_kubernetes() {
+        let long = "a".repeat(64);
+        for (key, word) in [
+            ("app", true),
+            ("a.b_c-d", true),
+            ("A1", true),
+            ("-a", false),
+            ("a.", false),
+            ("a*", false),
+            ("", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(is_label_word(key), word, "{key}");
+        }
+        assert!(is_label_key("app.kubernetes.io/name") && !is_label_key("a/b/c"));
+        assert!(!is_label_key("/name") && !is_label_key("a b/name"));
     }
 }

@@ -1,13 +1,16 @@
 //! VirtualService: what Istio's webhook refuses (`ValidateVirtualService`).
 
 use super::{
-    super::{listeners::Family, names::covers, report::Field},
+    super::{listeners::Family, matching::matcher, names::covers, report::Field},
     actions,
+    export::{self, Of},
     primitive::{self, is_ip, is_name, is_wildcard_domain},
+    streams,
+    text::one_kind,
 };
 use edgeway_api::{
     Resource, VirtualService,
-    virtual_service::{HttpRoute, RouteDestination, TlsRoute},
+    virtual_service::{HttpMatchRequest, HttpRoute},
 };
 
 /// Checks one VirtualService; `field` stands at `spec`.
@@ -26,21 +29,27 @@ pub(super) fn validate(service: &VirtualService, field: &mut Field<'_>) {
         );
     }
     hosts(&spec.hosts, on_mesh, field);
-    gateways(&spec.gateways, service.namespace(), field);
-    primitive::export_to(&spec.export_to, field);
+    let namespace = service.namespace();
+    gateways(&spec.gateways, namespace, field);
+    export::validate(&spec.export_to, Of::Any, namespace, field);
+    // Only gateways know claims when they choose a route.
+    let claims = delegate || spec.gateways.iter().any(|gateway| gateway != "mesh");
     field.of("http", |field| {
         for (index, rule) in spec.http.iter().enumerate() {
-            field.at(index, |field| http(rule, delegate, field));
+            field.at(index, |field| {
+                http(rule, delegate, field);
+                matches(rule, (namespace, claims), field);
+            });
         }
     });
     field.of("tls", |field| {
         for (index, rule) in spec.tls.iter().enumerate() {
-            field.at(index, |field| tls(rule, &spec.hosts, field));
+            field.at(index, |field| streams::tls(rule, &spec.hosts, namespace, field));
         }
     });
     field.of("tcp", |field| {
         for (index, rule) in spec.tcp.iter().enumerate() {
-            field.at(index, |field| destinations(&rule.route, field));
+            field.at(index, |field| streams::tcp(rule, namespace, field));
         }
     });
 }
@@ -74,7 +83,8 @@ fn hosts(hosts: &[String], on_mesh: bool, field: &mut Field<'_>) {
     });
 }
 
-fn gateways(names: &[String], namespace: &str, field: &mut Field<'_>) {
+/// Names of Gateways, as an object in `namespace` writes them.
+pub(super) fn gateways(names: &[String], namespace: &str, field: &mut Field<'_>) {
     field.of("gateways", |field| {
         for (index, name) in names.iter().enumerate() {
             let valid = match name.split_once('/') {
@@ -124,64 +134,145 @@ fn http(rule: &HttpRoute, delegate: bool, field: &mut Field<'_>) {
         }
         None => {}
     }
-    matches(rule, field);
     actions::validate(rule, field);
 }
 
-/// Conditions are built for the sake of their problems.
-fn matches(rule: &HttpRoute, field: &mut Field<'_>) {
+/// Conditions are built for the sake of their problems; `claims` tells whether header keys may
+/// name claims of a token.
+fn matches(rule: &HttpRoute, (namespace, claims): (&str, bool), field: &mut Field<'_>) {
     field.of("match", |field| {
         for (index, entry) in rule.matches.iter().enumerate() {
             field.at(index, |field| {
-                let _ = super::super::matching::matcher(entry, field);
+                let _ = matcher(entry, field);
+                texts(entry, field);
                 if let Some(port) = entry.port.filter(|port| *port != 0) {
                     field.of("port", |field| primitive::port(port, field));
                 }
+                primitive::labels(&entry.source_labels, "sourceLabels", field);
+                gateways(&entry.gateways, namespace, field);
+                let keys = entry.headers.keys().chain(entry.without_headers.keys());
+                for key in keys.filter(|key| !claims && key.starts_with("@request.auth.claims")) {
+                    field.of("headers", |field| {
+                        let message = format!("`{key}` is known to gateways only");
+                        field.invalid(message, "bind the VirtualService to a gateway");
+                    });
+                }
             });
         }
     });
 }
 
-fn tls(rule: &TlsRoute, hosts: &[String], field: &mut Field<'_>) {
-    if rule.matches.is_empty() {
-        field.invalid("it has no `match`", "give the SNI hosts that it is for");
+/// Each condition says one thing.
+fn texts(entry: &HttpMatchRequest, field: &mut Field<'_>) {
+    let single = [
+        ("uri", &entry.uri),
+        ("scheme", &entry.scheme),
+        ("method", &entry.method),
+        ("authority", &entry.authority),
+    ];
+    for (name, text) in single {
+        if let Some(text) = text {
+            field.of(name, |field| one_kind(text, field));
+        }
     }
-    field.of("match", |field| {
-        for (index, entry) in rule.matches.iter().enumerate() {
-            field.at(index, |field| {
-                if entry.sni_hosts.is_empty() {
-                    field.invalid("it has no `sniHosts`", "give at least one");
-                }
-                for sni in &entry.sni_hosts {
-                    if !hosts.iter().any(|host| covers(host, sni)) {
-                        field.of("sniHosts", |field| {
-                            field.invalid(
-                                format!("`{sni}` is covered by none of the hosts"),
-                                "add it to `hosts`",
-                            );
-                        });
-                    }
-                }
-            });
-        }
-    });
-    destinations(&rule.route, field);
-}
-
-fn destinations(route: &[RouteDestination], field: &mut Field<'_>) {
-    field.of("route", |field| {
-        if route.is_empty() {
-            field.invalid("it is empty", "give a destination");
-        }
-        let weights: Vec<_> = route.iter().map(|to| to.weight.unwrap_or(0)).collect();
-        actions::weights(&weights, field);
-        for (index, to) in route.iter().enumerate() {
-            field.at(index, |field| actions::destination(&to.destination, field));
-        }
-    });
+    let maps = [
+        ("headers", &entry.headers),
+        ("withoutHeaders", &entry.without_headers),
+        ("queryParams", &entry.query_params),
+    ];
+    for (name, map) in maps {
+        field.of(name, |field| {
+            for (key, text) in map {
+                field.of(key, |field| one_kind(text, field));
+            }
+        });
+    }
 }
 
 /// Used by Gateways too: what a protocol comes down to.
 pub(super) fn is_known_protocol(protocol: &str) -> bool {
     Family::parse(protocol).is_some() || protocol.eq_ignore_ascii_case("UDP")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::unit;
+
+    #[test]
+    fn hosts_and_gateways_are_names() {
+        let rule = "http: [{route: [{destination: {host: b}}]}]";
+        for (head, expected) in [
+            ("hosts: [a.com], gateways: [gw]", ""),
+            ("hosts: ['*'], gateways: [ns/gw, ./gw, gw.ns.svc.cluster.local]", ""),
+            ("hosts: ['*']", "spec.hosts[0]: `*` is not allowed"),
+            ("hosts: ['*'], gateways: [gw, mesh]", "spec.hosts[0]: `*` is not allowed"),
+            ("hosts: ['a b'], gateways: [gw]", "spec.hosts[0]: `a b`"),
+            ("hosts: [a.com, a.com], gateways: [gw]", "spec.hosts[1]: `a.com` of the same list"),
+            ("hosts: ['*.com', a.com], gateways: [gw]", "spec.hosts[1]: `*.com` of the same list"),
+            ("hosts: [a.com], gateways: [a/b/c]", "spec.gateways[0]: `a/b/c`"),
+            ("hosts: [a.com], gateways: [gw], exportTo: [., default]", "spec.exportTo[1]"),
+            ("gateways: [gw]", "spec: without hosts it is a delegate"),
+        ] {
+            unit::table("VirtualService", &[(&format!("{{{head}, {rule}}}"), expected)]);
+        }
+        unit::table("VirtualService", &[("{hosts: [a.com]}", "spec: it has no http, tls or tcp")]);
+    }
+
+    #[test]
+    fn a_rule_does_one_thing() {
+        for (rule, expected) in [
+            ("route: [{destination: {host: b}}]", ""),
+            ("redirect: {uri: /}", ""),
+            ("name: nothing", "http[0]: it has no route"),
+            ("redirect: {uri: /}, directResponse: {status: 200}", "http[0]: it has more than one"),
+            ("delegate: {name: b}, redirect: {uri: /}", "http[0]: it delegates, and also"),
+            ("delegate: {namespace: b}", "http[0].delegate: it names no"),
+        ] {
+            let spec = format!("{{hosts: [a.com], gateways: [gw], http: [{{{rule}}}]}}");
+            unit::table("VirtualService", &[(&spec, expected)]);
+        }
+        unit::table(
+            "VirtualService",
+            &[("{http: [{delegate: {name: b}}]}", "http[0]: a delegate delegates again")],
+        );
+    }
+
+    #[test]
+    fn a_condition_says_one_thing() {
+        for (entry, expected) in [
+            ("uri: {prefix: /}, headers: {x: {}, y: {regex: a.*}}, port: 80", ""),
+            ("uri: {prefix: ''}", ""),
+            ("uri: {prefix: /, exact: /a}", "match[0].uri: more than one of exact"),
+            ("headers: {x: {exact: a, regex: b}}", "match[0].headers.x: more than one"),
+            ("headers: {x: {prefix: ''}}", "match[0].headers.x.prefix: it is empty"),
+            ("headers: {'a b': {exact: a}}", "match[0].headers.a b: `a b` is no header"),
+            ("queryParams: {q: {regex: '('}}", "match[0].queryParams.q.regex: `(`"),
+            ("method: {regex: ''}", "match[0].method.regex: it is empty"),
+            ("port: 70000", "match[0].port: 70000"),
+            ("sourceLabels: {a: 'b c'}", "match[0].sourceLabels: `b c` of `a`"),
+            ("gateways: [a/b/c]", "match[0].gateways[0]: `a/b/c`"),
+        ] {
+            let spec = format!(
+                "{{hosts: [a.com], gateways: [gw], http: [{{match: [{{{entry}}}], redirect: {{uri: \
+                 /}}}}]}}"
+            );
+            unit::table("VirtualService", &[(&spec, expected)]);
+        }
+    }
+
+    #[test]
+    fn only_gateways_know_claims() {
+        let rule = "http: [{match: [{headers: {'@request.auth.claims.sub': {exact: a}}}], redirect: \
+                    {uri: /}}]";
+        unit::table(
+            "VirtualService",
+            &[
+                (&format!("{{hosts: [a.com], gateways: [gw, mesh], {rule}}}"), ""),
+                (
+                    &format!("{{hosts: [a.com], gateways: [mesh], {rule}}}"),
+                    "match[0].headers: `@request.auth.claims.sub` is known to gateways only",
+                ),
+            ],
+        );
+    }
 }

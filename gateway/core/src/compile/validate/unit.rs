@@ -1,0 +1,35 @@
+//! Reads one object and tells what is wrong with it, for the tables of the tests beside.
+
+use super::super::report::Report;
+use edgeway_api::{Objects, manifest};
+
+/// `field: message` of everything that is wrong with the object, sorted; an object of this `kind`
+/// in namespace `default`, with `spec` in YAML's flow form.
+pub(super) fn problems(kind: &str, spec: &str) -> Vec<String> {
+    let text = format!(
+        "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: a, namespace: \
+         default}}\nspec: {spec}\n"
+    );
+    let mut objects = Objects::default();
+    manifest::read(&text, "f.yaml", &mut objects);
+    assert_eq!(objects.defects, [], "{text}");
+    let mut report = Report::default();
+    super::validate(&objects, &mut report);
+    let (problems, _) = report.finish(&objects);
+    problems
+        .into_iter()
+        .map(|problem| format!("[{}] {}: {}", problem.code, problem.field, problem.message))
+        .collect()
+}
+
+/// Each row: a spec, and what must stand in its one problem (empty: there is none).
+pub(super) fn table(kind: &str, rows: &[(&str, &str)]) {
+    for (spec, expected) in rows {
+        let found = problems(kind, spec);
+        match (expected.is_empty(), found.as_slice()) {
+            (true, []) => {}
+            (false, [one]) => assert!(one.contains(expected), "{spec}\n{one}\nnot {expected}"),
+            _ => panic!("{spec}\n{found:#?}\nnot {expected}"),
+        }
+    }
+}
