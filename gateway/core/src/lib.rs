@@ -13,6 +13,7 @@ pub mod path;
 pub mod pick;
 pub mod request;
 pub mod table;
+pub mod tls;
 
 pub use compile::{Compiled, Workload, compile};
 pub use edgeway_api::{ObjectRef, Problem, Severity};

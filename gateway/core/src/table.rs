@@ -9,6 +9,7 @@ use crate::{
     index::Index,
     matcher::Matcher,
     request::{Request, Scheme, host_of},
+    tls::{Credentials, Termination},
 };
 use hashbrown::HashMap;
 use serde::{Serialize, ser::SerializeMap as _};
@@ -24,6 +25,9 @@ pub struct Table {
     pub listeners: Vec<Arc<Listener>>,
     /// In the order in which routes first name them; routes refer to them by position.
     pub clusters: Vec<Arc<Cluster>>,
+    /// What servers and clusters refer to by name.
+    #[serde(skip_serializing_if = "Credentials::is_empty")]
+    pub credentials: Credentials,
 }
 
 /// One socket. A port may carry plain text and TLS: the first byte tells them apart.
@@ -89,35 +93,12 @@ pub struct TlsServer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TlsMode {
-    /// Ends here, with the certificates of these Secrets (in the gateway's namespace) or files.
-    Terminate(Termination),
+    /// Ends here.
+    Terminate(Arc<Termination>),
     /// Goes on to the destination untouched.
     Passthrough,
-}
-
-/// How TLS is ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Termination {
-    /// Secrets, most preferred first.
-    pub credentials: Vec<Arc<str>>,
-    /// Certificate chain and key files, where no Secret is named.
-    pub files: Vec<(Arc<str>, Arc<str>)>,
-    /// Whether a client certificate is demanded.
-    pub client: ClientCertificate,
-}
-
-/// Whether clients must show a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ClientCertificate {
-    /// Not asked for.
-    #[default]
-    None,
-    /// Asked for, verified if sent.
-    Optional,
-    /// Demanded.
-    Required,
+    /// Cannot be served, for which there is a problem: connections are closed.
+    Refuse,
 }
 
 /// Weighted clusters of a TCP listener.

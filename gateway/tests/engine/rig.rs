@@ -205,7 +205,8 @@ impl Made {
             let plain = Some(App::Http(Arc::clone(&hosts)));
             Arc::new(Listener { id: *id, plain, tls: Vec::new() })
         };
-        Table { listeners: ids.iter().map(listener).collect(), clusters: self.clusters }
+        let listeners = ids.iter().map(listener).collect();
+        Table { listeners, clusters: self.clusters, ..Table::default() }
     }
 }
 

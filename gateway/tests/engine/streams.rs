@@ -3,7 +3,7 @@
 use crate::rig::{Made, PORT, Rig, config, dead};
 use edgeway_core::{
     id::{ClusterIx, ObjectName},
-    table::{App, Listener, Table, TcpRoute, Termination, TlsMode, TlsServer},
+    table::{App, Listener, Table, TcpRoute, TlsMode, TlsServer},
 };
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs};
 use std::{net::SocketAddr, sync::Arc};
@@ -35,7 +35,8 @@ fn route(cluster: Option<ClusterIx>) -> TcpRoute {
 
 fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {
     let Table { clusters, .. } = made.table();
-    Table { listeners: vec![Arc::new(Listener { id: PORT, plain, tls })], clusters }
+    let listeners = vec![Arc::new(Listener { id: PORT, plain, tls })];
+    Table { listeners, clusters, ..Table::default() }
 }
 
 /// Everything that comes back for these bytes, the client sending no more; `None` for a reset.
@@ -117,7 +118,7 @@ async fn a_tls_greeting_is_passed_on_whole_by_the_name_in_it() {
     let servers = vec![
         server("*.example.com", TlsMode::Passthrough, any),
         server("one.example.com", TlsMode::Passthrough, one),
-        server("here.example.com", TlsMode::Terminate(Termination::default()), one),
+        server("here.example.com", TlsMode::Refuse, one),
     ];
     let rig = Rig::new(table(made, None, servers)).await;
     for (name, expected) in [
@@ -148,10 +149,10 @@ async fn one_port_can_speak_http_and_pass_tls_on() {
         mode: TlsMode::Passthrough,
         app: App::Tcp(route(Some(cluster))),
     }];
-    let Table { listeners, clusters } = made.table();
+    let Table { listeners, clusters, .. } = made.table();
     let plain = listeners[0].plain.clone();
     let listeners = vec![Arc::new(Listener { id: PORT, plain, tls: servers })];
-    let rig = Rig::new(Table { listeners, clusters }).await;
+    let rig = Rig::new(Table { listeners, clusters, ..Table::default() }).await;
     let hello = greeting("any.org");
     assert_eq!(ask(rig.address(), &hello).await.unwrap()[..4], *b"tls:");
     let mut client = crate::client::Client::connect(rig.address()).await;

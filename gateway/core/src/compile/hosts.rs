@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 pub(super) struct Member<'o> {
     /// The Gateway's server.
     pub server: &'o Server,
+    /// Where it stands among the Gateway's servers.
+    pub position: usize,
     /// Its hosts, read.
     pub hosts: Vec<ServerHost<'o>>,
     /// What its routes are built for.

@@ -10,16 +10,13 @@ use super::{
     pods::selects,
     report::{Field, Report},
     routes::Through,
-    streams,
+    streams, termination,
 };
 use crate::{
     id::{ListenerId, ObjectName},
-    table::{App, ClientCertificate, Listener, Termination, TlsMode, TlsServer},
+    table::{App, Hosts, Listener, TlsMode, TlsServer},
 };
-use edgeway_api::{
-    Gateway, Resource,
-    gateway::{Server, ServerTls, TlsMode as Mode},
-};
+use edgeway_api::{Gateway, ObjectRef, Resource, gateway::Server};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -27,7 +24,7 @@ use std::{
 
 /// What a server's `protocol` comes down to (as Istio: `protocol.Parse` and the listener's class).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(crate) enum Family {
     /// `HTTP`, `HTTP2`, `GRPC`, `GRPC-WEB`, `HTTP_PROXY`: one listener, any HTTP version.
     Http,
     /// HTTPS: TLS ends here, HTTP inside.
@@ -40,7 +37,7 @@ pub(super) enum Family {
 
 impl Family {
     /// Reads a protocol, in any case.
-    pub(super) fn parse(protocol: &str) -> Option<Self> {
+    pub(crate) fn parse(protocol: &str) -> Option<Self> {
         match protocol.to_ascii_uppercase().as_str() {
             "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "HTTP_PROXY" => Some(Self::Http),
             "HTTPS" => Some(Self::Https),
@@ -75,8 +72,8 @@ pub(super) fn listeners(
         }
         let mut field = report.object(gateway.reference());
         field.of("spec.servers", |field| {
-            for (index, server) in gateway.spec.servers.iter().enumerate() {
-                field.at(index, |field| admit(scope, &mut plans, gateway, server, field));
+            for server in gateway.spec.servers.iter().enumerate() {
+                field.at(server.0, |field| admit(scope, &mut plans, gateway, server, field));
             }
         });
     }
@@ -92,7 +89,7 @@ fn admit<'o>(
     scope: &Scope<'o>,
     plans: &mut BTreeMap<ListenerId, Plan<'o>>,
     gateway: &'o Gateway,
-    server: &'o Server,
+    (position, server): (usize, &'o Server),
     field: &mut Field<'_>,
 ) {
     let Some(port) = server.port.as_ref() else { return };
@@ -118,6 +115,7 @@ fn admit<'o>(
     };
     let member = Member {
         server,
+        position,
         hosts: server_hosts(server, gateway.namespace()),
         through: Through {
             gateway: ObjectName::new(gateway.namespace(), gateway.name()),
@@ -282,15 +280,22 @@ fn tls_servers(
         mode,
         app,
     };
-    let Some(mode) = termination(tls) else {
+    let mode = {
+        let gateway = &member.through.gateway;
+        let mut field =
+            report.object(ObjectRef::new("Gateway", &*gateway.namespace, &*gateway.name));
+        let path = format!("spec.servers[{}].tls", member.position);
+        field.of(&path, |field| termination::mode(tls, &scope.secrets, field))
+    };
+    if mode == TlsMode::Passthrough {
         let routes = streams::passthrough(scope, clusters, report, member, taken);
         let servers = routes.into_iter();
-        return servers
-            .map(|(sni, route)| server(sni, TlsMode::Passthrough, App::Tcp(route)))
-            .collect();
-    };
+        return servers.map(|(sni, route)| server(sni, mode.clone(), App::Tcp(route))).collect();
+    }
     let sni = sni(&member.hosts);
-    let app = if family == Family::Https {
+    let app = if mode == TlsMode::Refuse {
+        Some(App::Http(Arc::new(Hosts::default())))
+    } else if family == Family::Https {
         let Through { gateway, server, port, .. } = &member.through;
         let name = format!("https.{port}.{server}.{}.{}", gateway.name, gateway.namespace);
         let hosts = hosts(scope, clusters, report, name, std::slice::from_ref(member));
@@ -298,7 +303,7 @@ fn tls_servers(
     } else {
         streams::tcp(scope, clusters, report, member).map(App::Tcp)
     };
-    app.map(|app| server(sni, TlsMode::Terminate(mode), app)).into_iter().collect()
+    app.map(|app| server(sni, mode, app)).into_iter().collect()
 }
 
 /// SNI patterns of a server; `*` among them makes it take everything, no SNI included.
@@ -307,25 +312,4 @@ fn sni(hosts: &[ServerHost<'_>]) -> Vec<String> {
         return vec!["*".to_owned()];
     }
     hosts.iter().map(|host| host.name.to_ascii_lowercase()).collect()
-}
-
-/// How TLS ends here; `None` if it does not. An omitted mode passes TLS through, as in Istio.
-fn termination(tls: &ServerTls) -> Option<Termination> {
-    let client = match tls.mode.unwrap_or(Mode::Passthrough) {
-        Mode::Passthrough | Mode::AutoPassthrough => return None,
-        Mode::Simple => ClientCertificate::None,
-        Mode::OptionalMutual => ClientCertificate::Optional,
-        Mode::Mutual | Mode::IstioMutual => ClientCertificate::Required,
-    };
-    let names = tls.credential_names.iter().chain(&tls.credential_name);
-    let files = tls.server_certificate.as_deref().zip(tls.private_key.as_deref());
-    let many = tls
-        .tls_certificates
-        .iter()
-        .filter_map(|pair| pair.server_certificate.as_deref().zip(pair.private_key.as_deref()));
-    Some(Termination {
-        credentials: names.map(|name| Arc::from(name.as_str())).collect(),
-        files: many.chain(files).map(|(chain, key)| (chain.into(), key.into())).collect(),
-        client,
-    })
 }

@@ -1,28 +1,30 @@
 //! `compile`: what people wrote becomes a table that always serves, and a list of what to fix.
 
 mod action;
-mod age;
-mod binding;
+pub(crate) mod age;
+pub(crate) mod binding;
 mod clusters;
+mod credentials;
 mod delegate;
 mod destination_rule;
 mod endpoint;
 mod headers;
 mod hosts;
-mod listeners;
+pub(crate) mod listeners;
 mod matching;
-mod names;
+pub(crate) mod names;
 mod options;
-mod pods;
+pub(crate) mod pods;
 mod policy;
 mod registry;
 mod report;
 mod retries;
 mod routes;
 mod streams;
+mod termination;
 mod unsupported;
 mod validate;
-mod visibility;
+pub(crate) mod visibility;
 
 use crate::table::Table;
 use edgeway_api::{ObjectRef, Objects, Problem};
@@ -76,6 +78,7 @@ struct Scope<'o> {
     registry: registry::Registry<'o>,
     rules: destination_rule::Rules<'o>,
     services: Vec<binding::Bound<'o>>,
+    secrets: credentials::Secrets<'o>,
 }
 
 /// Makes the table of `workload` from all objects. Total, deterministic, independent of their order.
@@ -89,11 +92,14 @@ pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
         registry: registry::Registry::new(objects, &workload.cluster_domain, &report),
         rules: destination_rule::Rules::new(objects, workload, &report),
         services: binding::visible(objects, workload, &mut report),
+        secrets: credentials::Secrets::new(objects, &workload.namespace),
     };
     binding::check(&scope, &mut report);
     let mut clusters = clusters::Clusters::default();
     let listeners = listeners::listeners(&scope, &mut clusters, &mut report);
-    let table = Table { listeners, clusters: clusters.into_list() };
+    let clusters = clusters.into_list();
+    let credentials = scope.secrets.referenced(&listeners, &clusters);
+    let table = Table { listeners, clusters, credentials };
     unsupported::clusters(&table.clusters, &workload.cluster_domain, &mut report);
     let (problems, rejected) = report.finish(objects);
     Compiled { table, problems, rejected }

@@ -111,6 +111,11 @@ impl Field<'_> {
         );
     }
 
+    /// Where it stands.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// How many fields were [`Field::invalid`].
     pub(super) fn invalid_count(&self) -> usize {
         self.errors

@@ -80,17 +80,18 @@ pub(super) fn clusters(clusters: &[Arc<Cluster>], domain: &str, report: &mut Rep
 fn check_server(server: &Server, field: &mut Field<'_>) {
     let Some(tls) = &server.tls else { return };
     field.of("tls.mode", |field| match tls.mode {
-        None | Some(ServerMode::Passthrough) => {}
-        Some(ServerMode::AutoPassthrough) => field.unsupported("the server is not opened"),
-        Some(
-            ServerMode::Simple
+        None
+        | Some(
+            ServerMode::Passthrough
+            | ServerMode::Simple
             | ServerMode::Mutual
-            | ServerMode::OptionalMutual
-            | ServerMode::IstioMutual,
-        ) => field.error(
+            | ServerMode::OptionalMutual,
+        ) => {}
+        Some(ServerMode::AutoPassthrough) => field.unsupported("connections are closed"),
+        Some(ServerMode::IstioMutual) => field.error(
             "tls-not-served",
-            "TLS is not ended here yet: the server is not opened",
-            "end TLS in front of the gateway, for example at the ALB",
+            "the mesh's certificates are not at hand yet: connections are closed",
+            "give a certificate and mode MUTUAL",
         ),
     });
 }
