@@ -7,10 +7,14 @@ use crate::{
     live::Live,
     view::{Reporter, Serving},
 };
+use edgeway_core::{
+    table::{App, Hosts, TlsMode, TlsServer},
+    tls::Termination,
+};
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::HashMap,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
@@ -81,6 +85,17 @@ pub(crate) struct Client {
     conn: Arc<Conn>,
     port: Rc<Port>,
     idle: Cell<bool>,
+    seat: OnceCell<Seat>,
+}
+
+/// Which TLS server a connection came to.
+pub(crate) struct Seat {
+    /// The name that it asked for.
+    pub(crate) name: Option<Box<str>>,
+    /// How TLS was ended.
+    pub(crate) termination: Arc<Termination>,
+    /// Where that server stands in what the port serves: looked up once per table.
+    pub(crate) at: RefCell<(Weak<Serving>, Option<usize>)>,
 }
 
 /// Keeps a client connection in the list while it lives.
@@ -100,7 +115,7 @@ impl Context {
     pub(crate) fn enter(&self, conn: Arc<Conn>, port: Rc<Port>) -> Entered<'_> {
         let id = self.clients.next.get();
         self.clients.next.set(id + 1);
-        let client = Rc::new(Client { conn, port, idle: Cell::new(true) });
+        let client = Rc::new(Client { conn, port, idle: Cell::new(true), seat: OnceCell::new() });
         if self.phase(&client.port) == Phase::Closing {
             client.conn.stop_reading();
         }
@@ -108,6 +123,27 @@ impl Context {
         self.reporter.metrics.connections.inc();
         self.reporter.metrics.connections_active.inc();
         Entered { context: self, id, client }
+    }
+}
+
+impl Seat {
+    fn server<'s>(&self, serving: &'s Rc<Serving>) -> Option<&'s TlsServer> {
+        let mut at = self.at.borrow_mut();
+        if !std::ptr::eq(at.0.as_ptr(), Rc::as_ptr(serving)) {
+            *at = (Rc::downgrade(serving), serving.listener.position(self.name.as_deref()));
+        }
+        serving.listener.tls.get(at.1?)
+    }
+
+    /// Whether clients have to show something else now than they had when this one came.
+    fn is_outdated(&self, port: &Port) -> bool {
+        let serving = port.serving.borrow();
+        match self.server(&serving).map(|server| &server.mode) {
+            Some(TlsMode::Terminate(now)) => {
+                !Arc::ptr_eq(now, &self.termination) && now.clients != self.termination.clients
+            }
+            Some(TlsMode::Passthrough | TlsMode::Refuse) | None => true,
+        }
     }
 }
 
@@ -141,6 +177,29 @@ impl Clients {
 }
 
 impl Entered<'_> {
+    /// The connection.
+    pub(crate) fn conn(&self) -> &Conn {
+        &self.client.conn
+    }
+
+    /// Notes through which TLS server it came in.
+    pub(crate) fn sit(&self, seat: Seat) {
+        // It comes in once.
+        let _ = self.client.seat.set(seat);
+    }
+
+    /// The routes for HTTP: those of the port, or of the connection's TLS server in the table that
+    /// is in force now.
+    pub(crate) fn hosts<'s>(&self, serving: &'s Rc<Serving>) -> Option<&'s Hosts> {
+        match self.client.seat.get() {
+            None => serving.hosts(),
+            Some(seat) => match &seat.server(serving)?.app {
+                App::Http(hosts) => Some(hosts),
+                App::Tcp(_) => None,
+            },
+        }
+    }
+
     /// The listener.
     pub(crate) fn port(&self) -> &Rc<Port> {
         &self.client.port
@@ -153,7 +212,12 @@ impl Entered<'_> {
 
     /// How far the connection's listener is on its way down.
     pub(crate) fn phase(&self) -> Phase {
-        self.context.phase(&self.client.port)
+        let phase = self.context.phase(&self.client.port);
+        match self.client.seat.get() {
+            // What the client has shown was enough once: it has to come again.
+            Some(seat) if seat.is_outdated(&self.client.port) => phase.max(Phase::Draining),
+            Some(_) | None => phase,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod ready;
 pub mod run;
 pub mod snapshot;
 pub mod source;
+pub mod tls;
 mod view;
 mod worker;
 

@@ -8,12 +8,13 @@ use crate::{
     metrics::Metrics,
     ready::Ready,
     snapshot::Snapshot,
+    tls::Keeper,
     worker::{Command, Commands},
 };
 use edgeway_api::{ObjectRef, Problem};
 use edgeway_core::{
     id::ListenerId,
-    table::{Listener, Table, TlsMode, TlsServer},
+    table::{Listener, Table},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -25,13 +26,16 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 const BACKLOG: i32 = 4096;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often files with certificates are read again.
+const REFRESH: Duration = Duration::from_secs(5);
 
 /// How listeners become addresses.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,8 @@ pub(crate) struct Ports {
     /// What cannot be opened, and why.
     pub(crate) problems: watch::Sender<Vec<Problem>>,
     pub(crate) failed: BTreeMap<ListenerId, Failed>,
+    /// Keeps certificates ready.
+    pub(crate) tls: Keeper,
 }
 
 /// A port that could not be opened.
@@ -77,7 +83,7 @@ impl Ports {
                 seen = count;
                 table = snapshot.load();
                 self.metrics.config_generation.set(i64::try_from(count).unwrap_or(i64::MAX));
-                self.tell(|| Command::Table(Arc::clone(&table)));
+                self.put_in_force(&table);
             }
             if seen > 0 {
                 self.follow_table(&table);
@@ -89,9 +95,17 @@ impl Ports {
                     Some(again) => sleep_until(again).await,
                     None => std::future::pending().await,
                 } } => {}
+                () = sleep(REFRESH), if self.tls.has_files() => if self.tls.refresh() {
+                    self.put_in_force(&table);
+                },
                 () = stop.cancelled() => break,
             }
         }
+    }
+
+    fn put_in_force(&mut self, table: &Arc<Table>) {
+        let tls = self.tls.prepare(table);
+        self.tell(|| Command::Table(Arc::clone(table), tls.clone()));
     }
 
     fn follow_table(&mut self, table: &Table) {
@@ -171,7 +185,7 @@ impl Ports {
                 .message(&failed.error)
                 .advice(advice(*id))
         });
-        failed.collect()
+        failed.chain(self.tls.problems()).collect()
     }
 
     fn tell(&self, command: impl Fn() -> Command) {
@@ -182,12 +196,7 @@ impl Ports {
 }
 
 fn is_served(listener: &Listener) -> bool {
-    listener.plain.is_some() || listener.tls.iter().any(|server| !is_ended_here(server))
-}
-
-/// Whether a server ends TLS, which is not served yet.
-fn is_ended_here(server: &TlsServer) -> bool {
-    server.mode != TlsMode::Passthrough
+    listener.plain.is_some() || !listener.tls.is_empty()
 }
 
 fn advice(id: ListenerId) -> &'static str {

@@ -12,6 +12,7 @@ use crate::{
     publish::{Report, publish},
     ready::Ready,
     snapshot::Snapshot,
+    tls::Keeper,
     view::Reporter,
     worker::{Command, Worker},
 };
@@ -293,6 +294,7 @@ impl Engine {
             open,
             problems,
             failed: BTreeMap::new(),
+            tls: Keeper::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     flags::Flags,
     live::{ClusterLive, EndpointLive, Live},
     metrics::{Destination, Ending, Metrics, Sample, Series, Workload},
+    tls::Servers,
 };
 use edgeway_core::{
     cluster::{Cluster, Endpoint},
@@ -51,6 +52,8 @@ pub(crate) struct Serving {
     pub(crate) view: Rc<View>,
     /// The listener.
     pub(crate) listener: Arc<Listener>,
+    /// The TLS of its servers.
+    pub(crate) tls: Servers,
 }
 
 /// The series of one destination, by ending: few, so that looking through them is quickest.

@@ -8,6 +8,7 @@ use crate::{
     io,
     live::Live,
     proxy,
+    tls::Prepared,
     view::{Reporter, Serving, View},
 };
 use edgeway_core::{
@@ -39,8 +40,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a worker is told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// This table is in force.
-    Table(Arc<Table>),
+    /// This table is in force, with this TLS.
+    Table(Arc<Table>, Prepared),
     /// Accept on this socket for a listener of the table.
     Listen(ListenerId, net::TcpListener),
     /// Accept no more on a listener; end its unused connections after a grace.
@@ -119,6 +120,7 @@ impl Worker {
 struct Desk {
     context: Rc<Context>,
     table: Arc<Table>,
+    tls: Prepared,
     view: Rc<View>,
     ports: HashMap<ListenerId, Open>,
     stopping: bool,
@@ -135,6 +137,7 @@ impl Desk {
         Self {
             context,
             table: Arc::default(),
+            tls: Prepared::default(),
             view: Rc::new(View::empty()),
             ports: HashMap::new(),
             stopping: false,
@@ -164,7 +167,7 @@ impl Desk {
 
     fn obey(&mut self, order: Command) {
         match order {
-            Command::Table(table) => self.put_in_force(table),
+            Command::Table(table, tls) => self.put_in_force(table, tls),
             Command::Listen(id, socket) => self.listen(id, socket),
             Command::Close(id, grace) => self.close(id, grace),
             Command::Flush(done) => {
@@ -184,7 +187,8 @@ impl Desk {
         }
     }
 
-    fn put_in_force(&mut self, table: Arc<Table>) {
+    fn put_in_force(&mut self, table: Arc<Table>, tls: Prepared) {
+        self.tls = tls;
         let mut live = self.context.live.borrow_mut();
         self.view = Rc::new(View::new(&table, &mut live, &self.view, &self.context.chance));
         for (id, open) in &self.ports {
@@ -197,7 +201,8 @@ impl Desk {
     }
 
     fn serving(&self, listener: &Arc<Listener>) -> Rc<Serving> {
-        Rc::new(Serving { view: Rc::clone(&self.view), listener: Arc::clone(listener) })
+        let tls = self.tls.servers(listener.id);
+        Rc::new(Serving { view: Rc::clone(&self.view), listener: Arc::clone(listener), tls })
     }
 
     fn listen(&mut self, id: ListenerId, socket: net::TcpListener) {

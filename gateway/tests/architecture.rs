@@ -14,31 +14,41 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("publish", &["last_good", "snapshot"], &["edgeway_api", "edgeway_core"]),
     ("board", &["publish"], &["edgeway_api"]),
     ("snapshot", &[], &["edgeway_core"]),
+    // Certificates, made ready for what a table says.
+    ("tls", &["io"], &["edgeway_api", "edgeway_core", "rustls"]),
     // What a worker has of its own.
-    ("io", &[], &["pingora_core"]),
+    ("io", &[], &["pingora_core", "rustls"]),
     ("chance", &[], &[]),
     ("flags", &[], &[]),
     ("metrics", &[], &["prometheus"]),
     ("live", &["io"], &["edgeway_core"]),
-    ("view", &["chance", "flags", "live", "metrics"], &["edgeway_core"]),
+    ("view", &["chance", "flags", "live", "metrics", "tls"], &["edgeway_core"]),
     ("access", &["chance"], &["prometheus"]),
-    ("context", &["access", "chance", "io", "live", "view"], &[]),
+    ("context", &["access", "chance", "io", "live", "view"], &["edgeway_core"]),
     // The engine asks the table; it knows neither manifests nor where they come from.
     (
         "proxy",
-        &["access", "context", "flags", "io", "live", "metrics", "view"],
+        &["access", "context", "flags", "io", "live", "metrics", "tls", "view"],
         &["edgeway_core", "pingora_core", "pingora_error", "pingora_http", "rustls"],
     ),
-    ("worker", &["access", "chance", "context", "io", "live", "proxy", "view"], &["edgeway_core"]),
+    (
+        "worker",
+        &["access", "chance", "context", "io", "live", "proxy", "tls", "view"],
+        &["edgeway_core"],
+    ),
     // Around the workers.
     ("ready", &[], &[]),
-    ("listen", &["metrics", "ready", "snapshot", "worker"], &["edgeway_api", "edgeway_core"]),
+    (
+        "listen",
+        &["metrics", "ready", "snapshot", "tls", "worker"],
+        &["edgeway_api", "edgeway_core"],
+    ),
     ("admin", &["metrics", "ready", "snapshot", "worker"], &["axum", "edgeway_api"]),
     (
         "run",
         &[
             "access", "admin", "board", "context", "listen", "metrics", "publish", "ready",
-            "snapshot", "view", "worker",
+            "snapshot", "tls", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),

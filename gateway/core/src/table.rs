@@ -46,6 +46,11 @@ impl Listener {
     /// The TLS server whose names fit best: the exact one, else the longest wildcard, else `*`,
     /// which also takes clients that name no host.
     pub fn server(&self, sni: Option<&str>) -> Option<&TlsServer> {
+        self.tls.get(self.position(sni)?)
+    }
+
+    /// Where [`Self::server`] stands among the servers.
+    pub fn position(&self, sni: Option<&str>) -> Option<usize> {
         let name = sni.map(str::to_ascii_lowercase);
         let fit = |pattern: &str| match (pattern, &name) {
             ("*", _) => Some(0),
@@ -57,9 +62,10 @@ impl Listener {
             }
         };
         let best = |server: &TlsServer| server.sni.iter().filter_map(|pattern| fit(pattern)).max();
-        let ranked = self.tls.iter().filter_map(|server| Some((best(server)?, server)));
+        let servers = self.tls.iter().enumerate();
+        let ranked: Vec<_> = servers.filter_map(|(at, it)| Some((best(it)?, at))).collect();
         // Of equals the first counts: the older Gateway's.
-        ranked.rev().max_by_key(|(rank, _)| *rank).map(|(_, server)| server)
+        ranked.into_iter().rev().max_by_key(|(rank, _)| *rank).map(|(_, at)| at)
     }
 }
 

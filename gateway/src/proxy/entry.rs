@@ -3,18 +3,23 @@
 
 use super::{connection, tcp};
 use crate::{
-    context::{Context, Entered, Port},
+    context::{Context, Entered, Port, Seat},
     flags::Flags,
     io::{Conn, Io},
+    tls::client_certificate,
     view::Serving,
 };
-use edgeway_core::table::{App, TlsMode};
+use edgeway_core::{
+    table::{App, TcpRoute, TlsMode},
+    tls::Termination,
+};
 use rustls::server::Acceptor;
-use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// How long a client may take for its TLS greeting, as in Istio.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take for its TLS greeting, and again for the rest of the handshake, as in
+/// Istio.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Room made for each read of a greeting.
 const READ: usize = 4096;
@@ -29,10 +34,18 @@ const HANDSHAKE: u8 = 22;
 enum Greeting {
     /// Without TLS.
     Plain,
-    /// With TLS, and perhaps the name of a host.
-    Tls(Option<String>),
+    /// With TLS.
+    Tls(Hello),
     /// Not at all, or in no way that we understand.
     None,
+}
+
+/// What a client says of itself in its TLS greeting.
+struct Hello {
+    /// The host that it wants.
+    name: Option<String>,
+    /// What it would speak inside.
+    protocols: Option<Vec<Vec<u8>>>,
 }
 
 /// Serves a connection to its end.
@@ -54,7 +67,7 @@ pub(crate) async fn serve(io: Box<Io>, conn: Arc<Conn>, port: Rc<Port>, context:
 struct Visit<'c> {
     conn: &'c Arc<Conn>,
     client: &'c Entered<'c>,
-    serving: &'c Serving,
+    serving: &'c Rc<Serving>,
     context: &'c Context,
 }
 
@@ -64,32 +77,80 @@ impl Visit<'_> {
         let greeting = if listener.tls.is_empty() {
             Greeting::Plain
         } else {
-            timeout(GREETING_TIMEOUT, greeting(&mut io)).await.unwrap_or(Greeting::None)
+            timeout(HANDSHAKE_TIMEOUT, greeting(&mut io)).await.unwrap_or(Greeting::None)
         };
         match greeting {
             Greeting::Plain => match &listener.plain {
                 Some(App::Http(_)) => {
                     connection::serve(io, self.conn, self.client, self.context).await;
                 }
-                Some(app @ App::Tcp(_)) => self.pass(io, app).await,
+                Some(App::Tcp(route)) => self.pass_on(io, route).await,
                 None => {}
             },
-            Greeting::Tls(name) => match listener.server(name.as_deref()) {
-                Some(server) if server.mode == TlsMode::Passthrough => {
-                    self.pass(io, &server.app).await;
+            Greeting::Tls(hello) => {
+                let at = listener.position(hello.name.as_deref());
+                match at.and_then(|at| listener.tls.get(at)).map(|server| &server.mode) {
+                    Some(TlsMode::Passthrough) => self.pass(io, at).await,
+                    Some(TlsMode::Terminate(termination)) => {
+                        self.end(io, at, hello, termination).await;
+                    }
+                    Some(TlsMode::Refuse) | None => {
+                        tcp::log(self.conn, Flags::NO_ROUTE, self.context);
+                    }
                 }
-                // What would have to be ended here is not served yet; see `listen`.
-                Some(_) | None => tcp::log(self.conn, Flags::NO_ROUTE, self.context),
-            },
+            }
             Greeting::None => {}
         }
     }
 
-    async fn pass(self, io: Box<Io>, app: &App) {
-        if let App::Tcp(route) = app {
-            self.client.set_idle(false);
-            tcp::pass(io, self.conn, route, self.serving, self.context).await;
+    /// Ends TLS, and serves what is inside.
+    async fn end(
+        self,
+        mut io: Box<Io>,
+        at: Option<usize>,
+        hello: Hello,
+        termination: &Arc<Termination>,
+    ) {
+        let ready = at.and_then(|at| self.serving.tls.get(at)).and_then(Option::as_ref);
+        let side = ready.and_then(|tls| tls.begin(hello.protocols.as_deref()).ok());
+        // Without a certificate there is nothing to say in TLS.
+        let Some(side) = side else { return tcp::log(self.conn, Flags::NO_ROUTE, self.context) };
+        io.secure(side);
+        match timeout(HANDSHAKE_TIMEOUT, self.conn.handshake()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return tracing::debug!(%error, "a client's TLS handshake failed"),
+            Err(_) => return tracing::debug!("a client did not finish its TLS handshake"),
         }
+        let of_client = self.conn.agreed(|state| {
+            let first = state.peer_certificates().and_then(<[_]>::first);
+            first.and_then(|certificate| client_certificate(certificate))
+        });
+        self.conn.vouch(of_client.flatten());
+        self.client.sit(Seat {
+            name: hello.name.map(String::into_boxed_str),
+            termination: Arc::clone(termination),
+            at: RefCell::new((Rc::downgrade(self.serving), at)),
+        });
+        match at.and_then(|at| self.serving.listener.tls.get(at)).map(|server| &server.app) {
+            Some(App::Http(_)) => {
+                connection::serve(io, self.conn, self.client, self.context).await;
+                self.conn.take_leave();
+            }
+            Some(App::Tcp(_)) => self.pass(io, at).await,
+            None => {}
+        }
+    }
+
+    async fn pass(self, io: Box<Io>, at: Option<usize>) {
+        let server = at.and_then(|at| self.serving.listener.tls.get(at));
+        if let Some(App::Tcp(route)) = server.map(|server| &server.app) {
+            self.pass_on(io, route).await;
+        }
+    }
+
+    async fn pass_on(self, io: Box<Io>, route: &TcpRoute) {
+        self.client.set_idle(false);
+        tcp::pass(io, self.conn, route, self.serving, self.context).await;
     }
 }
 
@@ -114,8 +175,10 @@ async fn greeting(io: &mut Io) -> Greeting {
             }
             match acceptor.accept() {
                 Ok(Some(accepted)) => {
-                    let name = accepted.client_hello().server_name().map(str::to_owned);
-                    return Greeting::Tls(name);
+                    let hello = accepted.client_hello();
+                    let protocols = hello.alpn().map(|all| all.map(<[u8]>::to_vec).collect());
+                    let name = hello.server_name().map(str::to_owned);
+                    return Greeting::Tls(Hello { name, protocols });
                 }
                 Ok(None) => {}
                 Err(_) => return Greeting::None,

@@ -24,7 +24,7 @@ use edgeway_core::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_core::protocols::http::date::get_cached_date;
-use std::{future::poll_fn, sync::LazyLock, task::Poll};
+use std::{future::poll_fn, rc::Rc, sync::LazyLock, task::Poll};
 
 /// Paths that say whether the gateway takes traffic, on every port, before any route.
 pub(super) const HEALTH: [&str; 2] = ["/.well-known/edgeway/health", "/AWS.ALB/healthcheck"];
@@ -47,7 +47,7 @@ pub(crate) enum Fate {
 pub(crate) struct Exchange<'c, D> {
     pub(super) context: &'c Context,
     pub(super) client: &'c Entered<'c>,
-    pub(super) serving: &'c Serving,
+    pub(super) serving: &'c Rc<Serving>,
     pub(super) down: &'c mut D,
     pub(super) record: Record<'c>,
     pub(super) upload: Upload,
@@ -63,7 +63,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     pub(crate) fn new(
         context: &'c Context,
         client: &'c Entered<'c>,
-        serving: &'c Serving,
+        serving: &'c Rc<Serving>,
         down: &'c mut D,
     ) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     /// All of it.
     pub(crate) async fn run(mut self) -> Fate {
         let origin = Origin {
-            scheme: Scheme::Http,
+            scheme: if self.client.conn().is_secure() { Scheme::Https } else { Scheme::Http },
             peer: self.down.peer().ip(),
             trusted_hops: self.context.settings.trusted_hops,
         };
@@ -105,7 +105,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         }
         self.record.id = Some(self.new_id());
         let serving = self.serving;
-        let decision = match serving.hosts() {
+        let decision = match self.client.hosts(serving) {
             Some(hosts) => hosts.route(&asked.request(self.down.request())),
             None => Decision::NoHost,
         };

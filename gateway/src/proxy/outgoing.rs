@@ -7,7 +7,8 @@ use super::{
     forward::Plan,
     headers::{
         self, X_ENVOY_ATTEMPT_COUNT, X_ENVOY_EXPECTED_TIMEOUT, X_ENVOY_EXTERNAL_ADDRESS,
-        X_ENVOY_ORIGINAL_HOST, X_ENVOY_ORIGINAL_PATH, X_FORWARDED_PROTO, X_REQUEST_ID,
+        X_ENVOY_ORIGINAL_HOST, X_ENVOY_ORIGINAL_PATH, X_FORWARDED_CLIENT_CERT, X_FORWARDED_PROTO,
+        X_REQUEST_ID,
     },
     message::Downstream,
     record,
@@ -39,6 +40,9 @@ pub(super) fn head<D: Downstream>(
     headers::append_forwarded_for(&mut fields, exchange.down.peer_text());
     let scheme = HeaderValue::from_static(asked.scheme.as_str());
     fields.insert(&X_FORWARDED_PROTO, scheme);
+    if let Some(certificate) = exchange.client.conn().client_certificate() {
+        fields.insert(&X_FORWARDED_CLIENT_CERT, certificate.clone());
+    }
     if asked.client == exchange.down.peer().ip() {
         fields.insert(&X_ENVOY_EXTERNAL_ADDRESS, exchange.down.peer_text().clone());
     } else {

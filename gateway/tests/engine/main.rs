@@ -17,3 +17,4 @@ mod passing;
 mod policies;
 mod rig;
 mod streams;
+mod tls;

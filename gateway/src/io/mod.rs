@@ -3,8 +3,14 @@
 //! Sessions only ever *fill* the write buffer: a write never waits, so no write can be cut short by
 //! a timer or dead-lock with a peer that does not read. The exchange decides when bytes leave
 //! ([`Conn::poll_flush`]) and stops reading from one side while the other has too much pending
-//! ([`Conn::pending`]). An idle connection owns no read buffer.
+//! ([`Conn::pending`]). An idle connection owns no read buffer. Whether there is TLS on the socket,
+//! none of them has to know.
 
+mod tls;
+
+pub(crate) use tls::Side;
+
+use self::tls::Tls;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::HeaderValue;
@@ -12,8 +18,10 @@ use pingora_core::protocols::{
     self, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
 };
+use rustls::{CommonState, ProtocolVersion};
 use socket2::SockRef;
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     net::{Shutdown, SocketAddr},
     os::fd::AsRawFd,
@@ -44,6 +52,8 @@ const KEEP: usize = 16 * 1024;
 pub(crate) struct Conn {
     peer: SocketAddr,
     peer_text: OnceLock<HeaderValue>,
+    /// Set once, when TLS is there: who the other end is.
+    vouched: OnceLock<Option<HeaderValue>>,
     received: AtomicU64,
     out: Mutex<Out>,
 }
@@ -51,6 +61,8 @@ pub(crate) struct Conn {
 #[derive(Debug)]
 struct Out {
     socket: Writing,
+    /// Boxed: plain connections must not pay for it with their size.
+    tls: Option<Box<Tls>>,
     data: Vec<u8>,
     at: usize,
     /// Close our direction once everything is written.
@@ -67,6 +79,8 @@ struct Writing(Option<OwnedWriteHalf>);
 #[derive(Debug)]
 pub(crate) struct Io {
     socket: OwnedReadHalf,
+    /// Whether the bytes on the socket are TLS.
+    secure: bool,
     /// Read, but not yet asked for: the start of a head, or what a client sent behind one.
     unread: BytesMut,
     conn: Arc<Conn>,
@@ -85,14 +99,16 @@ pub(crate) enum Peer {
 pub(crate) fn open(stream: TcpStream, peer: SocketAddr) -> (Box<Io>, Arc<Conn>) {
     let (read, write) = stream.into_split();
     let socket = Writing(Some(write));
-    let out = Out { socket, data: Vec::new(), at: 0, finish: false, broken: None };
+    let out = Out { socket, tls: None, data: Vec::new(), at: 0, finish: false, broken: None };
     let conn = Arc::new(Conn {
         peer,
         peer_text: OnceLock::new(),
+        vouched: OnceLock::new(),
         received: AtomicU64::new(0),
         out: Mutex::new(out),
     });
-    (Box::new(Io { socket: read, unread: BytesMut::new(), conn: Arc::clone(&conn) }), conn)
+    let io = Io { socket: read, secure: false, unread: BytesMut::new(), conn: Arc::clone(&conn) };
+    (Box::new(io), conn)
 }
 
 impl Conn {
@@ -122,12 +138,16 @@ impl Conn {
     /// Bytes that wait to be written.
     pub(crate) fn pending(&self) -> usize {
         let out = self.out();
-        out.data.len() - out.at
+        out.data.len() - out.at + out.tls.as_ref().map_or(0, |tls| tls.unsealed())
     }
 
     /// Appends to what waits to be written.
     pub(crate) fn write(&self, fill: impl FnOnce(&mut Vec<u8>)) {
-        fill(&mut self.out().data);
+        let mut out = self.out();
+        match &mut out.tls {
+            None => fill(&mut out.data),
+            Some(tls) => tls.write(fill),
+        }
     }
 
     /// Appends `data`, without a copy if it is large and the socket takes it.
@@ -147,16 +167,24 @@ impl Conn {
 
     /// Ready when there may be something to read.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.out().socket.stream() {
-            Some(stream) => stream.poll_read_ready(cx).map(|_| ()),
-            None => Poll::Ready(()),
+        let mut out = self.out();
+        match (out.socket.stream(), &out.tls) {
+            (Some(stream), None) => stream.poll_read_ready(cx).map(|_| ()),
+            (None, _) => Poll::Ready(()),
+            (Some(_), Some(_)) => out.poll_received(cx).map(|_| ()),
         }
     }
 
     /// Ready when the peer closed or sends; a connection in use must only be asked once its request
     /// is complete. Costs no system call while nothing happens.
     pub(crate) fn poll_peer(&self, cx: &mut Context<'_>) -> Poll<Peer> {
-        let out = self.out();
+        let mut out = self.out();
+        if out.tls.is_some() {
+            return match ready!(out.poll_received(cx)) {
+                Ok(false) | Err(_) => Poll::Ready(Peer::Gone),
+                Ok(true) => Poll::Ready(Peer::Talking),
+            };
+        }
         let Some(stream) = out.socket.stream() else { return Poll::Ready(Peer::Gone) };
         let mut byte = [0];
         match ready!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte))) {
@@ -187,13 +215,89 @@ impl Conn {
         }
     }
 
+    /// Ends the handshake of a connection that was made [`Io::secure`].
+    pub(crate) async fn handshake(&self) -> io::Result<()> {
+        poll_fn(|cx| self.out().poll_handshake(cx)).await
+    }
+
+    /// Ends our direction as far as that can be done at once: in TLS, an end without a word looks
+    /// as if somebody had cut the connection.
+    pub(crate) fn take_leave(&self) {
+        self.finish();
+        let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
+    }
+
+    /// What the two ends agreed upon, if they speak TLS.
+    pub(crate) fn agreed<T>(&self, ask: impl FnOnce(&CommonState) -> T) -> Option<T> {
+        self.out().tls.as_ref().map(|tls| ask(tls.state()))
+    }
+
+    /// Notes that the connection is secure, and what its certificate says of the other end, in the
+    /// words of `x-forwarded-client-cert`.
+    pub(crate) fn vouch(&self, client: Option<HeaderValue>) {
+        let _ = self.vouched.set(client);
+    }
+
+    /// Whether TLS ends here.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.vouched.get().is_some()
+    }
+
+    /// What the other end's certificate says.
+    pub(crate) fn client_certificate(&self) -> Option<&HeaderValue> {
+        self.vouched.get()?.as_ref()
+    }
+
     fn out(&self) -> MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Out {
+    /// Ready when bytes have come (`true`) or nothing more does; only with TLS.
+    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let Self { socket, tls, data, .. } = self;
+        let (Some(stream), Some(tls)) = (socket.stream(), tls) else {
+            return Poll::Ready(Ok(false));
+        };
+        let before = data.len();
+        let received = tls.poll_received(stream, data, cx);
+        // Nobody else may be about to flush: what the protocol itself has to say goes out now.
+        if self.data.len() > before {
+            self.write_now(&[]);
+        }
+        received
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let Self { socket, tls, data, .. } = &mut *self;
+            let (Some(stream), Some(tls)) = (socket.stream(), tls) else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            match ready!(tls.poll_handshake(stream, data, cx)) {
+                // What is left to say in TLS 1.3 can go with what comes next.
+                Ok(true) if tls.state().protocol_version() == Some(ProtocolVersion::TLSv1_3) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(over) => {
+                    ready!(self.poll_flush(cx))?;
+                    if over {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Err(error) => {
+                    self.write_now(&[]);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+
     fn push(&mut self, data: &[u8]) {
+        if let Some(tls) = &mut self.tls {
+            return tls.push(data, &mut self.data);
+        }
         let taken = if data.len() < DIRECT { 0 } else { self.write_now(data) };
         self.data.extend_from_slice(data.get(taken..).unwrap_or_default());
     }
@@ -220,6 +324,9 @@ impl Out {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(kind) = self.broken {
             return Poll::Ready(Err(kind.into()));
+        }
+        if let Some(tls) = &mut self.tls {
+            if self.finish { tls.close(&mut self.data) } else { tls.seal(&mut self.data) }
         }
         while let Some(waiting) = self.data.get(self.at..).filter(|waiting| !waiting.is_empty()) {
             let written = ready!(self.socket.poll_write(cx, waiting));
@@ -295,8 +402,34 @@ impl Io {
         room: usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.secure {
+            return self.poll_fill_from_tls(cx);
+        }
         self.unread.reserve(room);
         let read = ready!(pin!(self.socket.read_buf(&mut self.unread)).poll(cx))?;
+        self.count(read);
+        Poll::Ready(Ok(read))
+    }
+
+    /// Puts TLS on the connection; what was read of it so far is the start of it.
+    pub(crate) fn secure(&mut self, side: Side) {
+        let records = std::mem::take(&mut self.unread);
+        self.secure = true;
+        self.conn.out().tls = Some(Box::new(Tls::new(side, records)));
+    }
+
+    fn poll_fill_from_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut out = self.conn.out();
+        ready!(out.poll_received(cx))?;
+        let Some(tls) = &mut out.tls else { return Poll::Ready(Ok(0)) };
+        let received = std::mem::take(tls.received());
+        drop(out);
+        let read = received.len();
+        if self.unread.is_empty() {
+            self.unread = received;
+        } else {
+            self.unread.extend_from_slice(&received);
+        }
         self.count(read);
         Poll::Ready(Ok(read))
     }
@@ -312,7 +445,10 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.unread.is_empty() {
+        if self.secure && self.unread.is_empty() {
+            ready!(self.poll_fill_from_tls(cx))?;
+        }
+        if self.secure || !self.unread.is_empty() {
             let length = self.unread.len().min(buf.remaining());
             buf.put_slice(self.unread.get(..length).unwrap_or_default());
             self.unread.advance(length);

@@ -1,0 +1,161 @@
+//! What a table says of TLS, made ready before the table comes into force: certificates are read
+//! and checked here, once for all workers, and never when a client connects.
+
+mod files;
+mod forwarded;
+mod pem;
+mod server;
+mod verify;
+mod x509;
+
+pub(crate) use forwarded::client_certificate;
+pub(crate) use server::ServerTls;
+
+use self::{files::Files, pem::Flaw, server::Material};
+use edgeway_api::{ObjectRef, Problem};
+use edgeway_core::{
+    id::{ListenerId, ObjectName},
+    table::{App, Table, TlsMode, TlsServer},
+    tls::Termination,
+};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The TLS of a listener's servers, in their order; `None` for those that do not end it, or cannot.
+pub(crate) type Servers = Arc<[Option<Arc<ServerTls>>]>;
+
+/// The TLS of a table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prepared {
+    servers: Arc<BTreeMap<ListenerId, Servers>>,
+}
+
+impl Prepared {
+    /// That of a listener.
+    pub(crate) fn servers(&self, id: ListenerId) -> Servers {
+        self.servers.get(&id).cloned().unwrap_or_default()
+    }
+}
+
+/// Makes TLS ready, and keeps what did not change from one table to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    files: Files,
+    servers: BTreeMap<Key, Kept>,
+}
+
+/// Which server: where, and the place in the Gateway that says so.
+type Key = (ListenerId, ObjectName, Arc<str>);
+
+/// What became of a server.
+#[derive(Debug)]
+struct Kept {
+    termination: Arc<Termination>,
+    material: Material,
+    /// The last that worked.
+    ready: Option<Arc<ServerTls>>,
+    problem: Option<Problem>,
+}
+
+impl Keeper {
+    /// The TLS of `table`. What is broken stays as it was when it last worked.
+    pub(crate) fn prepare(&mut self, table: &Table) -> Prepared {
+        let mut used = BTreeSet::new();
+        let mut all = BTreeMap::new();
+        for listener in table.listeners.iter().filter(|listener| !listener.tls.is_empty()) {
+            let servers = listener.tls.iter().map(|server| match &server.mode {
+                TlsMode::Terminate(termination) => {
+                    let key = (listener.id, server.gateway.clone(), Arc::clone(&termination.field));
+                    let ready = self.server(&key, server, termination, table);
+                    used.insert(key);
+                    ready
+                }
+                TlsMode::Passthrough | TlsMode::Refuse => None,
+            });
+            all.insert(listener.id, servers.collect());
+        }
+        self.servers.retain(|key, _| used.contains(key));
+        self.files.forget_unused();
+        Prepared { servers: Arc::new(all) }
+    }
+
+    /// What keeps servers from being served as they are wanted.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        self.servers.values().filter_map(|kept| kept.problem.clone()).collect()
+    }
+
+    /// Whether anything is in files, which may change.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// Reads files again; whether any changed, after which TLS is to be prepared anew.
+    pub(crate) fn refresh(&mut self) -> bool {
+        self.files.refresh()
+    }
+
+    fn server(
+        &mut self,
+        key: &Key,
+        server: &TlsServer,
+        termination: &Arc<Termination>,
+        table: &Table,
+    ) -> Option<Arc<ServerTls>> {
+        let http = matches!(server.app, App::Http(_));
+        let material = Material::gather(termination, http, &table.credentials, &mut self.files);
+        let before = self.servers.remove(key).filter(|kept| kept.termination == *termination);
+        let kept = match before {
+            Some(kept) if kept.material == material => kept,
+            before => {
+                let last = before.and_then(|kept| kept.ready);
+                let (ready, problem) = match material.build(termination) {
+                    Ok(ready) => (Some(Arc::new(ready)), None),
+                    Err((field, flaw)) => {
+                        let problem = problem(server, termination, (field, flaw), last.is_some());
+                        (last, problem)
+                    }
+                };
+                Kept { termination: Arc::clone(termination), material, ready, problem }
+            }
+        };
+        let ready = kept.ready.clone();
+        self.servers.insert(key.clone(), kept);
+        ready
+    }
+}
+
+/// What is broken in what `table` refers to, for those who only want to know.
+pub fn problems(table: &Table) -> Vec<Problem> {
+    let mut keeper = Keeper::default();
+    keeper.prepare(table);
+    keeper.problems()
+}
+
+fn problem(
+    server: &TlsServer,
+    termination: &Termination,
+    (field, flaw): (Cow<'static, str>, Flaw),
+    works: bool,
+) -> Option<Problem> {
+    if matches!(flaw, Flaw::Missing) {
+        // Compile has said so.
+        return None;
+    }
+    let ObjectName { namespace, name } = &server.gateway;
+    let gateway = ObjectRef::new("Gateway", &**namespace, &**name);
+    let effect = if works { "the last that worked stays in use" } else { "connections are closed" };
+    let problem =
+        Problem::error(gateway, format!("{}.{field}", termination.field), "credential-broken")
+            .message(format!("{}; {effect}", chain(&flaw)))
+            .advice("put a chain and its key there in PEM, and for clients their authorities");
+    Some(problem)
+}
+
+/// An error with what caused it.
+fn chain(flaw: &Flaw) -> String {
+    let cause = std::error::Error::source(flaw);
+    cause.map_or_else(|| flaw.to_string(), |cause| format!("{flaw}: {cause}"))
+}
