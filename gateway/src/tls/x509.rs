@@ -236,6 +236,7 @@ mod tests {
         let uri = Ia5String::try_from("spiffe://x/y").unwrap();
         params.subject_alt_names.push(SanType::URI(uri));
         params.subject_alt_names.push(SanType::IpAddress([10, 0, 0, 1].into()));
+        params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, "A, B");
         params.distinguished_name.push(DnType::CommonName, "\u{e9} \"x\"");
         let key = KeyPair::generate().unwrap();
