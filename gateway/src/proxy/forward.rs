@@ -80,7 +80,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let plan = Plan { forward, destination, target };
         let answer = match target.cluster().policy.tls {
             UpstreamTls::Disabled => self.tries(plan, asked).await,
-            UpstreamTls::Originate(_) | UpstreamTls::Unsupported => Some(Answer::failed(Failure::Refused, false, false)),
+            UpstreamTls::Originate(_) | UpstreamTls::Unsupported => {
+                Some(Answer::failed(Failure::Refused, false, false))
+            }
         };
         if let Some(answer) = answer {
             let marks = std::mem::take(&mut self.marks);

@@ -2,9 +2,7 @@
 
 use edgeway_core::{
     action::{Action, Destination, DirectResponse, Forward, HeaderOps, Redirect, Retry, Rewrite},
-    cluster::{
-        Balance, Cluster, ClusterPolicy, Endpoint, Endpoints, ServiceName,
-    },
+    cluster::{Balance, Cluster, ClusterPolicy, Endpoint, Endpoints, ServiceName},
     id::{ClusterId, ClusterIx, ListenerId, ObjectName},
     matcher::{Matcher, Text},
     table::{App, Hosts, Listener, Route, Table, VirtualHost},
@@ -152,8 +150,7 @@ impl Made {
         change: impl FnOnce(&mut ClusterPolicy),
     ) -> ClusterIx {
         let host = format!("{name}.default.svc.cluster.local");
-        let mut policy =
-            ClusterPolicy { balance: Balance::RoundRobin, ..ClusterPolicy::default() };
+        let mut policy = ClusterPolicy { balance: Balance::RoundRobin, ..ClusterPolicy::default() };
         change(&mut policy);
         let endpoint = |address: &SocketAddr| Endpoint {
             address: *address,
