@@ -210,6 +210,11 @@ impl Entered<'_> {
         self.client.idle.set(idle);
     }
 
+    /// Whether it does.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.client.idle.get()
+    }
+
     /// How far the connection's listener is on its way down.
     pub(crate) fn phase(&self) -> Phase {
         let phase = self.context.phase(&self.client.port);

@@ -34,8 +34,11 @@ impl Flags {
     /// It was aborted on purpose.
     pub(crate) const ABORTED: Self = Self(1 << 11);
 
+    /// The client called the request off.
+    pub(crate) const CLIENT_RESET: Self = Self(1 << 12);
+
     /// In the order in which they are written.
-    const WORDS: [(Self, &'static str); 12] = [
+    const WORDS: [(Self, &'static str); 13] = [
         (Self::RETRIES_EXHAUSTED, "URX"),
         (Self::DELAYED, "DI"),
         (Self::ABORTED, "FI"),
@@ -45,6 +48,7 @@ impl Flags {
         (Self::TERMINATED, "UC"),
         (Self::NO_ROUTE, "NR"),
         (Self::CLIENT_GONE, "DC"),
+        (Self::CLIENT_RESET, "DR"),
         (Self::CLIENT_PROTOCOL, "DPE"),
         (Self::ENDPOINT_PROTOCOL, "UPE"),
         (Self::NO_CLUSTER, "NC"),

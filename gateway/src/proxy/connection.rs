@@ -4,6 +4,7 @@ use super::{
     answer::Answer,
     exchange::{Exchange, Fate, sign},
     h1::{Server, write_head},
+    h2,
     head::{self, Limits, Progress, Scan},
     record::{Record, Subject},
     refusal::Refusal,
@@ -33,7 +34,7 @@ const READ: usize = 4096;
 /// Serves a connection to its end.
 pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
     let unused = Unused::new(context.settings.idle_timeout);
-    let mut connection = Connection { context, client, conn, unused };
+    let mut connection = Connection { context, client, conn, unused, fresh: true };
     let mut next = Some(io);
     while let Some(io) = next {
         next = connection.request(io).await;
@@ -45,11 +46,15 @@ struct Connection<'c> {
     client: &'c Entered<'c>,
     conn: &'c Arc<Conn>,
     unused: Unused,
+    /// Nothing was asked on it yet.
+    fresh: bool,
 }
 
 /// Why there is no head.
 enum NoHead {
     Refused(Refusal),
+    /// The client speaks HTTP/2.
+    Http2,
     Closed,
 }
 
@@ -69,8 +74,13 @@ impl Connection<'_> {
                 self.linger(io).await;
                 return None;
             }
+            Err(NoHead::Http2) => {
+                Box::pin(h2::serve(io, self.conn, self.client, self.context)).await;
+                return None;
+            }
             Err(NoHead::Closed) => return None,
         };
+        self.fresh = false;
         self.client.set_idle(false);
         // A future of its own size only while there is a request.
         let outcome = Box::pin(self.exchange(io, head)).await;
@@ -101,7 +111,13 @@ impl Connection<'_> {
         let mut scan = Scan::default();
         let mut deadline: Option<Pin<Box<Sleep>>> = None;
         loop {
-            if let Progress::Complete(end) = scan.advance(io.unread(), Limits::default())? {
+            let perhaps_http2 = self.fresh && h2::may_be_preface(io.unread());
+            if perhaps_http2 && io.unread().len() >= h2::PREFACE.len() {
+                return Err(NoHead::Http2);
+            }
+            if !perhaps_http2
+                && let Progress::Complete(end) = scan.advance(io.unread(), Limits::default())?
+            {
                 let head = head::canonical(take(io.unread(), end), &scan)?;
                 return Ok(head::parse(head)?);
             }
@@ -175,23 +191,23 @@ fn take(unread: &mut BytesMut, end: usize) -> BytesMut {
 
 /// How long a connection has waited for a request. The timer is set anew when it fires, not for
 /// each request.
-struct Unused {
+pub(super) struct Unused {
     limit: Duration,
     since: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Unused {
-    fn new(limit: Duration) -> Self {
+    pub(super) fn new(limit: Duration) -> Self {
         let since = Instant::now();
         Self { limit, since, timer: Box::pin(sleep_until(since + limit)) }
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.since = Instant::now();
     }
 
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let until = self.since + self.limit;

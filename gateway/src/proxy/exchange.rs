@@ -86,7 +86,10 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             peer: self.down.peer().ip(),
             trusted_hops: self.context.settings.trusted_hops,
         };
-        let asked = Asked::new(self.down.request(), origin);
+        let asked = match self.down.refusal() {
+            None => Asked::new(self.down.request(), origin),
+            Some(refusal) => Err(refusal),
+        };
         match &asked {
             Ok(asked) => self.serve(asked).await,
             Err(refusal) => self.refuse(*refusal).await,
@@ -180,7 +183,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     /// Writes the whole body and sends everything.
     async fn deliver(&mut self, body: &[u8]) {
         self.down.send(body);
-        self.down.finish();
+        self.down.finish(None);
         self.record.response_bytes = body.len() as u64;
         self.flush().await;
     }
@@ -194,7 +197,11 @@ impl<'c, D: Downstream> Exchange<'c, D> {
 
     /// Notes that the client left.
     pub(super) fn client_gone(&mut self) {
-        self.record.ends(Flags::CLIENT_GONE, "downstream_remote_disconnect");
+        if self.down.was_reset() {
+            self.record.ends(Flags::CLIENT_RESET, "http2.remote_reset");
+        } else {
+            self.record.ends(Flags::CLIENT_GONE, "downstream_remote_disconnect");
+        }
         self.fate = Fate::Close;
     }
 
@@ -226,6 +233,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let before = response.headers.clone();
         let parts = self.down.request();
         let scene = Scene {
+            version: parts.version,
             method: &parts.method,
             request: &parts.headers,
             asked,

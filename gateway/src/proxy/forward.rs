@@ -353,6 +353,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             upload: &mut self.upload,
             clock,
             sent: &mut self.record.response_bytes,
+            grpc_status: &mut self.record.grpc_status,
             raw: false,
         }
     }

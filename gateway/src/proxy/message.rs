@@ -3,6 +3,7 @@
 //! HTTP/1 and HTTP/2 meet here. All writing is immediate and never waits: whoever relays looks at
 //! `pending`, flushes, and stops reading from the other side meanwhile.
 
+use super::refusal::Refusal;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use pingora_http::RequestHeader;
@@ -47,6 +48,11 @@ pub(crate) trait Downstream {
     /// The request's head.
     fn request(&self) -> &Parts;
 
+    /// Why the request is refused, if its protocol alone is reason enough.
+    fn refusal(&self) -> Option<Refusal> {
+        None
+    }
+
     /// The client's address.
     fn peer(&self) -> SocketAddr;
 
@@ -62,8 +68,18 @@ pub(crate) trait Downstream {
     /// The next part of the request's body; `None` at its end.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>>;
 
+    /// The fields behind the request's body, once that has been read to its end.
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        None
+    }
+
     /// Ready when the client has gone; only for a request that is complete.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether the client, which has gone, called this request off and no other.
+    fn was_reset(&self) -> bool {
+        false
+    }
 
     /// Writes a head. `close` tells the client that the connection ends with this response.
     fn respond(&mut self, response: &Response, close: bool);
@@ -71,8 +87,8 @@ pub(crate) trait Downstream {
     /// Writes a part of the body.
     fn send(&mut self, data: &[u8]);
 
-    /// Ends the body.
-    fn finish(&mut self);
+    /// Ends the body; fields behind it are left out where the protocol has no place for them.
+    fn finish(&mut self, trailers: Option<HeaderMap>);
 
     /// From here on, bodies are raw bytes: the response was 101.
     fn switch(&mut self);
@@ -92,14 +108,19 @@ pub(crate) trait Upstream {
     /// Writes a part of the body.
     fn send(&mut self, data: &[u8]);
 
-    /// Ends the body.
-    fn finish(&mut self);
+    /// Ends the body; fields behind it are left out where the protocol has no place for them.
+    fn finish(&mut self, trailers: Option<&HeaderMap>);
 
     /// The next head.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Fault>>;
 
     /// The next part of the response's body; `None` at its end.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<&[u8]>, Fault>>;
+
+    /// The fields behind the response's body, once that has been read to its end.
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        None
+    }
 
     /// Whether anything has come back.
     fn has_spoken(&self) -> bool;

@@ -13,6 +13,7 @@ mod failure;
 mod filters;
 mod forward;
 mod h1;
+mod h2;
 mod head;
 mod headers;
 mod message;

@@ -87,6 +87,7 @@ fn operate<D: Downstream>(
     }
     let before = fields.clone();
     let scene = Scene {
+        version: exchange.down.request().version,
         method: &exchange.down.request().method,
         request: &before,
         asked,

@@ -10,7 +10,7 @@ use crate::{
     view::{Key, Target, View},
 };
 use edgeway_core::table::Route;
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, Version, header, request::Parts};
 use std::{
     borrow::Cow,
     net::SocketAddr,
@@ -161,7 +161,7 @@ impl Record<'_> {
             start_time: Timestamp(self.at),
             method: parts.map(|parts| parts.method.as_str()),
             path: asked.map(path).or_else(|| parts.map(|parts| parts.uri.path().into())),
-            protocol: parts.map(|_| "HTTP/1.1"),
+            protocol: parts.map(|parts| protocol(parts.version)),
             response_code: self.status,
             response_flags: self.flags.text(),
             response_code_details: Some(&*self.details).filter(|details| !details.is_empty()),
@@ -186,6 +186,11 @@ impl Record<'_> {
             upstream_request_attempt_count: self.attempts,
         });
     }
+}
+
+/// A protocol, as Envoy calls it.
+pub(crate) fn protocol(version: Version) -> &'static str {
+    if version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" }
 }
 
 /// Path and query before any rewrite.

@@ -8,6 +8,7 @@ use super::{
     failure::{Failure, Interrupt, Stop},
     headers,
     message::{Downstream, Fault, Response, Upstream},
+    tries,
     upload::Upload,
 };
 use http::StatusCode;
@@ -28,6 +29,8 @@ pub(crate) struct Relay<'a, D, U> {
     pub(crate) clock: &'a mut Clock,
     /// Size of the response's body so far.
     pub(crate) sent: &'a mut u64,
+    /// The status in gRPC's terms, which may come behind the body.
+    pub(crate) grpc_status: &'a mut Option<u16>,
     /// The protocol was switched: a client that ends its direction has not gone.
     pub(crate) raw: bool,
 }
@@ -74,7 +77,11 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
                     self.down.send(part);
                 }
                 Poll::Ready(Ok(None)) => {
-                    self.down.finish();
+                    let trailers = self.up.trailers();
+                    if let Some(trailers) = &trailers {
+                        *self.grpc_status = tries::grpc_status(trailers).or(*self.grpc_status);
+                    }
+                    self.down.finish(trailers);
                     return Ok(true);
                 }
                 Poll::Ready(Err(fault)) => return Err(Failure::from(fault).into()),
@@ -93,7 +100,7 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
             match self.upload.poll_next(self.down, cx) {
                 Poll::Ready(Ok(Some(part))) => self.up.send(&part),
                 Poll::Ready(Ok(None)) => {
-                    self.up.finish();
+                    self.up.finish(self.upload.trailers());
                     self.upload.finish();
                     self.clock.request.start();
                     self.clock.attempt.start();

@@ -3,12 +3,14 @@
 use super::{asked::Asked, headers::X_REQUEST_ID, record::Record};
 use crate::access::Timestamp;
 use edgeway_core::action::template::{HeaderField, Variable, Variables};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Version};
 use std::{borrow::Cow, net::SocketAddr};
 
 /// An exchange, for the time of one operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
+    /// The client's protocol.
+    pub(crate) version: Version,
     /// The request's method.
     pub(crate) method: &'a Method,
     /// The request's fields.
@@ -86,7 +88,7 @@ impl Scene<'_> {
             "DOWNSTREAM_LOCAL_ADDRESS" => self.local.map(|local| local.to_string().into()),
             "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => self.local.map(|local| ip(local).into()),
             "DOWNSTREAM_LOCAL_PORT" => self.local.map(|local| local.port().to_string().into()),
-            "PROTOCOL" => Some("HTTP/1.1".into()),
+            "PROTOCOL" => Some(super::record::protocol(self.version).into()),
             "RESPONSE_CODE" => {
                 owned(self.response.map_or(0, |(status, _)| status.as_u16()).to_string())
             }
@@ -144,6 +146,7 @@ mod tests {
         let mut record = Record::new();
         record.id = Some("some-id".parse().unwrap());
         let scene = Scene {
+            version: Version::HTTP_2,
             method: &Method::GET,
             request: &request,
             asked: &asked,
@@ -166,6 +169,7 @@ mod tests {
             ("%DOWNSTREAM_REMOTE_ADDRESS%", "1.1.1.1:5555"),
             ("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%", "10.0.0.1"),
             ("%DOWNSTREAM_TLS_VERSION%", "-"),
+            ("%PROTOCOL%", "HTTP/2"),
             ("%UPSTREAM_HOST%", "-"),
         ] {
             let value = Template::parse(text).unwrap().render(&scene).unwrap();

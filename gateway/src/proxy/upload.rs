@@ -2,6 +2,7 @@
 
 use super::message::{Downstream, Fault};
 use bytes::Bytes;
+use http::HeaderMap;
 use std::task::{Context, Poll, ready};
 
 /// The largest body that can be sent again.
@@ -18,6 +19,8 @@ pub(crate) struct Upload {
     lost: bool,
     /// The client has sent all of it.
     complete: bool,
+    /// What followed it.
+    trailers: Option<HeaderMap>,
     this_try: ThisTry,
     bytes: u64,
 }
@@ -77,6 +80,11 @@ impl Upload {
         self.sent = 0;
     }
 
+    /// The fields behind the body, once it is complete.
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
     /// What the client has sent.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -100,7 +108,10 @@ impl Upload {
                 }
             }
         }
-        self.complete = true;
+        if !self.complete {
+            self.complete = true;
+            self.trailers = down.trailers();
+        }
         Poll::Ready(Ok(None))
     }
 

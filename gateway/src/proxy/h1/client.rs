@@ -6,7 +6,7 @@ use crate::{
     live::Idle,
     proxy::message::{Body, Fault, Response, Upstream},
 };
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora_core::protocols::http::v1::client::HttpSession;
 use pingora_http::RequestHeader;
 use std::{
@@ -99,7 +99,8 @@ impl Upstream for Client {
         }
     }
 
-    fn finish(&mut self) {
+    /// Trailers are dropped, as Envoy does.
+    fn finish(&mut self, _: Option<&HeaderMap>) {
         if self.raw {
             self.conn.finish();
         } else {

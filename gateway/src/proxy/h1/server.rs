@@ -9,7 +9,7 @@ use crate::{
     proxy::message::{Downstream, Fault, Response},
 };
 use bytes::Bytes;
-use http::{HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderValue, request::Parts};
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -130,7 +130,8 @@ impl Downstream for Server {
         self.framing.send(data, &self.conn);
     }
 
-    fn finish(&mut self) {
+    /// Trailers are dropped, as Envoy does.
+    fn finish(&mut self, _: Option<HeaderMap>) {
         self.broken |= !self.framing.finish(&self.conn);
     }
 

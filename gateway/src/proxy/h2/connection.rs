@@ -1,0 +1,196 @@
+//! A client's connection over HTTP/2: many requests at once.
+
+use super::{
+    server::{Server, Shared},
+    wire::Wire,
+};
+use crate::{
+    context::{Context, Entered, Phase},
+    io::{Conn, Io},
+    proxy::{connection::Unused, exchange::Exchange},
+};
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::{
+    Reason, RecvStream,
+    server::{Builder, Connection, SendResponse},
+};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{self, Poll},
+    time::{Duration, Instant},
+};
+use tokio::time::{Sleep, sleep, timeout};
+
+/// Most requests at once, as in Istio.
+const MOST_STREAMS: u32 = 1024;
+
+/// Largest head. As over HTTP/1.1.
+const LARGEST_HEAD: u32 = 60 * 1024;
+
+/// What a client may send ahead on one stream. Istio's 16 MiB would let a few clients fill the
+/// gateway's memory; this fills 100 ms of a path of 80 Mbit/s.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// The same on all streams of a connection.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// What is written and not yet sent, on one stream.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Streams that we reset for the client's errors before the connection ends.
+const MOST_ERRORS: usize = 100;
+
+/// A client that takes its leave is waited for so long.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A stream that the client resets within this time has been asked for in vain.
+const IN_VAIN: Duration = Duration::from_secs(1);
+
+/// So many streams, and most of them in vain, are an attack.
+const MOST_IN_VAIN: u64 = 500;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
+    let handshake = builder().handshake(Wire::to_client(io, conn, client));
+    let Ok(Ok(mut h2)) = timeout(context.settings.head_timeout, handshake).await else { return };
+    let shared = Shared { conn, client, leave: Cell::new(false) };
+    let mut streams = FuturesUnordered::new();
+    let mut keeper = Keeper::new(&shared, context);
+    poll_fn(|cx| {
+        loop {
+            // Streams go first, so that what they write leaves with this poll.
+            while let Poll::Ready(Some(in_vain)) = streams.poll_next_unpin(cx) {
+                keeper.note(in_vain);
+            }
+            if keeper.poll(&mut h2, streams.is_empty(), cx).is_ready() {
+                return Poll::Ready(());
+            }
+            match task::ready!(h2.poll_accept(cx)) {
+                Some(Ok((request, respond))) => {
+                    streams.push(exchange(request, respond, &shared, context));
+                }
+                Some(Err(_)) | None => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+    // Those that are left learn that the client has gone.
+    drop(h2);
+    while streams.next().await.is_some() {}
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(LARGEST_HEAD)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_local_error_reset_streams(Some(MOST_ERRORS));
+    builder
+}
+
+/// Serves a stream; whether that was in vain, since the client reset it soon after it began.
+async fn exchange(
+    request: http::Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    shared: &Shared<'_>,
+    context: &Context,
+) -> bool {
+    let begun = Instant::now();
+    let serving = Rc::clone(&shared.client.port().serving.borrow());
+    let mut server = Server::new(request, respond, shared);
+    Exchange::new(context, shared.client, &serving, &mut server).run().await;
+    let reset = server.end().await;
+    reset && begun.elapsed() < IN_VAIN
+}
+
+/// Decides when a connection ends.
+struct Keeper<'c> {
+    shared: &'c Shared<'c>,
+    unused: Unused,
+    idle: bool,
+    streams: u64,
+    in_vain: u64,
+    leaving: Leaving,
+}
+
+/// How far a connection is on its way to its end.
+enum Leaving {
+    /// It is not.
+    No,
+    /// The client was told to open no more streams, and is given this time.
+    Asked(Pin<Box<Sleep>>),
+    /// It was told that the connection ends.
+    Told(Pin<Box<Sleep>>),
+}
+
+impl<'c> Keeper<'c> {
+    fn new(shared: &'c Shared<'c>, context: &Context) -> Self {
+        let unused = Unused::new(context.settings.idle_timeout);
+        Self { shared, unused, idle: true, streams: 0, in_vain: 0, leaving: Leaving::No }
+    }
+
+    fn note(&mut self, in_vain: bool) {
+        self.streams += 1;
+        self.in_vain += u64::from(in_vain);
+    }
+
+    fn is_under_attack(&self) -> bool {
+        self.streams >= MOST_IN_VAIN && self.in_vain * 2 > self.streams
+    }
+
+    /// Ready when the connection must be dropped; an orderly end comes from the session.
+    fn poll(
+        &mut self,
+        h2: &mut Connection<Wire<'_>, Bytes>,
+        idle: bool,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if idle != self.idle {
+            self.idle = idle;
+            self.shared.client.set_idle(idle);
+            self.unused.restart();
+        }
+        if self.is_under_attack() {
+            self.tell(h2, Reason::ENHANCE_YOUR_CALM);
+        } else if idle && self.shared.client.phase() == Phase::Closing {
+            self.tell(h2, Reason::NO_ERROR);
+        } else if self.shared.leave.get() || (idle && self.unused.poll(cx).is_ready()) {
+            self.ask(h2);
+        }
+        match &mut self.leaving {
+            Leaving::Asked(timer) if idle => {
+                task::ready!(timer.as_mut().poll(cx));
+                self.tell(h2, Reason::NO_ERROR);
+                // It is waited for in turn.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Leaving::Told(timer) => timer.as_mut().poll(cx),
+            Leaving::No | Leaving::Asked(_) => Poll::Pending,
+        }
+    }
+
+    /// Asks the client to open no more streams.
+    fn ask(&mut self, h2: &mut Connection<Wire<'_>, Bytes>) {
+        if matches!(self.leaving, Leaving::No) {
+            h2.graceful_shutdown();
+            self.leaving = Leaving::Asked(Box::pin(sleep(FAREWELL)));
+        }
+    }
+
+    /// Ends the connection.
+    fn tell(&mut self, h2: &mut Connection<Wire<'_>, Bytes>, reason: Reason) {
+        if !matches!(self.leaving, Leaving::Told(_)) {
+            h2.abrupt_shutdown(reason);
+            self.leaving = Leaving::Told(Box::pin(sleep(FAREWELL)));
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The client's side of an exchange over HTTP/2: one stream.
+
+use super::drop_framing;
+use crate::{
+    context::{Entered, Phase},
+    io::Conn,
+    proxy::{
+        message::{Body, Downstream, Fault, Response},
+        refusal::Refusal,
+    },
+};
+use bytes::{Bytes, BytesMut};
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use http::{
+    HeaderMap, HeaderValue, Method, Uri, Version, header,
+    request::{self, Parts},
+};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// As over HTTP/1.1, and as Envoy counts.
+const MOST_FIELDS: usize = 100;
+
+/// What the streams of a connection share.
+pub(super) struct Shared<'c> {
+    pub(super) conn: &'c Arc<Conn>,
+    pub(super) client: &'c Entered<'c>,
+    /// A response went out while the gateway asks clients to go elsewhere.
+    pub(super) leave: Cell<bool>,
+}
+
+/// One request.
+pub(super) struct Server<'c> {
+    shared: &'c Shared<'c>,
+    head: Parts,
+    refusal: Option<Refusal>,
+    recv: RecvStream,
+    respond: SendResponse<Bytes>,
+    /// Where the response's body goes, once its head is written.
+    send: Option<SendStream<Bytes>>,
+    /// Written, and not yet taken by the session, which takes what the client lets it send.
+    out: BytesMut,
+    ending: Ending,
+    /// What the client may send more once the endpoint has taken it.
+    unreleased: usize,
+    complete: bool,
+    trailers: Option<HeaderMap>,
+    reset: bool,
+}
+
+/// How far the response's end is.
+enum Ending {
+    /// More may follow.
+    Open,
+    /// Nothing follows what is written but these fields.
+    Written(Option<HeaderMap>),
+    /// The session knows.
+    Told,
+}
+
+impl<'c> Server<'c> {
+    /// A request that has come.
+    pub(super) fn new(
+        request: http::Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        shared: &'c Shared<'c>,
+    ) -> Self {
+        let (mut head, recv) = request.into_parts();
+        let refusal = canonical(&mut head, recv.is_end_stream()).err();
+        Self {
+            shared,
+            head,
+            refusal,
+            recv,
+            respond,
+            send: None,
+            out: BytesMut::new(),
+            ending: Ending::Open,
+            unreleased: 0,
+            complete: false,
+            trailers: None,
+            reset: false,
+        }
+    }
+
+    /// Ends the stream: a response that is not complete is reset. Whether the client has done so.
+    pub(super) async fn end(mut self) -> bool {
+        if !matches!(self.ending, Ending::Told) && !self.reset {
+            let _ = poll_fn(|cx| Poll::Ready(self.poll_hand_over(cx))).await;
+            // A reset overtakes what the session has not sent yet: let it send what has come.
+            tokio::task::yield_now().await;
+            match &mut self.send {
+                Some(send) => send.send_reset(Reason::INTERNAL_ERROR),
+                None => self.respond.send_reset(Reason::INTERNAL_ERROR),
+            }
+        }
+        self.reset
+    }
+
+    fn failed(&mut self, error: &h2::Error) -> Fault {
+        self.reset |= error.is_reset() && error.is_remote();
+        Fault::Gone
+    }
+
+    /// Hands the session as much as the client and the socket take.
+    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let Some(send) = &mut self.send else { return Poll::Ready(Ok(())) };
+        while !self.out.is_empty() {
+            send.reserve_capacity(self.out.len());
+            let room = match send.capacity() {
+                0 => match ready!(send.poll_capacity(cx)) {
+                    Some(Ok(room)) => room,
+                    Some(Err(_)) | None => return Poll::Ready(Err(Fault::Gone)),
+                },
+                room => room,
+            };
+            let part = self.out.split_to(room.min(self.out.len())).freeze();
+            let last = self.out.is_empty() && matches!(self.ending, Ending::Written(None));
+            send.send_data(part, last).map_err(|_| Fault::Gone)?;
+            if last {
+                self.ending = Ending::Told;
+            }
+        }
+        if let Ending::Written(trailers) = &mut self.ending {
+            let told = match trailers.take() {
+                Some(trailers) => send.send_trailers(trailers),
+                None => send.send_data(Bytes::new(), true),
+            };
+            self.ending = Ending::Told;
+            told.map_err(|_| Fault::Gone)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Downstream for Server<'_> {
+    fn request(&self) -> &Parts {
+        &self.head
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    fn peer(&self) -> SocketAddr {
+        self.shared.conn.peer()
+    }
+
+    fn peer_text(&self) -> &HeaderValue {
+        self.shared.conn.peer_text()
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.shared.conn.local()
+    }
+
+    fn is_complete(&mut self) -> bool {
+        self.complete || self.recv.is_end_stream()
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
+        if self.unreleased > 0 {
+            let taken = std::mem::take(&mut self.unreleased);
+            // Fails only if more were released than came.
+            let _ = self.recv.flow_control().release_capacity(taken);
+        }
+        if self.complete {
+            return Poll::Ready(Ok(None));
+        }
+        match ready!(self.recv.poll_data(cx)) {
+            Some(Ok(data)) => {
+                self.unreleased = data.len();
+                return Poll::Ready(Ok(Some(data)));
+            }
+            Some(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
+            None => {}
+        }
+        match ready!(self.recv.poll_trailers(cx)) {
+            Ok(trailers) => {
+                self.trailers = trailers;
+                self.complete = true;
+                Poll::Ready(Ok(None))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(&error))),
+        }
+    }
+
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let gone = match &mut self.send {
+            Some(send) => send.poll_reset(cx),
+            None => self.respond.poll_reset(cx),
+        };
+        gone.map(|reset| self.reset |= reset.is_ok())
+    }
+
+    fn was_reset(&self) -> bool {
+        self.reset
+    }
+
+    fn respond(&mut self, response: &Response, _: bool) {
+        let mut head = http::Response::new(());
+        *head.status_mut() = response.status;
+        *head.version_mut() = Version::HTTP_2;
+        *head.headers_mut() = response.headers.clone();
+        drop_framing(head.headers_mut());
+        if response.status.is_informational() {
+            // A client that is gone is noticed elsewhere.
+            let _ = self.respond.send_informational(head);
+            return;
+        }
+        if self.shared.client.phase() != Phase::Open {
+            self.shared.leave.set(true);
+        }
+        let bodiless = matches!(response.body, Body::Nothing | Body::Sized(0));
+        if let Ok(send) = self.respond.send_response(head, bodiless) {
+            self.send = Some(send);
+            if bodiless {
+                self.ending = Ending::Told;
+            }
+        }
+    }
+
+    fn send(&mut self, data: &[u8]) {
+        if matches!(self.ending, Ending::Open) {
+            self.out.extend_from_slice(data);
+        }
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        if matches!(self.ending, Ending::Open) {
+            self.ending = Ending::Written(trailers);
+        }
+    }
+
+    /// Cannot happen: without `Upgrade`, which HTTP/2 does not have, nobody switches.
+    fn switch(&mut self) {}
+
+    fn pending(&self) -> usize {
+        self.out.len()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let flushed = ready!(self.poll_hand_over(cx));
+        if flushed.is_err() {
+            self.out.clear();
+            let _ = self.poll_gone(cx);
+        }
+        Poll::Ready(flushed)
+    }
+}
+
+/// Brings a head into the form that it would have in HTTP/1.1, which the rest of the exchange
+/// knows: the authority as `Host`, one `Cookie`, and a word on whether a body follows.
+fn canonical(head: &mut Parts, ended: bool) -> Result<(), Refusal> {
+    let request::Parts { method, uri, headers, .. } = head;
+    let count = |name| headers.get_all(name).iter().count();
+    if headers.len() > MOST_FIELDS {
+        return Err(Refusal::TooManyFields);
+    }
+    if count(header::HOST) > 1 {
+        return Err(Refusal::Host);
+    }
+    if count(header::CONTENT_LENGTH) > 1 {
+        return Err(Refusal::Length);
+    }
+    if count(header::COOKIE) > 1
+        && let Some(joined) = joined(headers)
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+    if let Some(authority) = uri.authority() {
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
+        headers.insert(header::HOST, host);
+    }
+    if *method != Method::CONNECT {
+        let path = uri.path_and_query().filter(|path| is_plain(path.as_str()));
+        *uri = Uri::from(path.cloned().ok_or(Refusal::Target)?);
+    }
+    if !ended && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    Ok(())
+}
+
+/// Whether it is a path as HTTP/1.1 could write it.
+fn is_plain(path: &str) -> bool {
+    (path.starts_with('/') || path == "*") && path.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// All cookies in one field: what serves HTTP/1.1 expects no more.
+fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
+    let lines: Vec<&[u8]> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&lines.join(&b"; "[..])).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(uri: &str, lines: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri(uri).version(Version::HTTP_2);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_head_takes_the_form_of_http1() {
+        let lines = [("host", "other"), ("cookie", "a=1"), ("cookie", "b=2")];
+        let mut parts = head("https://A.example.com:80/p?q", &lines);
+        canonical(&mut parts, true).unwrap();
+        assert_eq!(parts.uri, "/p?q");
+        assert_eq!(parts.headers[header::HOST], "A.example.com:80");
+        assert_eq!(parts.headers[header::COOKIE], "a=1; b=2");
+        assert_eq!(parts.headers.len(), 2);
+    }
+
+    #[test]
+    fn a_body_of_unknown_size_is_announced() {
+        for (lines, ended, chunked) in
+            [(&[][..], true, false), (&[], false, true), (&[("content-length", "3")], false, false)]
+        {
+            let mut parts = head("http://a/", lines);
+            canonical(&mut parts, ended).unwrap();
+            let announced = parts.headers.contains_key(header::TRANSFER_ENCODING);
+            assert_eq!(announced, chunked, "{lines:?} {ended}");
+        }
+    }
+
+    #[test]
+    fn what_has_two_meanings_is_refused() {
+        let many: Vec<_> = (0..=MOST_FIELDS).map(|_| ("x", "1")).collect();
+        for (lines, expected) in [
+            (&[("host", "a"), ("host", "b")][..], Refusal::Host),
+            (&[("content-length", "1"), ("content-length", "2")], Refusal::Length),
+            (&many, Refusal::TooManyFields),
+        ] {
+            assert_eq!(canonical(&mut head("/", lines), true), Err(expected));
+        }
+    }
+
+    #[test]
+    fn paths_are_those_of_http1() {
+        for (path, plain) in
+            [("/", true), ("/a?b", true), ("*", true), ("http://a/", false), ("/\u{e4}", false)]
+        {
+            assert_eq!(is_plain(path), plain, "{path}");
+        }
+    }
+}
