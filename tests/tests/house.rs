@@ -35,6 +35,7 @@ const PURE: &[&str] = &[
     "sha2",
     "strsim",
     "thiserror",
+    "twox-hash",
 ];
 
 #[test]

@@ -1,7 +1,10 @@
 //! A gateway in this process, with tables made by hand.
 
 use edgeway_core::{
-    action::{Action, Destination, DirectResponse, Forward, HeaderOps, Redirect, Retry, Rewrite},
+    action::{
+        Action, Destination, DirectResponse, Forward, HashPolicy, HeaderOps, Redirect, Retry,
+        Rewrite,
+    },
     cluster::{Balance, Cluster, ClusterPolicy, Endpoint, Endpoints, ServiceName},
     id::{ClusterId, ClusterIx, ListenerId, ObjectName},
     matcher::{Matcher, Text},
@@ -217,6 +220,7 @@ pub(crate) fn forward(destinations: &[(u32, Option<ClusterIx>)]) -> Forward {
     };
     Forward {
         destinations: destinations.iter().map(destination).collect(),
+        hash: HashPolicy::default(),
         weighted: destinations.len() > 1,
         total_weight: destinations.iter().map(|(weight, _)| u64::from(*weight)).sum(),
         rewrite: Rewrite::default(),

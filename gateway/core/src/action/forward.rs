@@ -1,6 +1,6 @@
 //! Forwarding: weighted destinations, rewrites, deadlines, retries.
 
-use super::{cors::Cors, fault::Fault, headers::HeaderOps};
+use super::{cors::Cors, fault::Fault, hash::HashPolicy, headers::HeaderOps};
 use crate::{id::ClusterIx, request::Request};
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -11,6 +11,9 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 pub struct Forward {
     /// Never empty; weights are relative, none is zero.
     pub destinations: Vec<Destination>,
+    /// What requests are told apart by, where destinations are balanced by that.
+    #[serde(skip_serializing_if = "HashPolicy::is_empty")]
+    pub hash: HashPolicy,
     /// The rule has several destinations as written, even if only one has a weight.
     #[serde(skip)]
     pub weighted: bool,
@@ -289,6 +292,7 @@ mod tests {
         };
         Forward {
             destinations: vec![destination(1), destination(3)],
+            hash: HashPolicy::default(),
             weighted: true,
             total_weight: 4,
             rewrite: Rewrite { path, authority: None },

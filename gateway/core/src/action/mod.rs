@@ -4,6 +4,7 @@ pub mod cors;
 pub mod direct;
 pub mod fault;
 pub mod forward;
+pub mod hash;
 pub mod headers;
 pub mod redirect;
 pub mod template;
@@ -12,6 +13,7 @@ pub use cors::Cors;
 pub use direct::DirectResponse;
 pub use fault::Fault;
 pub use forward::{Destination, Forward, Retry, Rewrite, Upstream};
+pub use hash::{Cookie, HashPolicy, HashSource, Key};
 pub use headers::{HeaderOps, Ops};
 pub use redirect::Redirect;
 

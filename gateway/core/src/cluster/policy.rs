@@ -52,6 +52,11 @@ pub struct ClusterPolicy {
     pub proxy_protocol: Option<ProxyProtocol>,
 }
 
+impl ClusterPolicy {
+    /// An idle time that never ends: a hundred years, so that clocks can add it.
+    pub const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+}
+
 impl Default for ClusterPolicy {
     fn default() -> Self {
         Self {
@@ -138,10 +143,13 @@ pub struct Http2 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Keepalive {
     /// Unanswered probes before the connection is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub probes: Option<u32>,
     /// Silence before the first probe.
+    #[serde(serialize_with = "option_as_text", skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
     /// Time between probes.
+    #[serde(serialize_with = "option_as_text", skip_serializing_if = "Option::is_none")]
     pub interval: Option<Duration>,
 }
 

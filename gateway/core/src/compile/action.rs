@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     action::{
-        Action, Destination, DirectResponse, Forward, HeaderOps, Redirect, Rewrite,
-        forward::PathRewrite, redirect::PathRedirect,
+        Action, Destination, DirectResponse, Forward, HashPolicy, HashSource, HeaderOps, Redirect,
+        Rewrite, forward::PathRewrite, redirect::PathRedirect,
     },
     matcher::{Matcher, Text, re2},
     request::Scheme,
@@ -59,12 +59,12 @@ fn forward(
     let rewrite = field.of("rewrite", |field| {
         rewrite.map(|rewrite| build_rewrite(rewrite, matcher, field)).unwrap_or_default()
     });
-    let mut destinations = field.of("route", |field| {
+    let (mut destinations, sources) = field.of("route", |field| {
         let weighted: Vec<_> = rule.route.iter().enumerate().collect();
         let lone = weighted.len() == 1;
         let kept = weighted.into_iter().filter(|(_, to)| lone || to.weight.unwrap_or(0) > 0);
         kept.map(|(index, to)| field.at(index, |field| destination(building, to, lone, field)))
-            .collect::<Vec<_>>()
+            .unzip::<_, _, Vec<_>, Vec<_>>()
     });
     let mut headers = headers;
     let weighted = rule.route.len() > 1;
@@ -78,6 +78,7 @@ fn forward(
         cors.map(|policy| Box::new(field.of("corsPolicy", |field| cors_policy(policy, field))));
     (!destinations.is_empty()).then(|| Forward {
         destinations,
+        hash: HashPolicy::new(sources.into_iter().flatten()),
         weighted,
         total_weight,
         rewrite,
@@ -89,13 +90,14 @@ fn forward(
     })
 }
 
-/// A lone destination gets everything, whatever its weight.
+/// A lone destination gets everything, whatever its weight. What its requests are told apart by
+/// counts for the whole rule (as Istio).
 fn destination(
     building: &mut Building<'_, '_>,
     to: &HttpRouteDestination,
     lone: bool,
     field: &mut Field<'_>,
-) -> Destination {
+) -> (Destination, Option<HashSource>) {
     let Building { scope, clusters, service, through } = building;
     let target = &to.destination;
     let resolved = clusters.resolve(scope, target, service.namespace(), through.port);
@@ -130,12 +132,13 @@ fn destination(
         field.error(what.0, format!("{}: its requests answer 503", what.1), what.2);
         None
     });
-    Destination {
+    let destination = Destination {
         weight: if lone { 1 } else { u32::try_from(to.weight.unwrap_or(0)).unwrap_or(0) },
         cluster_name: Arc::clone(&resolved.name.0),
         cluster: missing,
         headers: field.of("headers", |field| operations(to.headers.as_ref(), field)),
-    }
+    };
+    (destination, resolved.hash)
 }
 
 /// The replaced part is what the path condition covered: the prefix, or everything for an exact or

@@ -4,11 +4,13 @@ use super::{
     Scope,
     destination_rule::Governing,
     endpoint::endpoints,
+    hash::source,
     names::qualified,
     policy::policy,
     registry::{PortView, ServiceView},
 };
 use crate::{
+    action::HashSource,
     cluster::{Cluster, ServiceName},
     id::{ClusterId, ClusterIx},
 };
@@ -19,7 +21,16 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
     list: Vec<Arc<Cluster>>,
-    positions: BTreeMap<ClusterId, ClusterIx>,
+    positions: BTreeMap<ClusterId, (ClusterIx, Hashes)>,
+}
+
+/// What requests to a cluster are told apart by.
+#[derive(Clone, Debug)]
+struct Hashes {
+    /// Where the destination names the port.
+    with_port: Option<HashSource>,
+    /// Where it does not: what the rule says of single ports does not count then (as Istio).
+    without: Option<HashSource>,
 }
 
 /// Where a destination leads.
@@ -44,11 +55,13 @@ pub(super) struct Resolved {
     pub found: Found,
     /// There is such a service, but the gateway may not see it.
     pub hidden: bool,
+    /// What its requests are told apart by, if anything.
+    pub hash: Option<HashSource>,
 }
 
 impl Resolved {
     fn new(name: ClusterId, found: Found) -> Self {
-        Self { name, found, hidden: false }
+        Self { name, found, hidden: false, hash: None }
     }
 }
 
@@ -74,7 +87,7 @@ impl Clusters {
         let Some(service) = scope.registry.find(&host, &scope.workload.namespace) else {
             let name = ClusterId::outbound(explicit.unwrap_or(server_port), subset, &host);
             let hidden = scope.registry.contains(&host);
-            return Resolved { name, found: Found::NoService, hidden };
+            return Resolved { hidden, ..Resolved::new(name, Found::NoService) };
         };
         let only = match service.ports.as_slice() {
             [only] => Some(only.number),
@@ -82,8 +95,9 @@ impl Clusters {
         };
         let number = explicit.filter(|port| *port != 0).or(only).unwrap_or(server_port);
         let name = ClusterId::outbound(number, subset, &service.host);
-        if let Some(position) = self.positions.get(&name) {
-            return Resolved::new(name, Found::Cluster(*position));
+        if let Some((position, hashes)) = self.positions.get(&name) {
+            let hash = hashes.of(explicit.is_some());
+            return Resolved { hash, ..Resolved::new(name, Found::Cluster(*position)) };
         }
         let Some(port) = service.ports.iter().find(|port| port.number == number) else {
             return Resolved::new(name, Found::NoPort);
@@ -93,11 +107,23 @@ impl Clusters {
         if wanted == Some(None) {
             return Resolved::new(name, Found::NoSubset);
         }
-        let cluster = build(scope, &name, (service, port), (&governing, wanted.flatten()));
+        let wanted = wanted.flatten();
+        let cluster = build(scope, &name, (service, port), (&governing, wanted));
         let position = ClusterIx(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.positions.insert(name.clone(), position);
         self.list.push(Arc::new(cluster));
-        Resolved::new(name, Found::Cluster(position))
+        let hashes = Hashes {
+            with_port: source(governing.policy(Some(number), wanted).load_balancer.as_ref()),
+            without: source(governing.policy(None, wanted).load_balancer.as_ref()),
+        };
+        let hash = hashes.of(explicit.is_some());
+        self.positions.insert(name.clone(), (position, hashes));
+        Resolved { hash, ..Resolved::new(name, Found::Cluster(position)) }
+    }
+}
+
+impl Hashes {
+    fn of(&self, port_is_named: bool) -> Option<HashSource> {
+        if port_is_named { self.with_port.clone() } else { self.without.clone() }
     }
 }
 
@@ -121,7 +147,7 @@ fn build(
             name: name.into(),
             namespace: service.namespace.into(),
         },
-        policy: policy(&governing.policy(port.number, subset), port.protocol),
+        policy: policy(&governing.policy(Some(port.number), subset), port.protocol),
         names: None,
         endpoints: Arc::new(endpoints(&scope.registry, service, port, labels)),
     }

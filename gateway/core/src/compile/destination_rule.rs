@@ -116,8 +116,8 @@ impl<'o> Governing<'o> {
     }
 
     /// What holds for `port` of `subset`: the subset's blocks before the rule's, a port's settings
-    /// in place of those of their level.
-    pub(super) fn policy(&self, port: u16, subset: Option<&'o Subset>) -> TrafficPolicy {
+    /// in place of those of their level. Without a port these do not count.
+    pub(super) fn policy(&self, port: Option<u16>, subset: Option<&'o Subset>) -> TrafficPolicy {
         let of_rule = self.policy.map(|policy| at_port(policy, port)).unwrap_or_default();
         let Some(own) = subset.and_then(|subset| subset.traffic_policy.as_ref()) else {
             return of_rule;
@@ -137,12 +137,11 @@ impl<'o> Governing<'o> {
 }
 
 /// Port-level settings replace those of their level whole; what they leave out is the default.
-fn at_port(policy: &TrafficPolicy, port: u16) -> TrafficPolicy {
-    let wanted = u32::from(port);
-    let own = policy
-        .port_level_settings
-        .iter()
-        .find(|settings| settings.port.as_ref().is_some_and(|selector| selector.number == wanted));
+fn at_port(policy: &TrafficPolicy, port: Option<u16>) -> TrafficPolicy {
+    let wanted = port.map(u32::from);
+    let own = policy.port_level_settings.iter().find(|settings| {
+        settings.port.as_ref().is_some_and(|selector| Some(selector.number) == wanted)
+    });
     match own {
         Some(own) => TrafficPolicy {
             load_balancer: own.load_balancer.clone(),

@@ -1,6 +1,9 @@
 //! Fields that are read and not acted on yet: each is named, none is dropped in silence.
 
-use super::report::{Field, Report};
+use super::{
+    hash,
+    report::{Field, Report},
+};
 use crate::cluster::{Cluster, UpstreamProtocol};
 use edgeway_api::{
     ObjectRef, Objects, Resource,
@@ -126,10 +129,8 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
         check_balancer(policy.load_balancer.as_ref(), field);
         check_pool(policy.connection_pool.as_ref(), field);
         let given = [
-            ("outlierDetection", policy.outlier_detection.is_some(), "no endpoint is ejected"),
             ("tunnel", policy.tunnel.is_some(), "connections go to the destination itself"),
             ("proxyProtocol", policy.proxy_protocol.is_some(), "no PROXY header is sent"),
-            ("retryBudget", policy.retry_budget.is_some(), "retries are not limited"),
         ];
         for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
             field.of(name, |field| field.unsupported(effect));
@@ -151,11 +152,6 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
             field.of(&format!("portLevelSettings[{index}]"), |field| {
                 check_balancer(settings.load_balancer.as_ref(), field);
                 check_pool(settings.connection_pool.as_ref(), field);
-                if settings.outlier_detection.is_some() {
-                    field.of("outlierDetection", |field| {
-                        field.unsupported("no endpoint is ejected");
-                    });
-                }
             });
         }
     });
@@ -164,8 +160,18 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
 fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>) {
     let Some(balancer) = balancer else { return };
     field.of("loadBalancer", |field| {
+        let header =
+            balancer.consistent_hash.as_ref().and_then(|it| it.http_header_name.as_deref());
+        if let Some(name) = header.filter(|name| !name.is_empty() && hash::header(name).is_none()) {
+            field.of("consistentHash.httpHeaderName", |field| {
+                field.warning(
+                    "header-name-impossible",
+                    format!("no header can be called `{name}`: endpoints are chosen by chance"),
+                    "name a header",
+                );
+            });
+        }
         let given = [
-            ("consistentHash", balancer.consistent_hash.is_some(), "endpoints are chosen by load"),
             (
                 "localityLbSetting",
                 balancer.locality_lb_setting.is_some(),
@@ -175,12 +181,6 @@ fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>
                 "zoneAwareLbSetting",
                 balancer.zone_aware_lb_setting.is_some(),
                 "zones are not told apart",
-            ),
-            ("warmup", balancer.warmup.is_some(), "new endpoints get their full share at once"),
-            (
-                "warmupDurationSecs",
-                balancer.warmup_duration_secs.is_some(),
-                "new endpoints get their full share at once",
             ),
             ("backendUtilization", balancer.backend_utilization.is_some(), "reports are ignored"),
         ];
@@ -193,21 +193,8 @@ fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>
 fn check_pool(pool: Option<&ConnectionPoolSettings>, field: &mut Field<'_>) {
     let Some(pool) = pool else { return };
     field.of("connectionPool", |field| {
-        if let Some(tcp) = &pool.tcp {
-            let given = [
-                ("tcp.maxConnections", tcp.max_connections.is_some()),
-                ("tcp.tcpKeepalive", tcp.tcp_keepalive.is_some()),
-                ("tcp.maxConnectionDuration", tcp.max_connection_duration.is_some()),
-            ];
-            for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-                field.of(name, |field| field.unsupported("there is no such limit"));
-            }
-        }
         if let Some(http) = &pool.http {
             let given = [
-                ("http.http1MaxPendingRequests", http.http1_max_pending_requests.is_some()),
-                ("http.http2MaxRequests", http.http2_max_requests.is_some()),
-                ("http.maxRetries", http.max_retries.is_some()),
                 ("http.h2UpgradePolicy", http.h2_upgrade_policy.is_some()),
                 ("http.useClientProtocol", http.use_client_protocol.is_some()),
                 ("http.maxConcurrentStreams", http.max_concurrent_streams.is_some()),
