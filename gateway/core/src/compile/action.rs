@@ -4,6 +4,7 @@ use super::{
     clusters::Found,
     headers::{joined, operations},
     options::{cors as cors_policy, fault},
+    registry::Absence,
     report::Field,
     retries::retry,
     routes::Building,
@@ -105,19 +106,7 @@ fn destination(
         let name = &resolved.name;
         let what = match &resolved.found {
             Found::Cluster(position) => return Some(*position),
-            Found::NoService if resolved.hidden => (
-                "destination-not-visible",
-                format!("the service `{}` is not exported to this gateway's namespace", target.host),
-                "export it: annotation networking.istio.io/exportTo, or exportTo of the ServiceEntry"
-                    .to_owned(),
-            ),
-            Found::NoService => (
-                "destination-not-found",
-                format!("there is no service `{}`", target.host),
-                "create it, or correct the name (only a name without dots is completed with the \
-                 VirtualService's namespace)"
-                    .to_owned(),
-            ),
+            Found::NoService => no_service(&target.host, &resolved.absence),
             Found::NoPort => (
                 "destination-port-not-found",
                 format!("the service has no port for cluster `{name}`"),
@@ -139,6 +128,30 @@ fn destination(
         headers: field.of("headers", |field| operations(to.headers.as_ref(), field)),
     };
     (destination, resolved.hash)
+}
+
+/// Code, message and advice.
+fn no_service(host: &str, absence: &Absence) -> (&'static str, String, String) {
+    match absence {
+        Absence::Hidden => (
+            "destination-not-visible",
+            format!("the service `{host}` is not exported to this gateway's namespace"),
+            "export it: annotation networking.istio.io/exportTo, or exportTo of the ServiceEntry"
+                .to_owned(),
+        ),
+        Absence::Dangling(target) => (
+            "destination-not-found",
+            format!("the service `{host}` stands for `{target}`, which is no service here"),
+            format!("add a ServiceEntry for `{target}` with `resolution: DNS`"),
+        ),
+        Absence::Unknown => (
+            "destination-not-found",
+            format!("there is no service `{host}`"),
+            "create it, or correct the name (only a name without dots is completed with the \
+             VirtualService's namespace)"
+                .to_owned(),
+        ),
+    }
 }
 
 /// The replaced part is what the path condition covered: the prefix, or everything for an exact or

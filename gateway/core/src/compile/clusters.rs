@@ -3,15 +3,15 @@
 use super::{
     Scope,
     destination_rule::Governing,
-    endpoint::endpoints,
+    endpoint::places,
     hash::source,
     names::qualified,
     policy::policy,
-    registry::{PortView, ServiceView},
+    registry::{Absence, PortView, ServiceView},
 };
 use crate::{
     action::HashSource,
-    cluster::{Cluster, ServiceName},
+    cluster::{Cluster, Endpoints, ServiceName},
     id::{ClusterId, ClusterIx},
 };
 use edgeway_api::{destination_rule::Subset, virtual_service::Destination};
@@ -53,15 +53,15 @@ pub(super) struct Resolved {
     pub name: ClusterId,
     /// Whether it does.
     pub found: Found,
-    /// There is such a service, but the gateway may not see it.
-    pub hidden: bool,
+    /// Where there is no such service: why.
+    pub absence: Absence,
     /// What its requests are told apart by, if anything.
     pub hash: Option<HashSource>,
 }
 
 impl Resolved {
     fn new(name: ClusterId, found: Found) -> Self {
-        Self { name, found, hidden: false, hash: None }
+        Self { name, found, absence: Absence::default(), hash: None }
     }
 }
 
@@ -86,8 +86,8 @@ impl Clusters {
         let explicit = destination.port.as_ref().and_then(|port| u16::try_from(port.number).ok());
         let Some(service) = scope.registry.find(&host, &scope.workload.namespace) else {
             let name = ClusterId::outbound(explicit.unwrap_or(server_port), subset, &host);
-            let hidden = scope.registry.contains(&host);
-            return Resolved { hidden, ..Resolved::new(name, Found::NoService) };
+            let absence = scope.registry.absence(&host, &scope.workload.namespace);
+            return Resolved { absence, ..Resolved::new(name, Found::NoService) };
         };
         let only = match service.ports.as_slice() {
             [only] => Some(only.number),
@@ -140,6 +140,7 @@ fn build(
         Some(local) => local.split('.').next().unwrap_or(local),
         None => &service.host,
     };
+    let places = places(&scope.registry, service, port, labels);
     Cluster {
         id: id.clone(),
         service: ServiceName {
@@ -148,7 +149,7 @@ fn build(
             namespace: service.namespace.into(),
         },
         policy: policy(&governing.policy(Some(port.number), subset), port.protocol),
-        names: None,
-        endpoints: Arc::new(endpoints(&scope.registry, service, port, labels)),
+        names: places.names.map(Arc::new),
+        endpoints: Arc::new(Endpoints::new(places.endpoints)),
     }
 }

@@ -1,13 +1,14 @@
-//! Addresses of a service's port: from EndpointSlices, Endpoints, or a ServiceEntry's own list.
+//! Where a service's port is: from EndpointSlices, Endpoints, or what a ServiceEntry says.
 
 use super::{
-    pods::{PodView, Pods, addresses, selects},
+    entry::of_entry,
+    pods::{PodView, Pods, selects},
     registry::{Origin, PortView, Registry, ServiceView, grouped},
     report::Report,
 };
-use crate::cluster::{Endpoint, Endpoints, Locality};
+use crate::cluster::{Endpoint, Names};
 use edgeway_api::{
-    Objects, Resource, ServiceEntry, WorkloadEntry,
+    Objects, Resource, WorkloadEntry,
     k8s_openapi::api::{
         core::v1::{Endpoints as OldEndpoints, Pod, Service, ServicePort},
         discovery::v1::EndpointSlice,
@@ -49,22 +50,47 @@ impl<'o> Slices<'o> {
             pods: grouped(objects.pods.iter().map(Arc::as_ref), |pod| Some(pod.namespace())),
         }
     }
+
+    /// The `WorkloadEntries` of a namespace.
+    pub(super) fn workloads(&self, namespace: &str) -> impl Iterator<Item = &'o WorkloadEntry> {
+        self.workloads.get(namespace).into_iter().flatten().copied()
+    }
+
+    /// The pods of a namespace.
+    pub(super) fn pods(&self, namespace: &str) -> impl Iterator<Item = &'o Pod> {
+        self.pods.get(namespace).into_iter().flatten().copied()
+    }
 }
 
-/// The endpoints of a service's port whose labels satisfy `subset`.
-pub(super) fn endpoints(
+/// Where a service's port is.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// At addresses.
+    pub endpoints: Vec<Endpoint>,
+    /// Behind names.
+    pub names: Option<Names>,
+}
+
+/// Where a service's port is, as far as labels satisfy `subset`.
+pub(super) fn places(
     registry: &Registry<'_>,
     service: &ServiceView<'_>,
     port: &PortView<'_>,
     subset: &BTreeMap<String, String>,
-) -> Endpoints {
-    let mut list = match service.origin {
-        Origin::Kubernetes(object) => of_service(registry, object, port),
-        Origin::Entry(entry) => of_entry(registry, entry, port),
-        Origin::Alias(_) => Vec::new(),
+) -> Places {
+    let mut places = match service.origin {
+        Origin::Kubernetes(object) => {
+            Places { endpoints: of_service(registry, object, port), names: None }
+        }
+        Origin::Entry(entry) => of_entry(registry, entry, &service.host, port),
+        Origin::Alias(_) => Places::default(),
     };
-    list.retain(|endpoint| selects(subset, &endpoint.labels));
-    Endpoints::new(list)
+    places.endpoints.retain(|endpoint| selects(subset, &endpoint.labels));
+    places.names = places.names.take().and_then(|mut names| {
+        names.list.retain(|name| selects(subset, &name.template.labels));
+        (!names.list.is_empty()).then_some(names)
+    });
+    places
 }
 
 fn of_service(registry: &Registry<'_>, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
@@ -120,64 +146,14 @@ fn of_endpoints(pods: &Pods<'_>, old: &OldEndpoints, port: &PortView<'_>) -> Vec
         .collect()
 }
 
-fn endpoint_at(address: &str, port: u16, pod: Option<&PodView>) -> Option<Endpoint> {
+/// The endpoint at an address, with what its pod says of it.
+pub(super) fn endpoint_at(address: &str, port: u16, pod: Option<&PodView>) -> Option<Endpoint> {
     let address: IpAddr = address.parse().ok()?;
     let pod = pod.cloned().unwrap_or_default();
     Some(Endpoint {
         address: SocketAddr::new(address, port),
         labels: pod.labels,
         workload: pod.workload,
-        ..Endpoint::default()
-    })
-}
-
-fn of_entry(registry: &Registry<'_>, entry: &ServiceEntry, port: &PortView<'_>) -> Vec<Endpoint> {
-    let spec = &entry.spec;
-    let Some(selector) = &spec.workload_selector else {
-        return spec
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| of_workload(endpoint, &BTreeMap::new(), port))
-            .collect();
-    };
-    let namespace = entry.namespace();
-    let workloads = registry.slices.workloads.get(namespace).into_iter().flatten();
-    let of_workloads = workloads.filter_map(|workload| {
-        let labels = workload_labels(workload);
-        selects(&selector.labels, &labels)
-            .then(|| of_workload(&workload.spec, &labels, port))
-            .flatten()
-    });
-    let pods = registry.slices.pods.get(namespace).into_iter().flatten();
-    let of_pods = pods.filter_map(|pod| {
-        let view = registry.pods.named(namespace, pod.name())?;
-        let address = selects(&selector.labels, &view.labels).then(|| addresses(pod).next())??;
-        endpoint_at(address, port.target.unwrap_or(port.number), Some(view))
-    });
-    of_workloads.chain(of_pods).collect()
-}
-
-/// Metadata labels override those of the spec.
-fn workload_labels(workload: &WorkloadEntry) -> BTreeMap<String, String> {
-    let mut labels = workload.spec.labels.clone();
-    labels.extend(workload.meta().labels.clone().unwrap_or_default());
-    labels
-}
-
-/// The endpoint's own port of that name, else the service port's target, else its number.
-fn of_workload(
-    workload: &edgeway_api::WorkloadEntrySpec,
-    labels: &BTreeMap<String, String>,
-    port: &PortView<'_>,
-) -> Option<Endpoint> {
-    let own = workload.ports.get(port.name).and_then(|number| u16::try_from(*number).ok());
-    let address: IpAddr = workload.address.parse().ok()?;
-    let labels = if labels.is_empty() { workload.labels.clone() } else { labels.clone() };
-    Some(Endpoint {
-        address: SocketAddr::new(address, own.or(port.target).unwrap_or(port.number)),
-        weight: workload.weight.unwrap_or(1).max(1),
-        labels: Arc::new(labels),
-        locality: workload.locality.as_deref().map(Locality::parse).unwrap_or_default(),
         ..Endpoint::default()
     })
 }

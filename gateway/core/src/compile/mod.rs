@@ -8,6 +8,7 @@ mod credentials;
 mod delegate;
 mod destination_rule;
 mod endpoint;
+mod entry;
 mod hash;
 mod headers;
 mod hosts;

@@ -46,6 +46,18 @@ pub(super) enum Origin<'o> {
     Entry(&'o edgeway_api::ServiceEntry),
 }
 
+/// Why there is no service to send to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// Nobody knows the host.
+    #[default]
+    Unknown,
+    /// The gateway may not see the service.
+    Hidden,
+    /// The service stands for this host, of which there is no service.
+    Dangling(String),
+}
+
 /// A port of a service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PortView<'o> {
@@ -95,9 +107,16 @@ impl<'o> Registry<'o> {
         None
     }
 
-    /// Whether a service of this host exists at all, seen or not.
-    pub(super) fn contains(&self, host: &str) -> bool {
-        self.services.contains_key(host)
+    /// Why [`Self::find`] finds nothing.
+    pub(super) fn absence(&self, host: &str, namespace: &str) -> Absence {
+        match self.services.get(host) {
+            None => Absence::Unknown,
+            Some(service) if !service.visibility.admits(namespace) => Absence::Hidden,
+            Some(ServiceView { origin: Origin::Alias(target), .. }) => {
+                Absence::Dangling((*target).to_owned())
+            }
+            Some(_) => Absence::Unknown,
+        }
     }
 }
 
@@ -188,4 +207,36 @@ pub(super) fn grouped<'o, T, K: std::hash::Hash + Eq>(
         }
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocol_of_a_port_is_declared_or_in_its_name() {
+        use UpstreamProtocol::{Http1, Http2};
+        for (declared, name, expected) in [
+            (None, "http", Http1),
+            (None, "http2", Http2),
+            (None, "http2-api", Http2),
+            (None, "grpc", Http2),
+            (None, "grpc-web", Http2),
+            (None, "GRPC-Web", Http2),
+            (None, "h2c", Http1),
+            (None, "https", Http1),
+            (None, "tcp-grpc", Http1),
+            (None, "grpcish", Http1),
+            (None, "", Http1),
+            (Some("http2"), "http", Http2),
+            (Some("grpc"), "tcp", Http2),
+            (Some("kubernetes.io/h2c"), "http", Http2),
+            (Some("kubernetes.io/ws"), "grpc", Http1),
+            (Some("http"), "grpc", Http1),
+            (Some("anything"), "http2", Http1),
+            (Some(""), "http2", Http2),
+        ] {
+            assert_eq!(protocol(declared, name), expected, "{declared:?} {name}");
+        }
+    }
 }

@@ -43,16 +43,17 @@ pub(super) fn unsupported(objects: &Objects, report: &mut Report) {
     }
     for entry in &objects.service_entries {
         let mut field = report.object(entry.reference());
-        let by_name = matches!(
-            entry.spec.resolution,
-            Some(Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns)
-        );
-        if by_name {
+        if entry.spec.resolution == Some(Resolution::DynamicDns) {
             field.of("spec.resolution", |field| {
-                field.unsupported(
-                    "names are not resolved, only endpoints with IP addresses are used",
-                );
+                field.unsupported("requests answer 503, as at any ingress gateway");
             });
+        }
+        for (index, endpoint) in entry.spec.endpoints.iter().enumerate() {
+            if endpoint.address.starts_with("unix://") {
+                field.of(&format!("spec.endpoints[{index}].address"), |field| {
+                    field.unsupported("sockets in the file system get no request");
+                });
+            }
         }
     }
 }

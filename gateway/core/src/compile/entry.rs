@@ -1,0 +1,131 @@
+//! Where a ServiceEntry's service is: at addresses that are written down or selected, or behind
+//! names that DNS knows.
+
+use super::{
+    endpoint::{Places, endpoint_at},
+    pods::{addresses, selects},
+    registry::{PortView, Registry},
+};
+use crate::cluster::{Endpoint, Locality, Name, Names};
+use edgeway_api::{
+    Resource, ServiceEntry, WorkloadEntry, WorkloadEntrySpec, service_entry::Resolution,
+};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+/// The places of `entry` at `port`; `host` is the one of its names that is asked for.
+pub(super) fn of_entry(
+    registry: &Registry<'_>,
+    entry: &ServiceEntry,
+    host: &str,
+    port: &PortView<'_>,
+) -> Places {
+    let selector = entry.spec.workload_selector.as_ref();
+    let found = selector.map_or_else(
+        || written(entry, port),
+        |selector| selected(registry, entry.namespace(), &selector.labels, port),
+    );
+    let nowhere = entry.spec.endpoints.is_empty() && selector.is_none();
+    let (endpoints, names): (Vec<_>, Vec<_>) = found.into_iter().partition(Place::is_address);
+    let endpoints = endpoints.into_iter().map(|place| place.endpoint).collect();
+    let all = match entry.spec.resolution {
+        Some(Resolution::Dns) => true,
+        Some(Resolution::DnsRoundRobin) => false,
+        // Names count for nothing there. Of a service at the address that the client asked for, a
+        // gateway knows no address.
+        Some(Resolution::None | Resolution::Static | Resolution::DynamicDns) | None => {
+            return Places { endpoints, names: None };
+        }
+    };
+    let mut list: Vec<Name> = names.into_iter().filter_map(Place::into_name).collect();
+    if nowhere && !host.starts_with('*') {
+        list.push(Name {
+            host: host.into(),
+            template: at_port(port.target.unwrap_or(port.number)),
+        });
+    }
+    let names = (!list.is_empty()).then_some(Names { all, list });
+    Places { endpoints, names }
+}
+
+/// One endpoint as written: at an address, or behind a name.
+struct Place {
+    name: Option<Arc<str>>,
+    endpoint: Endpoint,
+}
+
+impl Place {
+    fn is_address(&self) -> bool {
+        self.name.is_none()
+    }
+
+    fn into_name(self) -> Option<Name> {
+        Some(Name { host: self.name?, template: self.endpoint })
+    }
+}
+
+fn written(entry: &ServiceEntry, port: &PortView<'_>) -> Vec<Place> {
+    let endpoints = entry.spec.endpoints.iter();
+    endpoints.filter_map(|endpoint| of_workload(endpoint, &BTreeMap::new(), port)).collect()
+}
+
+fn selected(
+    registry: &Registry<'_>,
+    namespace: &str,
+    selector: &BTreeMap<String, String>,
+    port: &PortView<'_>,
+) -> Vec<Place> {
+    let of_workloads = registry.slices.workloads(namespace).filter_map(|workload| {
+        let labels = workload_labels(workload);
+        selects(selector, &labels).then(|| of_workload(&workload.spec, &labels, port)).flatten()
+    });
+    let of_pods = registry.slices.pods(namespace).filter_map(|pod| {
+        let view = registry.pods.named(namespace, pod.name())?;
+        let address = selects(selector, &view.labels).then(|| addresses(pod).next())??;
+        let endpoint = endpoint_at(address, port.target.unwrap_or(port.number), Some(view))?;
+        Some(Place { name: None, endpoint })
+    });
+    of_workloads.chain(of_pods).collect()
+}
+
+/// Metadata labels override those of the spec.
+fn workload_labels(workload: &WorkloadEntry) -> BTreeMap<String, String> {
+    let mut labels = workload.spec.labels.clone();
+    labels.extend(workload.meta().labels.clone().unwrap_or_default());
+    labels
+}
+
+/// The endpoint's own port of that name, else the service port's target, else its number. Nothing
+/// for a socket in the file system, and for another network's workloads without address.
+fn of_workload(
+    workload: &WorkloadEntrySpec,
+    labels: &BTreeMap<String, String>,
+    port: &PortView<'_>,
+) -> Option<Place> {
+    let own = workload.ports.get(port.name).and_then(|number| u16::try_from(*number).ok());
+    let labels = if labels.is_empty() { &workload.labels } else { labels };
+    let mut endpoint = Endpoint {
+        weight: workload.weight.unwrap_or(1).max(1),
+        labels: Arc::new(labels.clone()),
+        locality: workload.locality.as_deref().map(Locality::parse).unwrap_or_default(),
+        ..at_port(own.or(port.target).unwrap_or(port.number))
+    };
+    let name = match workload.address.parse::<IpAddr>() {
+        Ok(address) => {
+            endpoint.address.set_ip(address);
+            None
+        }
+        Err(_) if workload.address.is_empty() || workload.address.starts_with("unix://") => {
+            return None;
+        }
+        Err(_) => Some(workload.address.to_ascii_lowercase().into()),
+    };
+    Some(Place { name, endpoint })
+}
+
+fn at_port(port: u16) -> Endpoint {
+    Endpoint { address: SocketAddr::from(([0, 0, 0, 0], port)), ..Endpoint::default() }
+}
