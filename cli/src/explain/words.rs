@@ -122,6 +122,7 @@ mod tests {
             path,
             query,
             headers,
+            claims: None,
         };
         let none = headers.clone();
         assert_eq!(

@@ -65,6 +65,7 @@ fn median(table: &Hosts, hosts: usize, rules: usize) -> f64 {
                     path,
                     query: None,
                     headers: &headers,
+                    claims: None,
                 };
                 assert!(matches!(black_box(table.route(&request)), Decision::Route(..)));
             }

@@ -136,29 +136,30 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_index_finds_what_a_scan_finds(
-            routes in prop::collection::vec((text(), prop::option::of(Just("POST"))), SMALL..40),
-            paths in prop::collection::vec("/[abAB/]{0,7}", 1..10),
-        ) {
-            let routes: Vec<_> = routes.into_iter().map(|(path, method)| route(path, method)).collect();
-            let index = Index::new(&routes).unwrap();
-            let headers = HeaderMap::new();
-            for path in &paths {
-                for method in ["GET", "POST"] {
-                    let request = Request {
-                        method,
-                        scheme: Scheme::Http,
-                        authority: "a",
-                        path,
-                        query: None,
-                        headers: &headers,
-                    };
-                    let scanned = routes.iter().find(|route| route.matcher.matches(&request));
-                    let found = index.find(&routes, &request);
-                    prop_assert_eq!(found.map(std::ptr::from_ref), scanned.map(std::ptr::from_ref));
-                }
-            }
-        }
-    }
+           #[test]
+           fn the_index_finds_what_a_scan_finds(
+               routes in prop::collection::vec((text(), prop::option::of(Just("POST"))), SMALL..40),
+               paths in prop::collection::vec("/[abAB/]{0,7}", 1..10),
+           ) {
+               let routes: Vec<_> = routes.into_iter().map(|(path, method)| route(path, method)).collect();
+               let index = Index::new(&routes).unwrap();
+               let headers = HeaderMap::new();
+               for path in &paths {
+                   for method in ["GET", "POST"] {
+                       let request = Request {
+                           method,
+                           scheme: Scheme::Http,
+                           authority: "a",
+                           path,
+                           query: None,
+                           headers: &headers,
+    claims: None,
+                       };
+                       let scanned = routes.iter().find(|route| route.matcher.matches(&request));
+                       let found = index.find(&routes, &request);
+                       prop_assert_eq!(found.map(std::ptr::from_ref), scanned.map(std::ptr::from_ref));
+                   }
+               }
+           }
+       }
 }

@@ -4,6 +4,7 @@
 //! crate that could do otherwise.
 
 pub mod action;
+pub mod claims;
 pub mod cluster;
 pub mod compile;
 pub mod id;

@@ -1,5 +1,6 @@
 //! The parts of a request that a decision may look at.
 
+use crate::claims::Claims;
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -47,6 +48,8 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// All header fields.
     pub headers: &'a HeaderMap,
+    /// What the client's token says, once verified; `None` without one.
+    pub claims: Option<&'a Claims>,
 }
 
 /// An authority without its port, as Envoy cuts it: at the last `:` that is not inside brackets,

@@ -184,6 +184,7 @@ proptest! {
             path: &path,
             query: query.as_deref(),
             headers: &headers,
+            claims: None,
         };
         for listener in &compiled.table.listeners {
             let tls = listener.tls.iter().map(|server| &server.app);

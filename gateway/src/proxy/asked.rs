@@ -73,6 +73,7 @@ impl Asked {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &parts.headers,
+            claims: None,
         }
     }
 }

@@ -329,6 +329,7 @@ mod tests {
                 path,
                 query: Some("q"),
                 headers: &headers,
+                claims: None,
             };
             let forward = forward(rewrite);
             let upstream = forward.upstream(&request, &forward.destinations[0]);

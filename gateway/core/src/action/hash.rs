@@ -212,7 +212,8 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         let (method, scheme, authority, path) = ("GET", Scheme::Http, "h", "/p");
-        let request = Request { method, scheme, authority, path, query, headers: &headers };
+        let request =
+            Request { method, scheme, authority, path, query, headers: &headers, claims: None };
         match source.key(&request, CLIENT) {
             Key::Absent => Key::Absent,
             Key::Of(key) => Key::Of(key),
@@ -313,7 +314,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let (method, scheme, authority, path) = ("GET", Scheme::Http, "h", "/p");
         let ask = |headers: &HeaderMap, client: &str| {
-            let request = Request { method, scheme, authority, path, query: None, headers };
+            let request =
+                Request { method, scheme, authority, path, query: None, headers, claims: None };
             policy.key(&request, client.parse().unwrap())
         };
         let address = ask(&headers, "192.0.2.7");

@@ -32,7 +32,8 @@ pub enum Subject {
     Path,
     /// `:scheme`.
     Scheme,
-    /// A claim of a verified token, by the path to it. Without a token there is none.
+    /// A claim of a verified token, by the path to it. What is not there fits nothing, so that an
+    /// inverted condition holds.
     Claim(Vec<String>),
 }
 
@@ -55,8 +56,11 @@ impl HeaderMatch {
                 Some(query) => self.text.matches(&format!("{}?{query}", request.path)),
                 None => self.text.matches(request.path),
             }),
-            // Tokens are verified by no one yet, so no claim is known.
-            Subject::Claim(_) => return self.inverted,
+            Subject::Claim(path) => Some(
+                request
+                    .claims
+                    .is_some_and(|claims| claims.any(path, |text| self.text.matches(text))),
+            ),
         };
         match (found, self.inverted) {
             (Some(fits), inverted) => fits != inverted,
@@ -73,6 +77,7 @@ fn name_as_text<S: serde::Serializer>(name: &HeaderName, serializer: S) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Claims;
     use http::{HeaderMap, HeaderValue};
 
     fn fits(text: Text, inverted: bool, values: &[&'static str]) -> bool {
@@ -87,9 +92,39 @@ mod tests {
             path: "/",
             query: None,
             headers: &headers,
+            claims: None,
         };
         let subject = Subject::Header(HeaderName::from_static("x"));
         HeaderMatch { subject, text, inverted }.matches(&request)
+    }
+
+    #[test]
+    fn claims_of_a_token_fit_and_missing_ones_do_not() {
+        let payload = serde_json::from_str(r#"{"groups": ["a", "b"]}"#).unwrap();
+        let (claims, headers) = (Claims::new(payload), HeaderMap::new());
+        for (claim, text, token, fits) in [
+            ("groups", Text::Exact("b".into()), true, true),
+            ("groups", Text::Exact("c".into()), true, false),
+            ("groups", Text::Present, true, true),
+            ("other", Text::Present, true, false),
+            ("groups", Text::Exact("b".into()), false, false),
+            ("groups", Text::Exact("".into()), false, false),
+        ] {
+            let request = Request {
+                method: "GET",
+                scheme: crate::request::Scheme::Http,
+                authority: "a",
+                path: "/",
+                query: None,
+                headers: &headers,
+                claims: token.then_some(&claims),
+            };
+            for inverted in [false, true] {
+                let subject = Subject::Claim(vec![claim.to_owned()]);
+                let condition = HeaderMatch { subject, text: text.clone(), inverted };
+                assert_eq!(condition.matches(&request), fits != inverted, "{condition:?} {token}");
+            }
+        }
     }
 
     #[test]
