@@ -3,50 +3,17 @@
 use serde::Serialize;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-/// The endpoints of a cluster, with the sums that choosing among them by weight needs.
+/// The endpoints of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Endpoints {
-    list: Vec<Endpoint>,
-    /// Sum of the weights up to and including each endpoint.
-    #[serde(skip)]
-    sums: Vec<u64>,
-    /// Step of the round-robin wheel: coprime to the total weight and near its golden section.
-    #[serde(skip)]
-    stride: u64,
-}
+pub struct Endpoints(Vec<Endpoint>);
 
 impl Endpoints {
-    /// Sorted by address; an address given twice counts once.
+    /// Sorted by address; an address given twice counts once, where it comes first.
     pub fn new(mut list: Vec<Endpoint>) -> Self {
-        list.sort_by_key(|endpoint| endpoint.address);
+        list.sort_by_key(|endpoint| (endpoint.address, endpoint.priority));
         list.dedup_by(|later, first| later.address == first.address);
-        let mut total = 0;
-        let sums: Vec<u64> = list
-            .iter()
-            .map(|endpoint| {
-                total += u64::from(endpoint.weight.max(1));
-                total
-            })
-            .collect();
-        let uniform = total == list.len() as u64;
-        let stride = if uniform { 1 } else { coprime_near_golden_section(total) };
-        Self { list, sums, stride }
-    }
-
-    /// Sum of all weights.
-    pub fn total_weight(&self) -> u64 {
-        self.sums.last().copied().unwrap_or(0)
-    }
-
-    /// Sums of weights, one per endpoint, ascending.
-    pub(crate) fn sums(&self) -> &[u64] {
-        &self.sums
-    }
-
-    /// Step of the round-robin wheel.
-    pub(crate) fn stride(&self) -> u64 {
-        self.stride
+        Self(list)
     }
 }
 
@@ -54,17 +21,8 @@ impl std::ops::Deref for Endpoints {
     type Target = [Endpoint];
 
     fn deref(&self) -> &[Endpoint] {
-        &self.list
+        &self.0
     }
-}
-
-fn coprime_near_golden_section(total: u64) -> u64 {
-    let start = total.saturating_mul(618) / 1000;
-    (start..total).find(|step| gcd(*step, total) == 1).unwrap_or(1)
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// One address of a cluster.

@@ -1,9 +1,9 @@
 //! How to speak to a cluster: what a DestinationRule says, joined for one port and subset.
 
-use super::tls::UpstreamTls;
+use super::{endpoints::Locality, tls::UpstreamTls};
 use crate::action::forward::{as_text, option_as_text};
 use serde::Serialize;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Istio's `meshConfig.connectTimeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,6 +17,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 pub struct ClusterPolicy {
     /// How an endpoint is chosen.
     pub balance: Balance,
+    /// Shares of the localities; empty: endpoints have theirs wherever they are. A locality without
+    /// a share gets nothing while another has endpoints.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Locality, u32>,
     /// How new endpoints come to their full share; round robin and least request only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
@@ -61,6 +65,7 @@ impl Default for ClusterPolicy {
     fn default() -> Self {
         Self {
             balance: Balance::default(),
+            shares: BTreeMap::new(),
             warm_up: None,
             connect_timeout: CONNECT_TIMEOUT,
             protocol: UpstreamProtocol::default(),
@@ -115,6 +120,15 @@ pub struct WarmUp {
     pub minimum: f64,
     /// The form of the curve: 1 is a straight line, more is slower at first.
     pub aggression: f64,
+}
+
+impl WarmUp {
+    /// The share of its weight that an endpoint gets at this age.
+    pub fn share(&self, age: Duration) -> f64 {
+        let part = age.as_secs_f64() / self.duration.as_secs_f64();
+        // No part of nothing is a number, and so is warm.
+        if part < 1.0 { part.powf(1.0 / self.aggression).max(self.minimum).min(1.0) } else { 1.0 }
+    }
 }
 
 /// HTTP version towards endpoints, as Istio chooses it from the Service port.

@@ -18,9 +18,6 @@ use std::time::Duration;
 /// Istio's smallest ring.
 const RING_POINTS: u32 = 1024;
 
-/// Envoy's largest ring.
-const MOST_RING_POINTS: u32 = 8 << 20;
-
 /// Envoy's table.
 const MAGLEV_PLACES: u32 = 65_537;
 
@@ -38,6 +35,7 @@ pub(super) fn policy(traffic: &TrafficPolicy, protocol: UpstreamProtocol) -> Clu
     let default = ClusterPolicy::default();
     ClusterPolicy {
         balance,
+        shares: default.shares,
         warm_up: warm_up(traffic.load_balancer.as_ref(), balance),
         connect_timeout: time(tcp.connect_timeout.as_ref()).unwrap_or(default.connect_timeout),
         protocol: spoken(&http, protocol),
@@ -145,7 +143,7 @@ fn table(hash: &ConsistentHash) -> Balance {
     }
     let ring = hash.ring_hash.as_ref().and_then(|ring| ring.minimum_ring_size);
     let points = ring.or(hash.minimum_ring_size).filter(|points| *points > 0);
-    Balance::Ring { points: points.map_or(RING_POINTS, size).min(MOST_RING_POINTS) }
+    Balance::Ring { points: points.map_or(RING_POINTS, size) }
 }
 
 /// Chance and hashes give new endpoints their whole share at once (as Envoy).

@@ -5,6 +5,7 @@ use super::{
     primitive::{self, duration},
     text::{at_most_one, deprecated, given},
 };
+use crate::pick::is_prime;
 use edgeway_api::{
     destination_rule::{
         ConsistentHash, HttpCookie, LoadBalancerSettings, LocalityDistribute, LocalityFailover,
@@ -238,27 +239,15 @@ fn check_warmup(warmup: &WarmupConfiguration, field: &mut Field<'_>) {
     }
 }
 
-fn is_prime(number: u64) -> bool {
-    let divides = |divisor: u64| number.is_multiple_of(divisor);
-    number > 1 && !(2..=number.isqrt()).any(divides)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::unit, is_prime};
+    use super::super::unit;
 
     fn table(rows: &[(&str, &str)]) {
         for (balancer, expected) in rows {
             let spec = format!("{{host: a, trafficPolicy: {{loadBalancer: {balancer}}}}}");
             unit::table("DestinationRule", &[(spec.as_str(), expected)]);
         }
-    }
-
-    #[test]
-    fn primes_are_found() {
-        let primes: Vec<u64> = (0..20).filter(|number| is_prime(*number)).collect();
-        assert_eq!(primes, [2, 3, 5, 7, 11, 13, 17, 19]);
-        assert!(is_prime(65_537) && !is_prime(65_536) && is_prime(5_000_011));
     }
 
     #[test]
