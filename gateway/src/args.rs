@@ -30,6 +30,15 @@ pub struct Args {
     #[arg(long, value_name = "K=V,…", default_value = "istio=ingressgateway")]
     pub labels: Labels,
 
+    /// Name of the gateway's pod, which tells where it is
+    #[arg(long, env = "POD_NAME", default_value = "", hide_default_value = true)]
+    pub pod_name: String,
+
+    /// Where the gateway is [default: where its pod is]
+    #[arg(long, env = "EDGEWAY_LOCALITY", value_name = "REGION/ZONE/SUBZONE", default_value = "")]
+    #[arg(hide_default_value = true)]
+    pub locality: String,
+
     /// Address of listeners that name none [default: all addresses]
     #[arg(long, value_name = "ADDR")]
     pub bind: Option<IpAddr>,
@@ -142,6 +151,8 @@ impl Args {
         let workload = edgeway_core::Workload {
             namespace: self.namespace.clone(),
             labels: self.labels.0.clone(),
+            pod: self.pod_name.clone(),
+            locality: edgeway_core::cluster::Locality::parse(&self.locality),
             ..edgeway_core::Workload::default()
         };
         Config {
@@ -187,12 +198,15 @@ mod tests {
     fn everything_can_be_said() {
         let config = args(
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
-             --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1",
+             --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
+             --locality eu/eu-1 --pod-name gw-1",
         )
         .unwrap()
         .config(std::io::sink());
         assert_eq!(config.workload.namespace, "edge");
         assert_eq!(config.workload.labels["istio"], "public");
+        assert_eq!(config.workload.locality.to_string(), "eu/eu-1/");
+        assert_eq!(config.workload.pod, "gw-1");
         assert_eq!(config.status.to_string(), "127.0.0.1:15021");
         assert_eq!((config.port_offset, config.workers, config.trusted_hops), (8000, 3, 1));
         assert_eq!(config.drain, Duration::from_secs(1));

@@ -5,13 +5,14 @@ use super::{
     destination_rule::Governing,
     endpoint::places,
     hash::source,
+    locality::arrange,
     names::qualified,
     policy::policy,
     registry::{Absence, PortView, ServiceView},
 };
 use crate::{
     action::HashSource,
-    cluster::{Cluster, Endpoints, ServiceName},
+    cluster::{Cluster, ClusterPolicy, Endpoints, ServiceName},
     id::{ClusterId, ClusterIx},
 };
 use edgeway_api::{destination_rule::Subset, virtual_service::Destination};
@@ -140,7 +141,9 @@ fn build(
         Some(local) => local.split('.').next().unwrap_or(local),
         None => &service.host,
     };
-    let places = places(&scope.registry, service, port, labels);
+    let mut places = places(&scope.registry, service, port, labels);
+    let traffic = governing.policy(Some(port.number), subset);
+    let shares = arrange(&mut places, &traffic, service, &scope.here);
     Cluster {
         id: id.clone(),
         service: ServiceName {
@@ -148,7 +151,7 @@ fn build(
             name: name.into(),
             namespace: service.namespace.into(),
         },
-        policy: policy(&governing.policy(Some(port.number), subset), port.protocol),
+        policy: ClusterPolicy { shares, ..policy(&traffic, port.protocol) },
         names: places.names.map(Arc::new),
         endpoints: Arc::new(Endpoints::new(places.endpoints)),
     }

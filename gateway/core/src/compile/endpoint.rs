@@ -2,11 +2,11 @@
 
 use super::{
     entry::of_entry,
-    pods::{PodView, Pods, selects},
+    pods::{PodView, selects},
     registry::{Origin, PortView, Registry, ServiceView, grouped},
     report::Report,
 };
-use crate::cluster::{Endpoint, Names};
+use crate::cluster::{Endpoint, Locality, Names};
 use edgeway_api::{
     Objects, Resource, WorkloadEntry,
     k8s_openapi::api::{
@@ -71,6 +71,23 @@ pub(super) struct Places {
     pub names: Option<Names>,
 }
 
+impl Places {
+    /// All endpoints; those behind names as their templates.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        let names = self.names.iter_mut().flat_map(|names| &mut names.list);
+        self.endpoints.iter_mut().chain(names.map(|name| &mut name.template))
+    }
+
+    /// Keeps what is wanted.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Endpoint) -> bool) {
+        self.endpoints.retain(&wanted);
+        self.names = self.names.take().and_then(|mut names| {
+            names.list.retain(|name| wanted(&name.template));
+            (!names.list.is_empty()).then_some(names)
+        });
+    }
+}
+
 /// Where a service's port is, as far as labels satisfy `subset`.
 pub(super) fn places(
     registry: &Registry<'_>,
@@ -85,25 +102,21 @@ pub(super) fn places(
         Origin::Entry(entry) => of_entry(registry, entry, &service.host, port),
         Origin::Alias(_) => Places::default(),
     };
-    places.endpoints.retain(|endpoint| selects(subset, &endpoint.labels));
-    places.names = places.names.take().and_then(|mut names| {
-        names.list.retain(|name| selects(subset, &name.template.labels));
-        (!names.list.is_empty()).then_some(names)
-    });
+    places.retain(|endpoint| selects(subset, &endpoint.labels));
     places
 }
 
 fn of_service(registry: &Registry<'_>, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
     let key = (service.namespace(), service.name());
     if let Some(slices) = registry.slices.by_service.get(&key) {
-        return slices.iter().flat_map(|slice| of_slice(&registry.pods, slice, port)).collect();
+        return slices.iter().flat_map(|slice| of_slice(registry, slice, port)).collect();
     }
     let old = registry.slices.endpoints.get(&key);
-    old.map(|old| of_endpoints(&registry.pods, old, port)).unwrap_or_default()
+    old.map(|old| of_endpoints(registry, old, port)).unwrap_or_default()
 }
 
 /// Ready addresses of a slice at the port that carries the Service port's name.
-fn of_slice(pods: &Pods<'_>, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_slice(registry: &Registry<'_>, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<Endpoint> {
     let number = slice.ports.iter().flatten().find_map(|slice_port| {
         let named = slice_port.name.as_deref().unwrap_or_default() == port.name;
         named.then(|| slice_port.port.and_then(|number| u16::try_from(number).ok())).flatten()
@@ -120,16 +133,20 @@ fn of_slice(pods: &Pods<'_>, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<
                 .filter(|target| target.kind.as_deref() == Some("Pod") || target.kind.is_none());
             let name = target.and_then(|target| target.name.as_deref());
             let namespace = target.and_then(|target| target.namespace.as_deref());
-            let pod =
-                name.and_then(|name| pods.named(namespace.unwrap_or(slice.namespace()), name));
+            let namespace = namespace.unwrap_or(slice.namespace());
+            let pod = name.and_then(|name| registry.pods.named(namespace, name));
+            let node = registry.nodes.named(endpoint.node_name.as_deref()).cloned();
+            let zone = || endpoint.zone.as_deref().map(|zone| registry.nodes.in_zone(zone));
+            let machine = node.or_else(zone);
             endpoint.addresses.iter().filter_map(move |address| {
-                endpoint_at(address, number, pod.or_else(|| pods.at(address)))
+                let pod = pod.or_else(|| registry.pods.at(address));
+                endpoint_at(address, number, pod).map(|found| placed(found, machine.as_ref()))
             })
         })
         .collect()
 }
 
-fn of_endpoints(pods: &Pods<'_>, old: &OldEndpoints, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_endpoints(registry: &Registry<'_>, old: &OldEndpoints, port: &PortView<'_>) -> Vec<Endpoint> {
     let subsets = old.subsets.iter().flatten();
     subsets
         .flat_map(|subset| {
@@ -139,11 +156,21 @@ fn of_endpoints(pods: &Pods<'_>, old: &OldEndpoints, port: &PortView<'_>) -> Vec
             });
             subset.addresses.iter().flatten().filter_map(move |address| {
                 let target = address.target_ref.as_ref().and_then(|target| target.name.as_deref());
-                let pod = target.and_then(|name| pods.named(old.namespace(), name));
-                endpoint_at(&address.ip, number?, pod.or_else(|| pods.at(&address.ip)))
+                let named = target.and_then(|name| registry.pods.named(old.namespace(), name));
+                let pod = named.or_else(|| registry.pods.at(&address.ip));
+                let machine = registry.nodes.named(address.node_name.as_deref());
+                endpoint_at(&address.ip, number?, pod).map(|found| placed(found, machine))
             })
         })
         .collect()
+}
+
+/// Where its pod does not say, an endpoint is where its machine is.
+fn placed(mut endpoint: Endpoint, machine: Option<&Locality>) -> Endpoint {
+    if let (true, Some(machine)) = (endpoint.locality.is_empty(), machine) {
+        endpoint.locality = machine.clone();
+    }
+    endpoint
 }
 
 /// The endpoint at an address, with what its pod says of it.
@@ -154,6 +181,7 @@ pub(super) fn endpoint_at(address: &str, port: u16, pod: Option<&PodView>) -> Op
         address: SocketAddr::new(address, port),
         labels: pod.labels,
         workload: pod.workload,
+        locality: pod.locality,
         ..Endpoint::default()
     })
 }

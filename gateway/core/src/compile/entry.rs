@@ -3,6 +3,7 @@
 
 use super::{
     endpoint::{Places, endpoint_at},
+    nodes::of_labels,
     pods::{addresses, selects},
     registry::{PortView, Registry},
 };
@@ -107,10 +108,11 @@ fn of_workload(
 ) -> Option<Place> {
     let own = workload.ports.get(port.name).and_then(|number| u16::try_from(*number).ok());
     let labels = if labels.is_empty() { &workload.labels } else { labels };
+    let written = workload.locality.as_deref().filter(|text| !text.is_empty()).map(Locality::parse);
     let mut endpoint = Endpoint {
         weight: workload.weight.unwrap_or(1).max(1),
         labels: Arc::new(labels.clone()),
-        locality: workload.locality.as_deref().map(Locality::parse).unwrap_or_default(),
+        locality: written.or_else(|| of_labels(labels)).unwrap_or_default(),
         ..at_port(own.or(port.target).unwrap_or(port.number))
     };
     let name = match workload.address.parse::<IpAddr>() {

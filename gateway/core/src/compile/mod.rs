@@ -13,8 +13,10 @@ mod hash;
 mod headers;
 mod hosts;
 pub(crate) mod listeners;
+mod locality;
 mod matching;
 pub(crate) mod names;
+mod nodes;
 mod options;
 mod outlier;
 pub(crate) mod pods;
@@ -44,7 +46,9 @@ pub struct Workload {
     pub cluster_domain: String,
     /// Namespace whose policies hold for all (Istio: `istio-system`).
     pub root_namespace: String,
-    /// Where the gateway runs; empty: as its Pod's Node says, if it can be found, or nowhere.
+    /// Name of the gateway's own Pod; empty if it does not know.
+    pub pod: String,
+    /// Where the gateway runs; empty: where its Pod is, or nowhere that is known.
     pub locality: crate::cluster::Locality,
 }
 
@@ -56,6 +60,7 @@ impl Default for Workload {
             labels: BTreeMap::from([("istio".into(), "ingressgateway".into())]),
             cluster_domain: "cluster.local".into(),
             root_namespace: "istio-system".into(),
+            pod: String::new(),
             locality: crate::cluster::Locality::default(),
         }
     }
@@ -82,6 +87,7 @@ struct Scope<'o> {
     rules: destination_rule::Rules<'o>,
     services: Vec<binding::Bound<'o>>,
     secrets: credentials::Secrets<'o>,
+    here: locality::Here,
 }
 
 /// Makes the table of `workload` from all objects. Total, deterministic, independent of their order.
@@ -89,10 +95,16 @@ pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
     let mut report = report::Report::default();
     validate::validate(objects, &mut report);
     unsupported::unsupported(objects, &mut report);
+    let registry = registry::Registry::new(objects, workload, &report);
+    let here = locality::Here {
+        locality: registry.nodes.own(objects, workload),
+        labels: workload.labels.clone(),
+    };
     let scope = Scope {
         objects,
         workload,
-        registry: registry::Registry::new(objects, &workload.cluster_domain, &report),
+        registry,
+        here,
         rules: destination_rule::Rules::new(objects, workload, &report),
         services: binding::visible(objects, workload, &mut report),
         secrets: credentials::Secrets::new(objects, &workload.namespace),

@@ -1,5 +1,7 @@
 //! Pods by name and by address: whose labels an endpoint has, and which workload owns it.
 
+use super::nodes::Nodes;
+use crate::cluster::Locality;
 use edgeway_api::{Objects, Resource, k8s_openapi::api::core::v1::Pod};
 use hashbrown::HashMap;
 use std::{collections::BTreeMap, sync::Arc};
@@ -11,6 +13,8 @@ pub(super) struct PodView {
     pub labels: Arc<BTreeMap<String, String>>,
     /// Name of the Deployment (or the like) behind it; the pod's own where there is none.
     pub workload: Arc<str>,
+    /// Where it is.
+    pub locality: Locality,
 }
 
 /// All pods, to be looked up.
@@ -22,11 +26,12 @@ pub(super) struct Pods<'o> {
 
 impl<'o> Pods<'o> {
     /// Indexes the pods of `objects`.
-    pub(super) fn new(objects: &'o Objects) -> Self {
+    pub(super) fn new(objects: &'o Objects, nodes: &Nodes<'_>) -> Self {
         let mut pods = Self::default();
         for pod in &objects.pods {
             let labels = Arc::new(pod.meta().labels.clone().unwrap_or_default());
-            let view = PodView { workload: workload(pod).into(), labels };
+            let locality = nodes.of_pod(pod);
+            let view = PodView { workload: workload(pod).into(), labels, locality };
             pods.by_name.entry(pod.namespace()).or_default().insert(pod.name(), view);
             for address in addresses(pod) {
                 pods.by_address.insert(address, (pod.namespace(), pod.name()));

@@ -1,6 +1,8 @@
 //! The services that can be sent to: Kubernetes Services and ServiceEntries, by host name.
 
-use super::{names::qualified, pods::Pods, report::Report, visibility::Visibility};
+use super::{
+    Workload, names::qualified, nodes::Nodes, pods::Pods, report::Report, visibility::Visibility,
+};
 use crate::cluster::UpstreamProtocol;
 use edgeway_api::{
     Objects, Resource,
@@ -18,6 +20,7 @@ pub(super) struct Registry<'o> {
     services: BTreeMap<String, ServiceView<'o>>,
     pub(super) pods: Pods<'o>,
     pub(super) slices: super::endpoint::Slices<'o>,
+    pub(super) nodes: Nodes<'o>,
 }
 
 /// One service as routing sees it.
@@ -74,10 +77,10 @@ pub(super) struct PortView<'o> {
 impl<'o> Registry<'o> {
     /// Reads all services. A Kubernetes Service comes before a ServiceEntry of the same host, the
     /// older ServiceEntry before the younger; rejected ones do not count.
-    pub(super) fn new(objects: &'o Objects, domain: &str, report: &Report) -> Self {
+    pub(super) fn new(objects: &'o Objects, workload: &Workload, report: &Report) -> Self {
         let mut services = BTreeMap::new();
         for service in &objects.services {
-            let view = kubernetes(service, domain);
+            let view = kubernetes(service, &workload.cluster_domain);
             services.insert(view.host.clone(), view);
         }
         let entries_by_age = super::age::oldest_first(&objects.service_entries).into_iter();
@@ -87,7 +90,8 @@ impl<'o> Registry<'o> {
             }
         }
         let slices = super::endpoint::Slices::new(objects, report);
-        Self { services, pods: Pods::new(objects), slices }
+        let nodes = Nodes::new(objects, workload);
+        Self { services, pods: Pods::new(objects, &nodes), slices, nodes }
     }
 
     /// The service of `host` if `namespace` may see it; an alias is followed.

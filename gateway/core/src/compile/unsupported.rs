@@ -174,11 +174,6 @@ fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>
         }
         let given = [
             (
-                "localityLbSetting",
-                balancer.locality_lb_setting.is_some(),
-                "places are not told apart",
-            ),
-            (
                 "zoneAwareLbSetting",
                 balancer.zone_aware_lb_setting.is_some(),
                 "zones are not told apart",
