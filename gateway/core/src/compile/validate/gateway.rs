@@ -6,11 +6,28 @@ use super::{
     server_tls,
     virtual_service::is_known_protocol,
 };
-use edgeway_api::gateway::{GatewaySpec, Server};
+use edgeway_api::{
+    Gateway, Resource,
+    gateway::{GatewaySpec, Server},
+};
 use std::collections::BTreeSet;
 
-/// Checks one Gateway; `field` stands at `spec`.
-pub(super) fn validate(spec: &GatewaySpec, field: &mut Field<'_>) {
+/// Checks one Gateway.
+pub(super) fn validate(gateway: &Gateway, field: &mut Field<'_>) {
+    let name = gateway.name();
+    if !is_name(name) {
+        field.of("metadata.name", |field| {
+            field.invalid(
+                format!("`{name}` is no name of a Gateway"),
+                "use at most 63 small letters, digits and `-`; VirtualServices take a dot for the \
+                 end of the name",
+            );
+        });
+    }
+    field.of("spec", |field| spec(&gateway.spec, field));
+}
+
+fn spec(spec: &GatewaySpec, field: &mut Field<'_>) {
     primitive::labels(&spec.selector, "selector", field);
     field.of("servers", |field| {
         if spec.servers.is_empty() {
@@ -171,6 +188,17 @@ mod tests {
             (format!("{port}, hosts: ['*'], defaultEndpoint: 'x'"), "[field-without-effect]"),
         ] {
             unit::table("Gateway", &[(&of(&server), expected)]);
+        }
+    }
+
+    #[test]
+    fn a_gateway_has_a_name_that_others_can_write() {
+        let spec = "{servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}";
+        assert_eq!(unit::problems_of("Gateway", "front-1", spec), Vec::<String>::new());
+        for name in ["front.door".to_owned(), "f".repeat(64)] {
+            let found = unit::problems_of("Gateway", &name, spec);
+            let expected = format!("[invalid-field] metadata.name: `{name}`");
+            assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
         }
     }
 

@@ -65,6 +65,12 @@ fn hosts(spec: &ServiceEntrySpec, resolution: Resolution, field: &mut Field<'_>)
                         format!("`{host}` cannot be looked up in DNS"),
                         "give endpoints, or hosts without wildcard",
                     );
+                } else if host.starts_with('*') && !host.starts_with("*.") {
+                    field.warning(
+                        "partial-wildcard",
+                        format!("the `*` of `{host}` stands for a part of a label"),
+                        "write `*.suffix`, which Istio takes everywhere",
+                    );
                 }
             });
         }
@@ -186,7 +192,8 @@ mod tests {
                 ("{hosts: [example.com]}", ""),
                 ("{hosts: [example.com], workloadSelector: {}}", ""),
                 ("{hosts: [example.com], addresses: [1.1.1.1/32, '001:db8::']}", ""),
-                ("{hosts: ['*.x.com', '*x']}", ""),
+                ("{hosts: ['*.x.com']}", ""),
+                ("{hosts: ['*.x.com', '*x.org']}", "[partial-wildcard]"),
                 ("{}", "spec.hosts: there is none"),
                 ("{hosts: ['*']}", "spec.hosts[0]: `*`"),
                 ("{hosts: ['a.com:80']}", "spec.hosts[0]: `a.com:80`"),

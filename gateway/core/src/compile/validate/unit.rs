@@ -6,8 +6,13 @@ use edgeway_api::{Objects, manifest};
 /// `field: message` of everything that is wrong with the object, sorted; an object of this `kind`
 /// in namespace `default`, with `spec` in YAML's flow form.
 pub(super) fn problems(kind: &str, spec: &str) -> Vec<String> {
+    problems_of(kind, "a", spec)
+}
+
+/// The same of an object of this name.
+pub(super) fn problems_of(kind: &str, name: &str, spec: &str) -> Vec<String> {
     let text = format!(
-        "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: a, namespace: \
+        "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: \
          default}}\nspec: {spec}\n"
     );
     let mut objects = Objects::default();
