@@ -3,7 +3,8 @@
 use crate::furnish::{CONTROLLERS, Role};
 use edgeway_alb_core::{Desired, Lookups, Observed, Plan, Settings, desired};
 use edgeway_api::{Objects, Problem};
-use edgeway_core::{Compiled, Workload, compile};
+use edgeway_core::{Compiled, Workload, analyze, compile};
+use edgeway_gateway::tls;
 use std::collections::BTreeSet;
 
 /// What stands in names and tags where nobody says what the cluster is called.
@@ -37,11 +38,19 @@ impl Reading {
         Self { objects, role, compiled, desired }
     }
 
-    /// What is wrong, each once, sorted.
+    /// What is wrong and what could be better, each once, sorted.
     pub fn problems(&self) -> BTreeSet<Problem> {
-        let Self { objects, compiled, desired, .. } = self;
+        let Self { objects, compiled, desired, role } = self;
         let all = [&objects.defects, &compiled.problems, &desired.problems];
-        all.into_iter().flatten().cloned().collect()
+        let mut all: BTreeSet<Problem> = all.into_iter().flatten().cloned().collect();
+        let mut accepted = objects.clone();
+        accepted.retain(|object| !compiled.rejected.contains(object));
+        all.extend(analyze(&accepted, &workload(role)));
+        all.extend(tls::problems(&compiled.table).into_iter().map(|mut problem| {
+            problem.origin = objects.origins.get(&problem.object).cloned().unwrap_or_default();
+            problem
+        }));
+        all
     }
 }
 

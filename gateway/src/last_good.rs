@@ -30,6 +30,11 @@ pub(crate) struct Outcome {
 }
 
 impl LastGood {
+    /// The objects, as they were when they compiled well.
+    pub(crate) fn objects(&self) -> &Arc<Objects> {
+        &self.objects
+    }
+
     /// Compiles `objects`; one that is rejected is replaced by its last good version, if there is
     /// one. Objects that are not in the set any more are forgotten.
     pub(crate) fn compile(&self, objects: &Arc<Objects>, workload: &Workload) -> Outcome {

@@ -8,7 +8,7 @@ use crate::{
     snapshot::Snapshot,
 };
 use edgeway_api::{Objects, Problem};
-use edgeway_core::{Workload, table::Table};
+use edgeway_core::{Workload, analyze, table::Table};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
@@ -19,12 +19,12 @@ use tokio::{
 /// How often tables that were replaced are looked at: the last request that uses one may take long.
 const RETIRE: Duration = Duration::from_secs(1);
 
-/// What became of the newest configuration.
+/// What became of a configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Counts the configurations that were put in force; 0 before the first.
     pub generation: u64,
-    /// Everything that is wrong with it, sorted.
+    /// Everything that is wrong with it, and what could be better, sorted.
     pub problems: Vec<Problem>,
     /// How many objects it was made of.
     pub objects: usize,
@@ -32,18 +32,38 @@ pub struct Report {
     pub compiled_in: Duration,
 }
 
+/// A table is in force: what is wrong is known, and not yet what could be better.
+#[derive(Clone, Debug, Default)]
+struct Draft {
+    report: Report,
+    accepted: Arc<Objects>,
+}
+
 /// Puts every new configuration of `latest` in force, and tells so in `report`, until its source
-/// ends.
+/// ends. Of configurations that come faster than advice on them can be given, the newest is told.
 ///
 /// Only what is sent after `latest` was made counts: the value that a channel begins with is no
 /// configuration.
 pub async fn publish(
-    mut latest: watch::Receiver<Arc<Objects>>,
+    latest: watch::Receiver<Arc<Objects>>,
     workload: Workload,
     snapshot: Snapshot,
     report: watch::Sender<Arc<Report>>,
 ) {
     let workload = Arc::new(workload);
+    let (drafts, drafted) = watch::channel(Draft::default());
+    tokio::join!(
+        put_in_force(latest, Arc::clone(&workload), snapshot, drafts),
+        advise(drafted, workload, report),
+    );
+}
+
+async fn put_in_force(
+    mut latest: watch::Receiver<Arc<Objects>>,
+    workload: Arc<Workload>,
+    snapshot: Snapshot,
+    drafts: watch::Sender<Draft>,
+) {
     let mut good = LastGood::default();
     let mut retired = Retired::default();
     let mut generation = 0;
@@ -63,7 +83,26 @@ pub async fn publish(
         retired.tables.push(snapshot.swap(Arc::new(outcome.table)));
         generation += 1;
         let (count, problems) = (objects.count(), outcome.problems);
-        report.send_replace(Arc::new(Report { generation, problems, objects: count, compiled_in }));
+        let report = Report { generation, problems, objects: count, compiled_in };
+        drafts.send_replace(Draft { report, accepted: Arc::clone(good.objects()) });
+    }
+}
+
+/// Completes drafts by advice, on a thread that no request waits for.
+async fn advise(
+    mut drafted: watch::Receiver<Draft>,
+    workload: Arc<Workload>,
+    report: watch::Sender<Arc<Report>>,
+) {
+    while drafted.changed().await.is_ok() {
+        let Draft { report: mut complete, accepted } = drafted.borrow_and_update().clone();
+        let workload = Arc::clone(&workload);
+        match spawn_blocking(move || analyze(&accepted, &workload)).await {
+            Ok(advice) => complete.problems.extend(advice),
+            Err(error) => tracing::error!(%error, "the configuration broke the analysis"),
+        }
+        complete.problems.sort();
+        report.send_replace(Arc::new(complete));
     }
 }
 
@@ -179,6 +218,15 @@ mod tests {
         assert_eq!(ports(&trial.snapshot.load()), [80]);
         assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
         assert!(report.problems[0].message.contains("keeps serving"), "{:?}", report.problems);
+    }
+
+    #[tokio::test]
+    async fn advice_is_part_of_the_report() {
+        let mut trial = Trial::start();
+        let nobody = gateway(80).replace("ingressgateway", "egressgateway");
+        let report = trial.send(&nobody).await;
+        let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["gateway-selects-nothing"]);
     }
 
     #[tokio::test]

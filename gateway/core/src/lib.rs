@@ -4,6 +4,7 @@
 //! crate that could do otherwise.
 
 pub mod action;
+mod analyze;
 pub mod claims;
 pub mod cluster;
 pub mod compile;
@@ -16,5 +17,6 @@ pub mod request;
 pub mod table;
 pub mod tls;
 
+pub use analyze::analyze;
 pub use compile::{Compiled, Workload, compile};
 pub use edgeway_api::{ObjectRef, Problem, Severity};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Objects by creation time (none counts as the oldest), then name, then namespace
 /// (as Istio: `sortConfigByCreationTime`).
-pub(super) fn oldest_first<T: Resource>(objects: &[Arc<T>]) -> Vec<&T> {
+pub(crate) fn oldest_first<T: Resource>(objects: &[Arc<T>]) -> Vec<&T> {
     let mut sorted: Vec<&T> = objects.iter().map(Arc::as_ref).collect();
     sorted.sort_by(|a, b| key(*a).cmp(&key(*b)));
     sorted

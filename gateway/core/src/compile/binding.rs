@@ -64,7 +64,7 @@ pub(super) fn visible<'o>(
 
 /// The Gateway that a VirtualService in `own` means: `namespace/name`, `./name`, `name`, or the
 /// older `name.namespace[.svc.cluster.local]`; `None` for `mesh`, which is not served here.
-pub(super) fn gateway_name(text: &str, own: &str) -> Option<ObjectName> {
+pub(crate) fn gateway_name(text: &str, own: &str) -> Option<ObjectName> {
     if text == "mesh" {
         return None;
     }

@@ -3,13 +3,13 @@
 /// The fully qualified form of a name without dots: `reviews` in `prod` becomes
 /// `reviews.prod.svc.cluster.local`. `*`, IP addresses and names with dots stay
 /// (as Istio: `ResolveShortnameToFQDN`).
-pub(super) fn qualified(host: &str, namespace: &str, domain: &str) -> String {
+pub(crate) fn qualified(host: &str, namespace: &str, domain: &str) -> String {
     let plain = host.is_empty() || host == "*" || host.contains('.') || host.contains(':');
     if plain { host.to_owned() } else { format!("{host}.{namespace}.svc.{domain}") }
 }
 
 /// Whether `pattern` (exact, `*suffix` or `*`) covers everything that `name` covers.
-pub(super) fn covers(pattern: &str, name: &str) -> bool {
+pub(crate) fn covers(pattern: &str, name: &str) -> bool {
     match (pattern.strip_prefix('*'), name.strip_prefix('*')) {
         (None, None) => pattern == name,
         (None, Some(_)) => false,
@@ -19,7 +19,7 @@ pub(super) fn covers(pattern: &str, name: &str) -> bool {
 }
 
 /// The narrower of two patterns if they overlap (as Istio: `host.Names.Intersection`).
-pub(super) fn intersection<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
+pub(crate) fn intersection<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
     if covers(b, a) {
         Some(a)
     } else if covers(a, b) {
@@ -30,7 +30,7 @@ pub(super) fn intersection<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
 }
 
 /// How well `pattern` fits `name`: better first; `None` if it does not.
-pub(super) fn specificity(pattern: &str, name: &str) -> Option<Specificity> {
+pub(crate) fn specificity(pattern: &str, name: &str) -> Option<Specificity> {
     if !covers(pattern, name) {
         return None;
     }
@@ -42,7 +42,7 @@ pub(super) fn specificity(pattern: &str, name: &str) -> Option<Specificity> {
 
 /// Sorts best-first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Specificity {
+pub(crate) enum Specificity {
     /// The name itself.
     Exact,
     /// The longer the suffix, the better.
@@ -51,7 +51,7 @@ pub(super) enum Specificity {
 
 /// A Gateway server's host: which namespaces' VirtualServices may use it, and the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServerHost<'g> {
+pub(crate) struct ServerHost<'g> {
     /// `None`: any namespace.
     pub namespace: Option<&'g str>,
     /// Exact, `*suffix` or `*`.
@@ -60,7 +60,7 @@ pub(super) struct ServerHost<'g> {
 
 impl<'g> ServerHost<'g> {
     /// Reads `host`, `namespace/host`, `*/host` or `./host` of a Gateway in `own`.
-    pub(super) fn parse(text: &'g str, own: &'g str) -> Self {
+    pub(crate) fn parse(text: &'g str, own: &'g str) -> Self {
         match text.split_once('/') {
             None => Self { namespace: None, name: text },
             Some(("*", name)) => Self { namespace: None, name },
@@ -70,7 +70,7 @@ impl<'g> ServerHost<'g> {
     }
 
     /// Whether a VirtualService of `namespace` may use it.
-    pub(super) fn admits(&self, namespace: &str) -> bool {
+    pub(crate) fn admits(&self, namespace: &str) -> bool {
         self.namespace.is_none_or(|own| own == namespace)
     }
 }

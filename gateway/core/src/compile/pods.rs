@@ -77,7 +77,7 @@ fn workload(pod: &Pod) -> &str {
 }
 
 /// Whether all of `selector` stands among `labels`.
-pub(super) fn selects(
+pub(crate) fn selects(
     selector: &BTreeMap<String, String>,
     labels: &BTreeMap<String, String>,
 ) -> bool {

@@ -2,7 +2,7 @@
 
 /// Where an object is visible.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Visibility {
+pub(crate) enum Visibility {
     /// Everywhere; also the default.
     Public,
     /// In these namespaces; empty for nowhere.
@@ -11,7 +11,7 @@ pub(super) enum Visibility {
 
 impl Visibility {
     /// Reads `exportTo` of an object in `own`: `*`, `.`, `~` or names.
-    pub(super) fn parse<'e>(export_to: impl IntoIterator<Item = &'e str>, own: &str) -> Self {
+    pub(crate) fn parse<'e>(export_to: impl IntoIterator<Item = &'e str>, own: &str) -> Self {
         let mut namespaces = Vec::new();
         let mut any = false;
         for entry in export_to {
@@ -32,7 +32,7 @@ impl Visibility {
     }
 
     /// Whether `namespace` sees it.
-    pub(super) fn admits(&self, namespace: &str) -> bool {
+    pub(crate) fn admits(&self, namespace: &str) -> bool {
         match self {
             Self::Public => true,
             Self::Namespaces(names) => names.iter().any(|name| name == namespace),
@@ -40,7 +40,7 @@ impl Visibility {
     }
 
     /// Whether only its own namespace sees it.
-    pub(super) fn is_private(&self, own: &str) -> bool {
+    pub(crate) fn is_private(&self, own: &str) -> bool {
         matches!(self, Self::Namespaces(names) if names.iter().all(|name| name == own))
     }
 }
