@@ -3,7 +3,7 @@
 //! Immutable. Nothing here knows the manifests that it came from, except by name.
 
 use crate::{
-    action::Action,
+    action::{Action, HashPolicy},
     cluster::Cluster,
     id::{ClusterIx, ListenerId, ObjectName},
     index::Index,
@@ -114,6 +114,9 @@ pub struct TcpRoute {
     pub virtual_service: ObjectName,
     /// Cluster and weight; `None` for a destination that does not exist.
     pub clusters: Vec<(Option<ClusterIx>, u32)>,
+    /// What connections are told apart by: nothing but the client's address can be.
+    #[serde(skip_serializing_if = "HashPolicy::is_empty")]
+    pub hash: HashPolicy,
 }
 
 /// Virtual hosts of one route table, by name.

@@ -69,7 +69,9 @@ impl<'c> Passing<'c> {
         let target = drawn.and_then(|ix| self.serving.view.target(ix)).ok_or(Flags::NO_CLUSTER)?;
         record.cluster = Some(target.cluster().id.as_str());
         record.target = Some(target);
-        let at = target.pick(&self.context.chance, Wish::default()).ok_or(Flags::NO_ENDPOINT)?;
+        let key = route.hash.connection_key(self.conn.peer().ip());
+        let wish = Wish { key, ..Wish::default() };
+        let at = target.pick(&self.context.chance, wish).ok_or(Flags::NO_ENDPOINT)?;
         record.endpoint = Some(at);
         record.attempts = 1;
         let endpoint = target.endpoint(at).ok_or(Flags::NO_ENDPOINT)?;
@@ -171,12 +173,16 @@ impl Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeway_core::id::ObjectName;
+    use edgeway_core::{action::HashPolicy, id::ObjectName};
 
     #[test]
     fn tickets_fall_by_weight() {
         let clusters = vec![(Some(ClusterIx(7)), 1), (None, 0), (Some(ClusterIx(8)), 3)];
-        let route = TcpRoute { virtual_service: ObjectName::new("a", "b"), clusters };
+        let route = TcpRoute {
+            virtual_service: ObjectName::new("a", "b"),
+            clusters,
+            hash: HashPolicy::default(),
+        };
         let drawn: Vec<_> = (0..4).map(|ticket| draw(&route, ticket)).collect();
         assert_eq!(drawn[0], Some(ClusterIx(7)));
         assert_eq!(drawn[1..], [Some(ClusterIx(8)); 3]);

@@ -2,6 +2,7 @@
 
 use crate::rig::{Made, PORT, Rig, config, dead};
 use edgeway_core::{
+    action::HashPolicy,
     id::{ClusterIx, ObjectName},
     table::{App, Listener, Table, TcpRoute, TlsMode, TlsServer},
 };
@@ -30,7 +31,8 @@ async fn echo(name: &'static str) -> SocketAddr {
 }
 
 fn route(cluster: Option<ClusterIx>) -> TcpRoute {
-    TcpRoute { virtual_service: ObjectName::new("default", "vs"), clusters: vec![(cluster, 1)] }
+    let virtual_service = ObjectName::new("default", "vs");
+    TcpRoute { virtual_service, clusters: vec![(cluster, 1)], hash: HashPolicy::default() }
 }
 
 fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {

@@ -1,7 +1,7 @@
 //! Where a service's port is: from EndpointSlices, Endpoints, or what a ServiceEntry says.
 
 use super::{
-    entry::of_entry,
+    entry::{beside_pods, of_entry},
     pods::{PodView, selects},
     registry::{Origin, PortView, Registry, ServiceView, grouped},
     report::Report,
@@ -97,7 +97,9 @@ pub(super) fn places(
 ) -> Places {
     let mut places = match service.origin {
         Origin::Kubernetes(object) => {
-            Places { endpoints: of_service(registry, object, port), names: None }
+            let mut endpoints = of_service(registry, object, port);
+            endpoints.extend(beside_pods(registry, object, port));
+            Places { endpoints, names: None }
         }
         Origin::Entry(entry) => of_entry(registry, entry, &service.host, port),
         Origin::Alias(_) => Places::default(),

@@ -4,12 +4,13 @@
 use super::{
     endpoint::{Places, endpoint_at},
     nodes::of_labels,
-    pods::{addresses, selects},
+    pods::{addresses, is_ready, selects},
     registry::{PortView, Registry},
 };
 use crate::cluster::{Endpoint, Locality, Name, Names};
 use edgeway_api::{
-    Resource, ServiceEntry, WorkloadEntry, WorkloadEntrySpec, service_entry::Resolution,
+    Resource, ServiceEntry, WorkloadEntry, WorkloadEntrySpec, k8s_openapi::api::core::v1::Service,
+    service_entry::Resolution,
 };
 use std::{
     collections::BTreeMap,
@@ -48,6 +49,7 @@ pub(super) fn of_entry(
             template: at_port(port.target.unwrap_or(port.number)),
         });
     }
+    list.sort_by(|a, b| (&a.host, a.template.address).cmp(&(&b.host, b.template.address)));
     let names = (!list.is_empty()).then_some(Names { all, list });
     Places { endpoints, names }
 }
@@ -79,17 +81,41 @@ fn selected(
     selector: &BTreeMap<String, String>,
     port: &PortView<'_>,
 ) -> Vec<Place> {
-    let of_workloads = registry.slices.workloads(namespace).filter_map(|workload| {
-        let labels = workload_labels(workload);
-        selects(selector, &labels).then(|| of_workload(&workload.spec, &labels, port)).flatten()
-    });
-    let of_pods = registry.slices.pods(namespace).filter_map(|pod| {
+    let of_workloads = workloads(registry, namespace, selector, port);
+    let ready = registry.slices.pods(namespace).filter(|pod| is_ready(pod));
+    let of_pods = ready.filter_map(|pod| {
         let view = registry.pods.named(namespace, pod.name())?;
         let address = selects(selector, &view.labels).then(|| addresses(pod).next())??;
         let endpoint = endpoint_at(address, port.target.unwrap_or(port.number), Some(view))?;
         Some(Place { name: None, endpoint })
     });
     of_workloads.chain(of_pods).collect()
+}
+
+/// The `WorkloadEntries` that a Service selects beside its pods (as Istio).
+pub(super) fn beside_pods(
+    registry: &Registry<'_>,
+    service: &Service,
+    port: &PortView<'_>,
+) -> Vec<Endpoint> {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
+        return Vec::new();
+    };
+    let places = workloads(registry, service.namespace(), selector, port);
+    places.filter(Place::is_address).map(|place| place.endpoint).collect()
+}
+
+fn workloads<'r>(
+    registry: &'r Registry<'_>,
+    namespace: &'r str,
+    selector: &'r BTreeMap<String, String>,
+    port: &'r PortView<'_>,
+) -> impl Iterator<Item = Place> + 'r {
+    registry.slices.workloads(namespace).filter_map(move |workload| {
+        let labels = workload_labels(workload);
+        selects(selector, &labels).then(|| of_workload(&workload.spec, &labels, port)).flatten()
+    })
 }
 
 /// Metadata labels override those of the spec.

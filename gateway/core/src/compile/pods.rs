@@ -2,7 +2,10 @@
 
 use super::nodes::Nodes;
 use crate::cluster::Locality;
-use edgeway_api::{Objects, Resource, k8s_openapi::api::core::v1::Pod};
+use edgeway_api::{
+    Objects, Resource,
+    k8s_openapi::api::core::v1::{Pod, PodCondition},
+};
 use hashbrown::HashMap;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -61,6 +64,13 @@ pub(super) fn addresses(pod: &Pod) -> impl Iterator<Item = &str> {
     let many = status.into_iter().flat_map(|status| status.pod_ips.iter().flatten());
     let one = status.and_then(|status| status.pod_ip.as_deref());
     many.map(|ip| ip.ip.as_str()).chain(one)
+}
+
+/// Whether nothing says that a pod is not ready, or going.
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let unready = |one: &PodCondition| one.type_ == "Ready" && one.status != "True";
+    pod.meta().deletion_timestamp.is_none() && !conditions.into_iter().flatten().any(unready)
 }
 
 /// The Deployment's name where a ReplicaSet owns the pod, else the owner's, else the pod's.

@@ -6,7 +6,10 @@ use super::{
 use crate::cluster::UpstreamProtocol;
 use edgeway_api::{
     Objects, Resource,
-    k8s_openapi::api::core::v1::{Service, ServicePort},
+    k8s_openapi::{
+        api::core::v1::{Service, ServicePort},
+        apimachinery::pkg::util::intstr::IntOrString,
+    },
 };
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -70,7 +73,7 @@ pub(super) struct PortView<'o> {
     pub name: &'o str,
     /// What its endpoints speak.
     pub protocol: UpstreamProtocol,
-    /// ServiceEntry only: the endpoints' port.
+    /// The endpoints' port where it is a number; EndpointSlices say it themselves.
     pub target: Option<u16>,
 }
 
@@ -154,7 +157,10 @@ fn kubernetes_port(port: &ServicePort) -> Option<PortView<'_>> {
         number: u16::try_from(port.port).ok()?,
         name,
         protocol: protocol(port.app_protocol.as_deref(), name),
-        target: None,
+        target: match port.target_port {
+            Some(IntOrString::Int(number)) => u16::try_from(number).ok().filter(|it| *it > 0),
+            Some(IntOrString::String(_)) | None => None,
+        },
     })
 }
 

@@ -8,7 +8,11 @@ use super::{
     names::covers,
     report::Report,
 };
-use crate::{id::ObjectName, table::TcpRoute};
+use crate::{
+    action::{HashPolicy, HashSource},
+    id::ObjectName,
+    table::TcpRoute,
+};
 use edgeway_api::{Resource, virtual_service::RouteDestination};
 use std::collections::BTreeSet;
 
@@ -114,10 +118,12 @@ fn route(
     let lone = destinations.len() == 1;
     let mut field = report.object(bound.service.reference());
     let mut resolved = Vec::new();
+    let mut keys = Vec::new();
     for (index, to) in destinations.iter().enumerate() {
         let weight = u32::try_from(to.weight.unwrap_or(0)).unwrap_or(0);
         let Some(weight) = (lone || weight > 0).then_some(weight.max(1)) else { continue };
         let found = clusters.resolve(scope, &to.destination, namespace, member.through.port);
+        keys.extend(found.hash.filter(|source| *source == HashSource::ClientAddress));
         let cluster = match found.found {
             Found::Cluster(position) => Some(position),
             Found::NoService | Found::NoPort | Found::NoSubset => {
@@ -134,5 +140,5 @@ fn route(
         resolved.push((cluster, weight));
     }
     let virtual_service = ObjectName::new(namespace, bound.service.name());
-    TcpRoute { virtual_service, clusters: resolved }
+    TcpRoute { virtual_service, clusters: resolved, hash: HashPolicy::new(keys) }
 }
