@@ -9,9 +9,11 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 pub struct Endpoints(Vec<Endpoint>);
 
 impl Endpoints {
-    /// Sorted by address; an address given twice counts once, where it comes first.
+    /// Sorted by address; an address given twice counts once, at its first priority.
     pub fn new(mut list: Vec<Endpoint>) -> Self {
-        list.sort_by_key(|endpoint| (endpoint.address, endpoint.priority));
+        list.sort_by(|a, b| {
+            (a.address, a.priority).cmp(&(b.address, b.priority)).then_with(|| a.cmp(b))
+        });
         list.dedup_by(|later, first| later.address == first.address);
         Self(list)
     }
@@ -26,7 +28,7 @@ impl std::ops::Deref for Endpoints {
 }
 
 /// One address of a cluster.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,

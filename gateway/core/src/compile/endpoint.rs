@@ -104,6 +104,9 @@ pub(super) fn places(
         Origin::Entry(entry) => of_entry(registry, entry, &service.host, port),
         Origin::Alias(_) => Places::default(),
     };
+    // What nearness and shares are reckoned from counts each address once.
+    places.endpoints.sort();
+    places.endpoints.dedup_by(|later, first| later.address == first.address);
     places.retain(|endpoint| selects(subset, &endpoint.labels));
     places
 }

@@ -49,7 +49,7 @@ pub(super) fn of_entry(
             template: at_port(port.target.unwrap_or(port.number)),
         });
     }
-    list.sort_by(|a, b| (&a.host, a.template.address).cmp(&(&b.host, b.template.address)));
+    list.sort_by(|a, b| (&a.host, &a.template).cmp(&(&b.host, &b.template)));
     let names = (!list.is_empty()).then_some(Names { all, list });
     Places { endpoints, names }
 }
