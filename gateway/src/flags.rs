@@ -33,12 +33,13 @@ impl Flags {
     pub(crate) const DELAYED: Self = Self(1 << 10);
     /// It was aborted on purpose.
     pub(crate) const ABORTED: Self = Self(1 << 11);
-
+    /// A limit of the destination was reached.
+    pub(crate) const OVERFLOW: Self = Self(1 << 13);
     /// The client called the request off.
     pub(crate) const CLIENT_RESET: Self = Self(1 << 12);
 
     /// In the order in which they are written.
-    const WORDS: [(Self, &'static str); 13] = [
+    const WORDS: [(Self, &'static str); 14] = [
         (Self::RETRIES_EXHAUSTED, "URX"),
         (Self::DELAYED, "DI"),
         (Self::ABORTED, "FI"),
@@ -46,6 +47,7 @@ impl Flags {
         (Self::TIMEOUT, "UT"),
         (Self::CONNECT_FAILURE, "UF"),
         (Self::TERMINATED, "UC"),
+        (Self::OVERFLOW, "UO"),
         (Self::NO_ROUTE, "NR"),
         (Self::CLIENT_GONE, "DC"),
         (Self::CLIENT_RESET, "DR"),

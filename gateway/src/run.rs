@@ -8,6 +8,7 @@ use crate::{
     board::tell,
     context::Settings,
     listen::{Addressing, Ports},
+    live::Registry,
     metrics::{Metrics, Workload},
     publish::{Report, publish},
     ready::Ready,
@@ -259,9 +260,10 @@ impl Engine {
             gateway: Arc::new(gateway),
             cluster: config.cluster_name.into(),
         };
+        let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
         let workers = (0..count).map(|index| {
             let lines = Lines::new(access.as_ref(), metrics.access_log_dropped.clone());
-            Worker::start(index, settings, reporter.clone(), lines)
+            Worker::start(index, settings, reporter.clone(), lines, Arc::clone(&registry))
         });
         let workers = workers.collect::<Result<_, _>>().map_err(StartError::Thread)?;
         let addressing =

@@ -5,17 +5,24 @@
 use crate::{
     chance::Chance,
     flags::Flags,
-    live::{ClusterLive, EndpointLive, Live},
+    live::{ClusterLive, Counted, EndpointLive, Free, InFlight, Live, Seating, SharedEndpoint},
     metrics::{Destination, Ending, Metrics, Sample, Series, Workload},
     tls::Servers,
 };
 use edgeway_core::{
     cluster::{Cluster, Endpoint},
-    id::ClusterIx,
+    id::{ClusterId, ClusterIx},
+    outlier::Outcome,
     pick::{Balancer, Situation, Wish},
     table::{App, Hosts, Listener, Table},
 };
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
 /// Who counts, and in whose name.
 #[derive(Clone, Debug)]
@@ -31,6 +38,8 @@ pub(crate) struct Reporter {
 /// A table's clusters.
 pub(crate) struct View {
     targets: Vec<Rc<Target>>,
+    /// Those with outlier detection.
+    watched: Vec<Rc<Target>>,
     /// Counts requests that went nowhere.
     nowhere: Counts,
 }
@@ -38,10 +47,14 @@ pub(crate) struct View {
 /// One cluster of the table in force.
 pub(crate) struct Target {
     cluster: Arc<Cluster>,
-    balancer: Balancer,
+    balancer: RefCell<Balancer>,
+    /// Which endpoints were out when the balancer was made.
+    version: Cell<u64>,
     live: Rc<ClusterLive>,
     /// In the order of the cluster's endpoints.
     endpoints: Vec<(Rc<EndpointLive>, Counts)>,
+    /// The same endpoints as all workers see them; none unless the cluster is watched or warms up.
+    shared: Vec<Arc<SharedEndpoint>>,
     /// Counts requests that reached no endpoint.
     unreached: Counts,
 }
@@ -76,21 +89,38 @@ pub(crate) struct Key {
 impl View {
     /// The view of `table`, keeping what `before` has of clusters that did not change.
     pub(crate) fn new(table: &Table, live: &mut Live, before: &Self, chance: &Chance) -> Self {
-        let known: HashMap<_, _> =
-            before.targets.iter().map(|target| (&target.cluster.id, target)).collect();
-        let targets = table.clusters.iter().map(|cluster| {
-            let same = known.get(&cluster.id).filter(|same| Arc::ptr_eq(&same.cluster, cluster));
-            same.map_or_else(
-                || Rc::new(Target::new(Arc::clone(cluster), live, chance)),
-                |same| Rc::clone(same),
-            )
+        let mut by_name = None;
+        let targets = table.clusters.iter().enumerate().map(|(at, cluster)| {
+            let is_same = |target: &&Rc<Target>| Arc::ptr_eq(&target.cluster, cluster);
+            if let Some(same) = before.targets.get(at).filter(is_same) {
+                return Rc::clone(same);
+            }
+            // Clusters came or went: from here on they stand elsewhere.
+            let by_name = by_name.get_or_insert_with(|| before.by_name());
+            let same = by_name.get(&cluster.id).copied().filter(is_same);
+            same.map_or_else(|| Rc::new(Target::new(Arc::clone(cluster), live, chance)), Rc::clone)
         });
-        Self { targets: targets.collect(), nowhere: Counts::default() }
+        let targets: Vec<_> = targets.collect();
+        let watched = targets.iter().filter(|target| target.cluster.policy.outlier.is_some());
+        Self { watched: watched.cloned().collect(), targets, nowhere: Counts::default() }
+    }
+
+    fn by_name(&self) -> HashMap<&ClusterId, &Rc<Target>> {
+        self.targets.iter().map(|target| (&target.cluster.id, target)).collect()
+    }
+
+    /// Lets endpoints come back whose time out is over.
+    pub(crate) fn sweep(&self, now: Instant) {
+        for target in &self.watched {
+            if let Some(policy) = &target.cluster.policy.outlier {
+                target.live.shared().sweep(policy, now);
+            }
+        }
     }
 
     /// The view of the empty table.
     pub(crate) fn empty() -> Self {
-        Self { targets: Vec::new(), nowhere: Counts::default() }
+        Self { targets: Vec::new(), watched: Vec::new(), nowhere: Counts::default() }
     }
 
     /// The cluster at a position that the table gave out.
@@ -116,13 +146,43 @@ impl View {
 impl Target {
     fn new(cluster: Arc<Cluster>, live: &mut Live, chance: &Chance) -> Self {
         let known = live.cluster(&cluster.id, || chance.draw());
-        let endpoints = cluster
-            .endpoints
-            .iter()
-            .map(|endpoint| (known.endpoint(endpoint.address), Counts::default()))
-            .collect();
-        let balancer = Balancer::new(Arc::clone(&cluster), |_| true);
-        Self { live: known, endpoints, unreached: Counts::default(), cluster, balancer }
+        let addresses: Vec<_> = cluster.endpoints.iter().map(|endpoint| endpoint.address).collect();
+        let endpoints =
+            addresses.iter().map(|address| (known.endpoint(*address), Counts::default())).collect();
+        known.settle(&cluster.policy.limits);
+        let shared = known.shared();
+        let watched = cluster.policy.outlier.is_some();
+        let of_all = if watched || cluster.policy.warm_up.is_some() {
+            shared.endpoints(&addresses)
+        } else {
+            Vec::new()
+        };
+        if !watched {
+            shared.watch_no_more();
+        }
+        let target = Self {
+            version: Cell::new(shared.version()),
+            balancer: RefCell::new(Balancer::new(Arc::clone(&cluster), |_| true)),
+            live: known,
+            endpoints,
+            shared: of_all,
+            unreached: Counts::default(),
+            cluster,
+        };
+        if watched {
+            target.balance();
+        }
+        target
+    }
+
+    /// Makes the choice anew among the endpoints that are not out.
+    fn balance(&self) {
+        let shared = self.live.shared();
+        // Before the question: what changes after it is seen next time.
+        self.version.set(shared.version());
+        let usable = shared.usable(self.cluster.endpoints.iter().map(|endpoint| endpoint.address));
+        let usable = |at: usize| usable.get(at).copied().unwrap_or(true);
+        self.balancer.replace(Balancer::new(Arc::clone(&self.cluster), usable));
     }
 
     /// The cluster as the table has it.
@@ -137,7 +197,42 @@ impl Target {
 
     /// The position of an endpoint for the next try; `None` if there is none to choose.
     pub(crate) fn pick(&self, chance: &Chance, wish: Wish<'_>) -> Option<usize> {
-        self.balancer.pick(&Moment { target: self, chance }, wish)
+        if self.cluster.policy.outlier.is_some()
+            && self.version.get() != self.live.shared().version()
+        {
+            self.balance();
+        }
+        self.balancer.borrow().pick(&Moment { target: self, chance }, wish)
+    }
+
+    /// Counts one more request to an endpoint; `None` if the cluster has too many.
+    pub(crate) fn begin(&self, endpoint: &Rc<EndpointLive>) -> Option<InFlight> {
+        self.live.begin(endpoint, &self.cluster.policy.limits)
+    }
+
+    /// Counts one more retry; `None` if the cluster has too many.
+    pub(crate) fn begin_retry(&self) -> Option<Counted> {
+        self.live.shared().begin_retry(self.cluster.policy.limits.retries)
+    }
+
+    /// A connection to an endpoint, or leave to make one.
+    pub(crate) fn seat(&self, endpoint: &EndpointLive) -> Seating {
+        self.live.seat(endpoint, &self.cluster.policy.limits)
+    }
+
+    /// Keeps a connection for the next request, if it is one to be kept.
+    pub(crate) fn keep(&self, endpoint: &EndpointLive, free: Free) {
+        endpoint.keep(free, &self.cluster.policy);
+    }
+
+    /// Notes how a try at an endpoint went, where somebody wants to know.
+    pub(crate) fn note(&self, at: usize, outcome: Outcome) {
+        let Some(policy) = &self.cluster.policy.outlier else { return };
+        let endpoints = &self.cluster.endpoints;
+        if let (Some(shared), Some(endpoint)) = (self.shared.get(at), endpoints.get(at)) {
+            let endpoint = (&**shared, endpoint.address);
+            self.live.shared().note(policy, endpoint, endpoints.len(), outcome);
+        }
     }
 
     /// Counts a request that this cluster got; `endpoint` is the position of the one that had it.
@@ -175,8 +270,12 @@ impl Situation for Moment<'_> {
         self.target.endpoint(at).map_or(0, |endpoint| endpoint.in_flight())
     }
 
-    fn warmth(&self, _: usize) -> f64 {
-        1.0
+    fn warmth(&self, at: usize) -> f64 {
+        let since = self.target.shared.get(at).and_then(|endpoint| endpoint.since);
+        match (&self.target.cluster.policy.warm_up, since) {
+            (Some(warm_up), Some(since)) => warm_up.share(since.elapsed()),
+            (Some(_), None) | (None, _) => 1.0,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     chance::Chance,
     context::{Clients, Context, Phase, Port, Settings},
     io,
-    live::Live,
+    live::{Live, Registry},
     proxy,
     tls::Prepared,
     view::{Reporter, Serving, View},
@@ -74,6 +74,7 @@ impl Worker {
         settings: Settings,
         reporter: Reporter,
         access: Lines,
+        registry: Arc<Registry>,
     ) -> std::io::Result<Self> {
         let (commands, orders) = mpsc::unbounded_channel();
         let (stopping, stopped) = oneshot::channel();
@@ -85,7 +86,7 @@ impl Worker {
                     chance: Chance::new(),
                     reporter,
                     access,
-                    live: RefCell::new(Live::default()),
+                    live: RefCell::new(Live::new(registry)),
                     phase: Cell::default(),
                     clients: Clients::default(),
                 };
@@ -155,7 +156,9 @@ impl Desk {
                     Some(order) => self.obey(order),
                 },
                 _ = tick.tick() => {
-                    context.live.borrow().sweep(Instant::now());
+                    let now = Instant::now();
+                    context.live.borrow().sweep(now);
+                    self.view.sweep(now);
                     context.access.hand_over();
                 }
                 () = context.clients.empty(), if self.stopping => break,

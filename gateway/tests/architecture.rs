@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("chance", &[], &[]),
     ("flags", &[], &[]),
     ("metrics", &[], &["prometheus"]),
-    ("live", &["io"], &["edgeway_core"]),
+    ("live", &["io", "metrics"], &["edgeway_core"]),
     ("view", &["chance", "flags", "live", "metrics", "tls"], &["edgeway_core"]),
     ("access", &["chance"], &["prometheus"]),
     ("context", &["access", "chance", "io", "live", "view"], &["edgeway_core"]),
@@ -47,7 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     (
         "run",
         &[
-            "access", "admin", "board", "context", "listen", "metrics", "publish", "ready",
+            "access", "admin", "board", "context", "listen", "live", "metrics", "publish", "ready",
             "snapshot", "tls", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],

@@ -11,6 +11,7 @@ pub mod compile;
 pub mod id;
 mod index;
 pub mod matcher;
+pub mod outlier;
 pub mod path;
 pub mod pick;
 pub mod request;

@@ -61,6 +61,14 @@ pub(crate) struct Metrics {
     pub(crate) connect_failures: IntCounterVec,
     /// Tries after the first, by service.
     pub(crate) retries: IntCounterVec,
+    /// Requests and retries refused because a cluster's limit was reached, by service and limit.
+    pub(crate) overflows: IntCounterVec,
+    /// Endpoints taken out because they failed, by cluster.
+    pub(crate) ejections: IntCounterVec,
+    /// Endpoints that failed and stayed because too many were out, by cluster.
+    pub(crate) ejections_refused: IntCounterVec,
+    /// Endpoints that are out now, by cluster.
+    pub(crate) ejected: IntGaugeVec,
     /// Requests refused before routing, by reason.
     pub(crate) refused: IntCounterVec,
     /// Sockets that could not be opened, by address.
@@ -120,6 +128,10 @@ impl Metrics {
             upstream_connections: counter(on, UPSTREAM_CONNECTIONS)?,
             connect_failures: counters(on, CONNECT_FAILURES, &["destination_service", "reason"])?,
             retries: counters(on, RETRIES, service)?,
+            overflows: counters(on, OVERFLOWS, &["destination_service", "limit"])?,
+            ejections: counters(on, EJECTIONS, &["cluster"])?,
+            ejections_refused: counters(on, EJECTIONS_REFUSED, &["cluster"])?,
+            ejected: gauges(on, EJECTED, &["cluster"])?,
             refused: counters(on, REFUSED, &["reason"])?,
             bind_errors: counters(on, BIND_ERRORS, &["address"])?,
             listener_open: gauges(on, LISTENER_OPEN, &["address"])?,
@@ -205,6 +217,17 @@ const UPSTREAM_CONNECTIONS: Named =
 const CONNECT_FAILURES: Named =
     ("edgeway_upstream_connect_failures_total", "Connects to endpoints that failed.");
 const RETRIES: Named = ("edgeway_upstream_retries_total", "Tries after the first.");
+const OVERFLOWS: Named = (
+    "edgeway_upstream_overflows_total",
+    "Requests and retries refused because a limit of the DestinationRule was reached.",
+);
+const EJECTIONS: Named =
+    ("edgeway_upstream_ejections_total", "Endpoints taken out because they failed.");
+const EJECTIONS_REFUSED: Named = (
+    "edgeway_upstream_ejections_refused_total",
+    "Endpoints that failed and stayed because too many others were out.",
+);
+const EJECTED: Named = ("edgeway_upstream_ejected", "Endpoints that are out because they failed.");
 const REFUSED: Named = ("edgeway_refused_requests_total", "Requests refused before routing.");
 const BIND_ERRORS: Named =
     ("edgeway_listener_bind_errors_total", "Failed attempts to open a listener.");

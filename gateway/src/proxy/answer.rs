@@ -16,6 +16,10 @@ pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("istio-envoy");
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
+/// Not the endpoint is to blame, but the number of requests.
+static OVERLOADED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-envoy-overloaded"), HeaderValue::from_static("true"));
+
 /// An answer before it is brought into the client's terms.
 #[derive(Debug)]
 pub(crate) struct Answer<'t> {
@@ -65,8 +69,9 @@ impl<'t> Answer<'t> {
     }
 
     /// With more fields.
-    pub(crate) fn with_fields(self, fields: Vec<(HeaderName, HeaderValue)>) -> Self {
-        Self { fields, ..self }
+    pub(crate) fn with_fields(mut self, fields: Vec<(HeaderName, HeaderValue)>) -> Self {
+        self.fields.extend(fields);
+        self
     }
 
     /// With a status for gRPC clients.
@@ -107,8 +112,13 @@ impl<'t> Answer<'t> {
     /// Its last try failed.
     pub(crate) fn failed(failure: Failure, retried: bool, exhausted: bool) -> Self {
         let more = if exhausted { Flags::RETRIES_EXHAUSTED } else { Flags::NONE };
-        Self::new(failure.status(), failure.flags() | more, failure.details(false))
-            .with_body(failure.body(retried).into_bytes())
+        let answer = Self::new(failure.status(), failure.flags() | more, failure.details(false))
+            .with_body(failure.body(retried).into_bytes());
+        if failure == Failure::Overflow {
+            // A word for the breaker of whoever called.
+            return answer.with_fields(vec![OVERLOADED.clone()]);
+        }
+        answer
     }
 
     /// The time for the request is up.

@@ -54,6 +54,8 @@ pub(crate) struct Exchange<'c, D> {
     pub(super) fate: Fate,
     /// Fields that replace the endpoint's in the response.
     pub(super) marks: Vec<(HeaderName, HeaderValue)>,
+    /// A cookie that the client gets with the endpoint's response.
+    pub(super) cookie: Option<HeaderValue>,
     /// The request concerns nobody: it is not recorded.
     silent: bool,
 }
@@ -75,6 +77,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             upload: Upload::default(),
             fate: Fate::Keep,
             marks: Vec::new(),
+            cookie: None,
             silent: false,
         }
     }

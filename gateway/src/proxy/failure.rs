@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Protocol,
     /// It did not answer in the time for one try.
     TryTimeout,
+    /// It was not asked: a limit of its cluster was reached.
+    Overflow,
 }
 
 /// What ends a request, whatever its try does.
@@ -65,7 +67,7 @@ impl Failure {
     /// The status of the answer.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Refused | Self::ConnectTimeout | Self::Terminated => {
+            Self::Refused | Self::ConnectTimeout | Self::Terminated | Self::Overflow => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Protocol => StatusCode::BAD_GATEWAY,
@@ -80,6 +82,7 @@ impl Failure {
             Self::Terminated => Flags::TERMINATED,
             Self::Protocol => Flags::ENDPOINT_PROTOCOL,
             Self::TryTimeout => Flags::TIMEOUT,
+            Self::Overflow => Flags::OVERFLOW,
         }
     }
 
@@ -91,6 +94,7 @@ impl Failure {
             Self::Terminated => "connection termination",
             Self::Protocol => "protocol error",
             Self::TryTimeout => "per try timeout",
+            Self::Overflow => "overflow",
         }
     }
 
@@ -126,6 +130,7 @@ impl Failure {
                 any || on.connect_failure || on.reset_before_request
             }
             Self::Terminated | Self::Protocol | Self::TryTimeout => any,
+            Self::Overflow => false,
         }
     }
 }

@@ -3,36 +3,23 @@
 use super::{
     answer::Answer,
     asked::Asked,
+    attempt::Reply,
     clock::{Clock, Timer},
-    exchange::{Exchange, Fate, sign},
+    exchange::Exchange,
     failure::{Failure, Interrupt, Stop},
     filters::Filtered,
-    h1::Client,
-    headers::{self, X_ENVOY_SERVICE_TIME},
-    message::{Body, Downstream, Response, Upstream},
-    outgoing,
-    relay::Relay,
+    message::{Downstream, Response},
     tries::{self, Tries, Verdict},
 };
-use crate::{
-    flags::Flags,
-    live::{EndpointLive, InFlight},
-    view::Target,
-};
+use crate::{flags::Flags, live::Counted, view::Target};
 use edgeway_core::{
-    action::{Destination, Forward, HeaderOps},
+    action::{Destination, Forward, HeaderOps, hash::Key},
     cluster::UpstreamTls,
+    outlier::Outcome,
     pick::Wish,
 };
-use http::{StatusCode, header};
-use std::{
-    future::poll_fn,
-    pin::pin,
-    rc::Rc,
-    task::Poll,
-    time::{Duration, Instant},
-};
-use tokio::net::TcpStream;
+use http::HeaderValue;
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 /// Where a request goes, once the dice have fallen.
 #[derive(Clone, Copy)]
@@ -43,14 +30,6 @@ pub(super) struct Plan<'t> {
     pub(super) destination: &'t Destination,
     /// Its cluster.
     pub(super) target: &'t Target,
-}
-
-/// A try whose response has begun.
-struct Reply {
-    up: Client,
-    response: Response,
-    endpoint: Rc<EndpointLive>,
-    _in_flight: InFlight,
 }
 
 impl Plan<'_> {
@@ -92,10 +71,14 @@ impl<'c, D: Downstream> Exchange<'c, D> {
 
     /// Tries until an outcome stands; what we have to answer if it is not a response.
     async fn tries(&mut self, plan: Plan<'c>, asked: &Asked) -> Option<Answer<'c>> {
+        let key = self.key(plan, asked);
         let mut tries = Tries::new(&plan.forward.retry);
         let mut clock = Clock { request: Timer::new(plan.forward.timeout), attempt: Timer::Never };
+        // Counts this try among the cluster's retries, if they are limited.
+        let mut counted = None;
         loop {
-            let wish = Wish { tried: &tries.endpoints, ..Wish::default() };
+            let elsewhere = tries.is_for_elsewhere();
+            let wish = Wish { key, tried: &tries.endpoints, elsewhere };
             let Some(at) = plan.target.pick(&self.context.chance, wish) else {
                 return Some(Answer::no_endpoint());
             };
@@ -103,200 +86,69 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             self.record.endpoint = Some(at);
             self.record.attempts = tries.made();
             let outcome = self.attempt(plan, at, asked, &mut clock).await;
+            drop(counted.take());
+            note(plan.target, at, &outcome, asked);
             let verdict = match &outcome {
                 Err(Stop::Interrupted(_)) => Verdict::Stands,
                 Err(Stop::Failed(failure)) => tries.after_failure(*failure),
                 Ok(reply) => tries.after_response(&reply.response),
             };
-            match (verdict, outcome) {
-                (Verdict::Again(longest), _) if self.upload.is_repeatable() => {
-                    let pause = self.context.chance.shorter_than(longest);
-                    if let Err(interrupt) = self.pause(pause, &mut clock).await {
-                        return self.interrupted(interrupt);
-                    }
-                    let service = &*plan.target.cluster().service.host;
-                    self.context.reporter.metrics.retries.with_label_values(&[service]).inc();
+            if let Some((pause, leave)) = self.leave_to_retry(plan, verdict) {
+                counted = Some(leave);
+                drop(outcome);
+                if let Err(interrupt) = self.pause(pause, &mut clock).await {
+                    return self.interrupted(interrupt);
                 }
-                (verdict, Ok(reply)) => {
-                    if verdict == Verdict::Exhausted {
-                        self.record.flags |= Flags::RETRIES_EXHAUSTED;
-                    }
+                continue;
+            }
+            let exhausted = verdict == Verdict::Exhausted;
+            if exhausted {
+                self.record.flags |= Flags::RETRIES_EXHAUSTED;
+            }
+            return match outcome {
+                Ok(reply) => {
                     self.bring_back(reply, plan, asked, &mut clock).await;
-                    return None;
+                    None
                 }
-                (_, Err(Stop::Interrupted(interrupt))) => return self.interrupted(interrupt),
-                (verdict, Err(Stop::Failed(failure))) => {
-                    let exhausted = verdict == Verdict::Exhausted;
-                    return Some(Answer::failed(failure, tries.made() > 1, exhausted));
+                Err(Stop::Interrupted(interrupt)) => self.interrupted(interrupt),
+                Err(Stop::Failed(failure)) => {
+                    Some(Answer::failed(failure, tries.made() > 1, exhausted))
                 }
+            };
+        }
+    }
+
+    /// What the request is told apart by, where its route wants that.
+    fn key(&mut self, plan: Plan<'c>, asked: &Asked) -> Option<u64> {
+        if plan.forward.hash.is_empty() {
+            return None;
+        }
+        match plan.forward.hash.key(&asked.request(self.down.request()), asked.client) {
+            Key::Absent => None,
+            Key::Of(key) => Some(key),
+            Key::NewCookie(cookie) => {
+                let (text, key) = cookie.bake(self.context.chance.draw());
+                self.cookie = HeaderValue::try_from(text).ok();
+                Some(key)
             }
         }
     }
 
-    /// One try: a free connection that breaks without a word, before anything can have been done,
-    /// is replaced by a new one within it.
-    async fn attempt(
-        &mut self,
-        plan: Plan<'c>,
-        at: usize,
-        asked: &Asked,
-        clock: &mut Clock,
-    ) -> Result<Reply, Stop> {
-        let endpoint = Rc::clone(plan.target.endpoint(at).ok_or(Failure::Refused)?);
-        let in_flight = endpoint.begin();
-        if let Some(idle) = endpoint.take_idle() {
-            let mut up = Client::reused(idle);
-            match self.ask(&mut up, plan, asked, clock).await {
-                Err(Stop::Failed(Failure::Terminated)) if self.may_ask_anew(&up) => {}
-                outcome => {
-                    let response = outcome?;
-                    return Ok(Reply { up, response, endpoint, _in_flight: in_flight });
-                }
-            }
+    /// The pause before the next try, and what counts it, if there is to be one.
+    fn leave_to_retry(&mut self, plan: Plan<'_>, verdict: Verdict) -> Option<(Duration, Counted)> {
+        let Verdict::Again(longest) = verdict else { return None };
+        if !self.upload.is_repeatable() {
+            return None;
         }
-        let mut up = self.connect(&endpoint, plan, clock).await?;
-        let response = self.ask(&mut up, plan, asked, clock).await?;
-        Ok(Reply { up, response, endpoint, _in_flight: in_flight })
-    }
-
-    /// Whether a request that broke a used connection can be sent again.
-    fn may_ask_anew(&self, up: &Client) -> bool {
-        let method = &self.down.request().method;
-        !up.has_spoken() && self.upload.is_repeatable() && tries::is_idempotent(method)
-    }
-
-    async fn connect(
-        &mut self,
-        endpoint: &EndpointLive,
-        plan: Plan<'c>,
-        clock: &mut Clock,
-    ) -> Result<Client, Stop> {
         let metrics = &self.context.reporter.metrics;
-        let cluster = plan.target.cluster();
-        let address = endpoint.address();
-        let connecting =
-            tokio::time::timeout(cluster.policy.connect_timeout, TcpStream::connect(address));
-        let failure = match self.unless_stopped(connecting, clock).await? {
-            Ok(Ok(stream)) => {
-                metrics.upstream_connections.inc();
-                // Without it, requests are late, but they are served.
-                let _ = stream.set_nodelay(true);
-                let (io, conn) = crate::io::open(stream, address);
-                return Ok(Client::new(io, conn, 0));
-            }
-            Ok(Err(_)) => Failure::Refused,
-            Err(_) => Failure::ConnectTimeout,
+        let service = &*plan.target.cluster().service.host;
+        let Some(counted) = plan.target.begin_retry() else {
+            metrics.overflows.with_label_values(&[service, "retries"]).inc();
+            self.record.flags |= Flags::OVERFLOW;
+            return None;
         };
-        let reason = if failure == Failure::Refused { "refused" } else { "timeout" };
-        metrics.connect_failures.with_label_values(&[&*cluster.service.host, reason]).inc();
-        Err(failure.into())
-    }
-
-    /// Sends the request and waits for a response.
-    async fn ask(
-        &mut self,
-        up: &mut Client,
-        plan: Plan<'c>,
-        asked: &Asked,
-        clock: &mut Clock,
-    ) -> Result<Response, Stop> {
-        self.upload.restart();
-        clock.attempt = Timer::new(plan.forward.retry.per_try_timeout);
-        self.record.upstream = Some(std::sync::Arc::clone(up.conn()));
-        up.start(outgoing::head(self, plan, asked, clock));
-        let sent = Instant::now();
-        let mut relay = self.relay(up, clock);
-        let response = poll_fn(|cx| relay.poll_head(cx)).await?;
-        self.record.service_time = Some(sent.elapsed());
-        if response.status == StatusCode::SWITCHING_PROTOCOLS && !asked.websocket {
-            // Nobody asked for another protocol.
-            return Err(Failure::Protocol.into());
-        }
-        Ok(response)
-    }
-
-    /// Passes a response on.
-    async fn bring_back(&mut self, reply: Reply, plan: Plan<'c>, asked: &Asked, clock: &mut Clock) {
-        let Reply { mut up, mut response, endpoint, _in_flight } = reply;
-        clock.attempt = Timer::Never;
-        self.upload.commit();
-        self.record.status = response.status.as_u16();
-        self.record.grpc_status = tries::grpc_status(&response.headers);
-        let switch = response.status == StatusCode::SWITCHING_PROTOCOLS;
-        self.dress(&mut response, plan, asked, switch);
-        let close = self.ends_connection() || (asked.websocket && !switch);
-        self.set_fate(close);
-        self.down.respond(&response, close && !switch);
-        if switch {
-            up.switch();
-            self.down.switch();
-            self.upload.reopen();
-            clock.request = Timer::Never;
-            self.fate = Fate::Close;
-        }
-        let mut sent = 0;
-        let mut relay = Relay { raw: switch, sent: &mut sent, ..self.relay(&mut up, clock) };
-        let outcome = poll_fn(|cx| relay.poll_tail(cx)).await;
-        self.record.response_bytes = sent;
-        match outcome {
-            Ok(()) => {
-                self.record.ends(Flags::NONE, "via_upstream");
-                release(up, &endpoint, plan.target);
-                self.flush().await;
-                if !switch && !self.down.is_complete() {
-                    self.fate = Fate::Linger;
-                }
-            }
-            Err(stop) => self.cut_short(stop),
-        }
-    }
-
-    /// Brings the head of an endpoint's response into the form in which the client gets it.
-    fn dress(&self, response: &mut Response, plan: Plan<'c>, asked: &Asked, switch: bool) {
-        let upgrade = response.headers.get(header::UPGRADE).cloned();
-        headers::drop_connection_fields(&mut response.headers);
-        if response.status == StatusCode::NO_CONTENT {
-            response.headers.remove(header::CONTENT_LENGTH);
-        }
-        let time = self.record.service_time.unwrap_or_default();
-        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        response.headers.insert(&X_ENVOY_SERVICE_TIME, milliseconds.into());
-        for (name, value) in &self.marks {
-            response.headers.insert(name, value.clone());
-        }
-        self.operate_on_response(response, plan.levels(), asked);
-        match response.body {
-            Body::Sized(length) => {
-                response.headers.insert(header::CONTENT_LENGTH, length.into());
-            }
-            Body::Unsized => drop(response.headers.remove(header::CONTENT_LENGTH)),
-            Body::Nothing => {}
-        }
-        response.headers.remove(header::TRANSFER_ENCODING);
-        response.headers.remove(header::CONNECTION);
-        if switch {
-            let upgrade = upgrade.unwrap_or(http::HeaderValue::from_static("websocket"));
-            response.headers.insert(header::UPGRADE, upgrade);
-            response.headers.insert(header::CONNECTION, http::HeaderValue::from_static("Upgrade"));
-        }
-        sign(response);
-    }
-
-    /// A response that has begun cannot be taken back: the connection ends in the middle of it.
-    fn cut_short(&mut self, stop: Stop) {
-        self.fate = Fate::Close;
-        match stop {
-            Stop::Failed(failure) => {
-                self.record.ends(failure.flags(), failure.details(true));
-            }
-            Stop::Interrupted(Interrupt::ClientGone) => self.client_gone(),
-            Stop::Interrupted(Interrupt::BadBody) => {
-                self.record.ends(Flags::CLIENT_PROTOCOL, "http1.codec_error");
-            }
-            Stop::Interrupted(Interrupt::Deadline) => {
-                self.record.ends(Flags::TIMEOUT, "response_timeout");
-            }
-        }
+        metrics.retries.with_label_values(&[service]).inc();
+        Some((self.context.chance.shorter_than(longest), counted))
     }
 
     /// What is answered when a request ends from outside before there is a response.
@@ -325,7 +177,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     }
 
     /// The outcome of `future`, unless the request ends from outside before.
-    async fn unless_stopped<F: Future>(
+    pub(super) async fn unless_stopped<F: Future>(
         &mut self,
         future: F,
         clock: &mut Clock,
@@ -345,27 +197,29 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         })
         .await
     }
+}
 
-    fn relay<'a>(&'a mut self, up: &'a mut Client, clock: &'a mut Clock) -> Relay<'a, D, Client> {
-        Relay {
-            down: self.down,
-            up,
-            upload: &mut self.upload,
-            clock,
-            sent: &mut self.record.response_bytes,
-            grpc_status: &mut self.record.grpc_status,
-            raw: false,
+/// Tells outlier detection how a try went. What a gRPC endpoint says behind its answer is told when
+/// that has come.
+fn note(target: &Target, at: usize, outcome: &Result<Reply, Stop>, asked: &Asked) {
+    match outcome {
+        Ok(reply) => {
+            if let Some(outcome) = judged(&reply.response, asked) {
+                target.note(at, outcome);
+            }
         }
+        Err(Stop::Failed(Failure::Overflow)) => {}
+        Err(Stop::Failed(_) | Stop::Interrupted(Interrupt::Deadline)) => {
+            target.note(at, Outcome::NoAnswer);
+        }
+        Err(Stop::Interrupted(Interrupt::ClientGone | Interrupt::BadBody)) => {}
     }
 }
 
-/// Keeps the connection to the endpoint for the next request, if it can be.
-fn release(up: Client, endpoint: &EndpointLive, target: &Target) {
-    let policy = &target.cluster().policy;
-    if let Some((io, conn, uses)) = up.release() {
-        let most = policy.max_requests_per_connection;
-        if most == 0 || uses < most {
-            endpoint.keep_idle(io, conn, uses, policy.idle_timeout);
-        }
+/// What a response means for its endpoint; `None` if that is not known yet.
+pub(super) fn judged(response: &Response, asked: &Asked) -> Option<Outcome> {
+    if asked.grpc && response.status == http::StatusCode::OK {
+        return tries::grpc_status(&response.headers).map(Outcome::of_grpc);
     }
+    Some(Outcome::Status(response.status.as_u16()))
 }

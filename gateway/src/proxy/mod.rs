@@ -5,7 +5,9 @@
 
 mod answer;
 mod asked;
+mod attempt;
 mod clock;
+mod connect;
 mod connection;
 mod entry;
 mod exchange;
@@ -22,6 +24,7 @@ pub mod preview;
 mod record;
 mod refusal;
 mod relay;
+mod reply;
 mod scene;
 mod tcp;
 mod tries;

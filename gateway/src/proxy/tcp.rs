@@ -1,22 +1,23 @@
 //! Connections whose bytes are passed on as they come.
 
 use super::{
+    connect::connect,
     failure::Failure,
     record::{Record, Subject},
 };
 use crate::{
     context::Context,
     flags::Flags,
-    io::{self, Conn, Io},
+    io::{Conn, Io},
+    live::{EndpointLive, Room, Seat, Seating},
     view::{Serving, Target},
 };
-use edgeway_core::{id::ClusterIx, pick::Wish, table::TcpRoute};
+use edgeway_core::{id::ClusterIx, outlier::Outcome, pick::Wish, table::TcpRoute};
 use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context as Task, Poll, ready},
 };
-use tokio::{net::TcpStream, time::timeout};
 
 /// Nothing more is read for a side that has this much pending.
 const HIGH: usize = 64 * 1024;
@@ -75,9 +76,15 @@ impl<'c> Passing<'c> {
         record.endpoint = Some(at);
         record.attempts = 1;
         let endpoint = target.endpoint(at).ok_or(Flags::NO_ENDPOINT)?;
-        let _in_flight = endpoint.begin();
-        let stream = self.connect(target, endpoint.address()).await.map_err(Failure::flags)?;
-        let (mut far, far_conn) = io::open(stream, endpoint.address());
+        let (Some(_in_flight), Some(_room)) =
+            (target.begin(endpoint), self.room(target, endpoint).await)
+        else {
+            return Err(self.overflow(target));
+        };
+        let connected = self.connect(target, endpoint.address()).await;
+        let outcome = connected.as_ref().map_or(Outcome::NoAnswer, |_| Outcome::Status(200));
+        target.note(at, outcome);
+        let (mut far, far_conn) = connected.map_err(Failure::flags)?;
         record.upstream = Some(Arc::clone(&far_conn));
         let mut up = Direction::default();
         let mut down = Direction::default();
@@ -93,26 +100,32 @@ impl<'c> Passing<'c> {
         ended.map_err(|_| Flags::TERMINATED)
     }
 
+    /// Leave to make a connection; waits for it where connections are limited.
+    async fn room(&self, target: &Target, endpoint: &EndpointLive) -> Option<Room> {
+        let seat = match target.seat(endpoint) {
+            Seating::Now(seat) => seat,
+            Seating::Later(waiting) => waiting.turn().await?,
+            Seating::Full => return None,
+        };
+        // What was used for other protocols is of no use here.
+        let (Seat::New(room) | Seat::Used(_, room)) = seat;
+        Some(room)
+    }
+
+    fn overflow(&self, target: &Target) -> Flags {
+        let service = &*target.cluster().service.host;
+        let overflows = &self.context.reporter.metrics.overflows;
+        overflows.with_label_values(&[service, "connections"]).inc();
+        Flags::OVERFLOW
+    }
+
     async fn connect(
         &self,
         target: &Target,
         address: std::net::SocketAddr,
-    ) -> Result<TcpStream, Failure> {
-        let metrics = &self.context.reporter.metrics;
-        let cluster = target.cluster();
-        let connected = timeout(cluster.policy.connect_timeout, TcpStream::connect(address)).await;
-        let (failure, reason) = match connected {
-            Ok(Ok(stream)) => {
-                metrics.upstream_connections.inc();
-                // Without it, bytes are late, but they are passed on.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(_)) => (Failure::Refused, "refused"),
-            Err(_) => (Failure::ConnectTimeout, "timeout"),
-        };
-        metrics.connect_failures.with_label_values(&[&*cluster.service.host, reason]).inc();
-        Err(failure)
+    ) -> Result<(Box<Io>, Arc<Conn>), Failure> {
+        let ends = (self.conn.peer(), self.conn.local());
+        connect(target.cluster(), address, ends, &self.context.reporter.metrics).await
     }
 }
 

@@ -106,6 +106,9 @@ pub struct Retry {
     /// First pause; doubles, with full jitter, up to ten times this.
     #[serde(serialize_with = "as_text")]
     pub backoff: Duration,
+    /// From the third try on, look beyond the localities that had one (`retryRemoteLocalities`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub remote: bool,
 }
 
 /// The conditions of `retryOn`, by name.
@@ -207,6 +210,7 @@ impl Default for Retry {
             },
             statuses: Vec::new(),
             backoff: Duration::from_millis(25),
+            remote: false,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn retry(retries: Option<&HttpRetry>, field: &mut Field<'_>) -> Retry
         statuses,
         backoff: positive(retries.backoff.as_ref().and_then(Duration::get))
             .unwrap_or(default.backoff),
+        remote: retries.retry_remote_localities.unwrap_or(false),
     }
 }
 

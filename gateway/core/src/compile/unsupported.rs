@@ -108,13 +108,6 @@ fn check_rule(rule: &HttpRoute, field: &mut Field<'_>) {
     for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
         field.of(name, |field| field.unsupported(effect));
     }
-    if let Some(retries) = &rule.retries
-        && retries.retry_remote_localities == Some(true)
-    {
-        field.of("retries.retryRemoteLocalities", |field| {
-            field.unsupported("localities are not told apart");
-        });
-    }
     for (index, entry) in rule.matches.iter().enumerate() {
         if entry.stat_prefix.is_some() {
             field.of(&format!("match[{index}].statPrefix"), |field| {
@@ -129,12 +122,10 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
     field.of("trafficPolicy", |field| {
         check_balancer(policy.load_balancer.as_ref(), field);
         check_pool(policy.connection_pool.as_ref(), field);
-        let given = [
-            ("tunnel", policy.tunnel.is_some(), "connections go to the destination itself"),
-            ("proxyProtocol", policy.proxy_protocol.is_some(), "no PROXY header is sent"),
-        ];
-        for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
-            field.of(name, |field| field.unsupported(effect));
+        if policy.tunnel.is_some() {
+            field.of("tunnel", |field| {
+                field.unsupported("connections go to the destination itself");
+            });
         }
         let tls = policy.tls.as_ref().and_then(|tls| tls.mode);
         match tls {

@@ -3,7 +3,7 @@
 use super::{fault, now};
 use crate::{
     io::{Conn, Io},
-    live::Idle,
+    live::{Free, Life, Room},
     proxy::message::{Body, Fault, Response, Upstream},
 };
 use http::{HeaderMap, Method, StatusCode, header};
@@ -19,8 +19,8 @@ use std::{
 pub(crate) struct Client {
     session: Box<HttpSession>,
     conn: Arc<Conn>,
-    /// Requests that the connection served before.
-    uses: u32,
+    life: Life,
+    room: Room,
     /// Bytes that had come over the connection before this request.
     received_before: u64,
     is_head: bool,
@@ -29,23 +29,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A request on `io`, which served `uses` before.
-    pub(crate) fn new(io: Box<Io>, conn: Arc<Conn>, uses: u32) -> Self {
+    /// A request on a connection.
+    pub(crate) fn new(connection: Free) -> Self {
+        let Free { io, conn, life, room } = connection;
         Self {
             session: Box::new(HttpSession::new(io)),
             received_before: conn.received(),
             conn,
-            uses,
+            life,
+            room,
             is_head: false,
             finished: false,
             raw: false,
         }
     }
 
-    /// A request on a connection that was kept.
-    pub(crate) fn reused(idle: Idle) -> Self {
-        let Idle { io, conn, uses, .. } = idle;
-        Self::new(io, conn, uses)
+    /// Ends the connection; the right to have another in its place.
+    pub(crate) fn into_room(self) -> Room {
+        self.room
     }
 
     /// The pacing side of the connection.
@@ -53,14 +54,15 @@ impl Client {
         &self.conn
     }
 
-    /// The connection and how many requests it has served; `None` if it cannot serve another.
-    pub(crate) fn release(mut self) -> Option<(Box<Io>, Arc<Conn>, u32)> {
+    /// The connection; `None` if it cannot serve another request.
+    pub(crate) fn release(mut self) -> Option<Free> {
         if self.raw || !self.finished || self.conn.pending() > 0 {
             return None;
         }
         self.session.respect_keepalive();
         let io = now(self.session.reuse())?.and_then(Io::from_stream)?;
-        Some((io, self.conn, self.uses.saturating_add(1)))
+        let life = Life { uses: self.life.uses.saturating_add(1), ..self.life };
+        Some(Free { io, conn: self.conn, life, room: self.room })
     }
 
     fn response(&self) -> Option<Response> {

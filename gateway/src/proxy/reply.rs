@@ -1,0 +1,119 @@
+//! An endpoint's response on its way to the client.
+
+use super::{
+    asked::Asked,
+    attempt::Reply,
+    clock::{Clock, Timer},
+    exchange::{Exchange, Fate, sign},
+    failure::{Interrupt, Stop},
+    forward::{Plan, judged},
+    headers::{self, X_ENVOY_SERVICE_TIME},
+    message::{Body, Downstream, Response, Upstream},
+    relay::Relay,
+    tries,
+};
+use crate::flags::Flags;
+use edgeway_core::outlier::Outcome;
+use http::{StatusCode, header};
+use std::future::poll_fn;
+
+impl<'c, D: Downstream> Exchange<'c, D> {
+    /// Passes a response on.
+    pub(super) async fn bring_back(
+        &mut self,
+        reply: Reply,
+        plan: Plan<'c>,
+        asked: &Asked,
+        clock: &mut Clock,
+    ) {
+        let Reply { mut up, mut response, endpoint, at, in_flight: _in_flight } = reply;
+        let unjudged = judged(&response, asked).is_none();
+        clock.attempt = Timer::Never;
+        self.upload.commit();
+        self.record.status = response.status.as_u16();
+        self.record.grpc_status = tries::grpc_status(&response.headers);
+        let switch = response.status == StatusCode::SWITCHING_PROTOCOLS;
+        self.dress(&mut response, plan, asked, switch);
+        let close = self.ends_connection() || (asked.websocket && !switch);
+        self.set_fate(close);
+        self.down.respond(&response, close && !switch);
+        if switch {
+            up.switch();
+            self.down.switch();
+            self.upload.reopen();
+            clock.request = Timer::Never;
+            self.fate = Fate::Close;
+        }
+        let mut sent = 0;
+        let mut relay = Relay { raw: switch, sent: &mut sent, ..self.relay(&mut up, clock) };
+        let outcome = poll_fn(|cx| relay.poll_tail(cx)).await;
+        self.record.response_bytes = sent;
+        match outcome {
+            Ok(()) => {
+                self.record.ends(Flags::NONE, "via_upstream");
+                if let (true, Some(status)) = (unjudged, self.record.grpc_status) {
+                    plan.target.note(at, Outcome::of_grpc(status));
+                }
+                if let Some(free) = up.release() {
+                    plan.target.keep(&endpoint, free);
+                }
+                self.flush().await;
+                if !switch && !self.down.is_complete() {
+                    self.fate = Fate::Linger;
+                }
+            }
+            Err(stop) => self.cut_short(stop),
+        }
+    }
+
+    /// Brings the head of an endpoint's response into the form in which the client gets it.
+    fn dress(&self, response: &mut Response, plan: Plan<'c>, asked: &Asked, switch: bool) {
+        let upgrade = response.headers.get(header::UPGRADE).cloned();
+        headers::drop_connection_fields(&mut response.headers);
+        if response.status == StatusCode::NO_CONTENT {
+            response.headers.remove(header::CONTENT_LENGTH);
+        }
+        let time = self.record.service_time.unwrap_or_default();
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        response.headers.insert(&X_ENVOY_SERVICE_TIME, milliseconds.into());
+        for (name, value) in &self.marks {
+            response.headers.insert(name, value.clone());
+        }
+        if let Some(cookie) = &self.cookie {
+            response.headers.append(header::SET_COOKIE, cookie.clone());
+        }
+        self.operate_on_response(response, plan.levels(), asked);
+        match response.body {
+            Body::Sized(length) => {
+                response.headers.insert(header::CONTENT_LENGTH, length.into());
+            }
+            Body::Unsized => drop(response.headers.remove(header::CONTENT_LENGTH)),
+            Body::Nothing => {}
+        }
+        response.headers.remove(header::TRANSFER_ENCODING);
+        response.headers.remove(header::CONNECTION);
+        if switch {
+            let upgrade = upgrade.unwrap_or(http::HeaderValue::from_static("websocket"));
+            response.headers.insert(header::UPGRADE, upgrade);
+            response.headers.insert(header::CONNECTION, http::HeaderValue::from_static("Upgrade"));
+        }
+        sign(response);
+    }
+
+    /// A response that has begun cannot be taken back: the connection ends in the middle of it.
+    fn cut_short(&mut self, stop: Stop) {
+        self.fate = Fate::Close;
+        match stop {
+            Stop::Failed(failure) => {
+                self.record.ends(failure.flags(), failure.details(true));
+            }
+            Stop::Interrupted(Interrupt::ClientGone) => self.client_gone(),
+            Stop::Interrupted(Interrupt::BadBody) => {
+                self.record.ends(Flags::CLIENT_PROTOCOL, "http1.codec_error");
+            }
+            Stop::Interrupted(Interrupt::Deadline) => {
+                self.record.ends(Flags::TIMEOUT, "response_timeout");
+            }
+        }
+    }
+}
