@@ -331,7 +331,7 @@ impl Reader<'_, '_, '_> {
     fn annotation_fault(&self, name: &str, expected: &Expected) -> Fault {
         match self.site.member.annotations.text(name) {
             Some(found) => found.fault(expected),
-            None => self.fault("", "condition-invalid", expected.wrong.clone(), &expected.advice),
+            None => self.fault("", "annotation-invalid", expected.wrong.clone(), &expected.advice),
         }
     }
 }

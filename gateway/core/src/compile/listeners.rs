@@ -93,10 +93,6 @@ fn admit<'o>(
     field: &mut Field<'_>,
 ) {
     let Some(port) = server.port.as_ref() else { return };
-    let Some(number) = u16::try_from(port.number).ok().filter(|number| *number != 0) else {
-        return;
-    };
-    let Some(family) = Family::parse(&port.protocol) else { return };
     let bind = match server.bind.as_deref() {
         None | Some("" | "0.0.0.0" | "::") => None,
         Some(address) => {
@@ -113,6 +109,8 @@ fn admit<'o>(
             Some(address)
         }
     };
+    let number = u16::try_from(port.number).ok().filter(|number| *number != 0);
+    let (Some(number), Some(family)) = (number, Family::parse(&port.protocol)) else { return };
     let member = Member {
         server,
         position,
