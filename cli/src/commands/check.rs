@@ -5,6 +5,7 @@ use crate::{
     offline::Reading,
     output::{Console, Output, Tone},
 };
+use anyhow::Context;
 use edgeway_api::{Problem, Severity};
 use std::process::ExitCode;
 
@@ -22,6 +23,9 @@ pub struct Args {
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
+    /// Print what a code means, with an example and how it is mended, and read no manifests
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    explain: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
@@ -31,8 +35,17 @@ enum Format {
     Json,
 }
 
+/// Code and text of each page of `docs/problems`.
+const PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/problems.rs"));
+
 /// Prints what is wrong; the exit code is 1 if something does not work.
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    if let Some(code) = &args.explain {
+        let page = page(code)
+            .with_context(|| format!("no problem has the code `{code}`; {}", similar(code)))?;
+        console.out.line(page.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut problems = Reading::new(args.manifests.read()?).problems();
     problems.retain(|problem| args.is_about(problem));
     match args.output {
@@ -42,6 +55,10 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
                 print(problem, &console.out)?;
             }
             console.out.line(summary(problems.iter()))?;
+            if let Some(Problem { code, .. }) = problems.first() {
+                let hint = format!("`edgeway check --explain {code}` tells more of a problem");
+                console.err.line(console.err.paint(Tone::Faint, hint))?;
+            }
         }
     }
     let bad = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -53,6 +70,22 @@ impl Args {
         let namespace = problem.object.namespace.as_str();
         self.namespace.as_deref().is_none_or(|wanted| namespace.is_empty() || namespace == wanted)
     }
+}
+
+/// The page of a code, which may be written in brackets, as problems are printed.
+fn page(code: &str) -> Option<&'static str> {
+    let code = code.trim_matches(['[', ']']);
+    PAGES.iter().find(|(known, _)| *known == code).map(|(_, page)| *page)
+}
+
+/// Codes that share a word with `code`; all of them, if there are none.
+fn similar(code: &str) -> String {
+    let words: Vec<&str> = code.split('-').filter(|word| word.len() > 2).collect();
+    let shares = |known: &&str| known.split('-').any(|word| words.contains(&word));
+    let all = || PAGES.iter().map(|(known, _)| *known);
+    let some: Vec<&str> = all().filter(shares).collect();
+    let codes = if some.is_empty() { all().collect() } else { some };
+    format!("there are: {}", codes.join(", "))
 }
 
 /// The place first, as compilers do, so that editors can jump there.
@@ -131,6 +164,27 @@ spec:
         assert!(text.contains("VirtualService shop/broken spec.http[0]"), "{text}");
         assert!(text.contains("nowhere"), "{text}");
         assert!(text.ends_with("1 error, 0 warnings\n"), "{text}");
+    }
+
+    #[test]
+    fn a_code_is_explained_without_manifests() {
+        let explain = |code: &str| {
+            let (console, out, _) = console();
+            let line = ["edgeway", "check", "--explain", code];
+            let code = commands::run(Cli::try_parse_from(line).unwrap(), &console);
+            (code, out.text())
+        };
+        for code in ["destination-not-found", "[destination-not-found]"] {
+            let (exit, text) = explain(code);
+            assert_eq!(exit.unwrap(), ExitCode::SUCCESS);
+            assert!(text.starts_with("# destination-not-found\n"), "{text}");
+            assert!(text.contains("## Fix"), "{text}");
+        }
+        let (exit, _) = explain("destination-lost");
+        let error = exit.unwrap_err().to_string();
+        assert!(error.contains("destination-not-visible"), "{error}");
+        assert!(!error.contains("tls-version"), "{error}");
+        assert!(Cli::try_parse_from(["edgeway", "check", "--explain", "a", "-f", "b"]).is_err());
     }
 
     #[test]
