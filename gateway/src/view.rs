@@ -182,7 +182,8 @@ impl Target {
         self.version.set(shared.version());
         let usable = shared.usable(self.cluster.endpoints.iter().map(|endpoint| endpoint.address));
         let usable = |at: usize| usable.get(at).copied().unwrap_or(true);
-        self.balancer.replace(Balancer::new(Arc::clone(&self.cluster), usable));
+        let renewed = self.balancer.borrow().renewed(usable);
+        self.balancer.replace(renewed);
     }
 
     /// The cluster as the table has it.
