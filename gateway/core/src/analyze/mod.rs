@@ -7,6 +7,7 @@ mod condition;
 mod destination_rules;
 mod fields;
 mod gateways;
+mod plain_text;
 mod pods;
 mod redirects;
 mod rules;
@@ -33,6 +34,7 @@ pub fn analyze(objects: &Objects, workload: &Workload) -> Vec<Problem> {
     shadow::analyze(&scene, &mut advice);
     destination_rules::analyze(&scene, &pods, &mut advice);
     services::analyze(&scene, &mut advice);
+    plain_text::analyze(&scene, &mut advice);
     for problem in &mut advice {
         if let Some(origin) = objects.origins.get(&problem.object) {
             problem.origin.clone_from(origin);

@@ -48,19 +48,20 @@ fn says_protocol(port: &ServicePort) -> bool {
     let declared = port.app_protocol.as_deref().unwrap_or_default();
     !declared.is_empty()
         || matches!(port.protocol.as_deref(), Some(protocol) if protocol != "TCP" && !protocol.is_empty())
-        || begins_with_protocol(port.name.as_deref().unwrap_or_default())
+        || begins_with(port.name.as_deref().unwrap_or_default(), PROTOCOLS)
 }
 
-fn begins_with_protocol(name: &str) -> bool {
+/// Whether `name` is one of `protocols`, in any case, or begins with one and a hyphen.
+pub(super) fn begins_with(name: &str, protocols: &[&str]) -> bool {
     let name = name.to_ascii_lowercase();
-    PROTOCOLS.iter().any(|protocol| {
+    protocols.iter().any(|protocol| {
         name.strip_prefix(protocol).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     })
 }
 
 fn unsaid(entry: &ServiceEntry, advice: &mut Vec<Problem>) {
     for (index, port) in entry.spec.ports.iter().enumerate() {
-        if port.protocol.is_empty() && !begins_with_protocol(&port.name) {
+        if port.protocol.is_empty() && !begins_with(&port.name, PROTOCOLS) {
             advice.push(without_protocol(
                 entry,
                 format!("spec.ports[{index}].protocol"),
