@@ -6,7 +6,7 @@ use edgeway::{
     explain::{Answer, Explainer, Question, ask::Sni},
     offline::Reading,
 };
-use edgeway_api::{Objects, manifest};
+use edgeway_api::{Objects, Resource, manifest};
 use edgeway_core::request::{Scheme, host_of};
 use serde::Deserialize;
 use std::{
@@ -161,12 +161,40 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.is_dir()).collect()
 }
 
+/// A VirtualService and the name of a rule of it.
+type Rule = (String, String);
+
+fn rule_of(answer: &Answer) -> Option<Rule> {
+    Some((answer.virtual_service.clone()?, answer.route.clone()?))
+}
+
+/// Rules that advice says are never used.
+fn idle(reading: &Reading) -> BTreeSet<Rule> {
+    let problems = reading.problems();
+    let unreachable = problems.iter().filter(|problem| problem.code == "rule-unreachable");
+    let named = unreachable.filter_map(|problem| {
+        let mut services = reading.objects.virtual_services.iter();
+        let service = services.find(|service| service.reference() == problem.object)?;
+        let index = problem.field.strip_prefix("spec.http[")?.strip_suffix(']')?;
+        let rules = &service.spec.http;
+        let name = rules.get(index.parse::<usize>().ok()?)?.name.as_ref();
+        let alone = rules.iter().filter(|rule| rule.name.as_ref() == name).count() == 1;
+        let own = format!("{}/{}", problem.object.namespace, problem.object.name);
+        match name {
+            Some(name) => alone.then(|| (own, name.clone())),
+            None => Some((own, format!("http[{index}]"))),
+        }
+    });
+    named.collect()
+}
+
 #[test]
 fn every_request_is_decided_as_istio_decides_it() {
     let mut wrong = Vec::new();
     let mut asked = 0;
     for (name, case, objects) in cases() {
         let reading = Reading::new(objects);
+        let idle = idle(&reading);
         let explainer = Explainer {
             objects: &reading.objects,
             table: &reading.compiled.table,
@@ -179,6 +207,9 @@ fn every_request_is_decided_as_istio_decides_it() {
             asked += 1;
             assert_eq!(exchange.ours.is_some(), exchange.why.is_some(), "{name}: {exchange:?}");
             let answer = explainer.explain(&exchange.ask.question()).answer;
+            if let Some(rule) = rule_of(&answer).filter(|rule| idle.contains(rule)) {
+                wrong.push(format!("{name} {number}: {rule:?} is used, though advice denies it"));
+            }
             let wanted = exchange.ours.as_ref().unwrap_or(&exchange.istio);
             let differences = wanted.differences(&answer);
             if !differences.is_empty() {
