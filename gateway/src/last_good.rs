@@ -3,7 +3,7 @@
 use edgeway_api::{ObjectRef, Objects, Problem, Severity};
 use edgeway_core::{
     Workload,
-    compile::{Compiled, compile},
+    compile::{Compiled, Compiler},
     table::Table,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -11,10 +11,13 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Added to what is wrong with an object whose older version stands in for it.
 const KEEPS_SERVING: &str = "; the version before keeps serving";
 
-/// The objects that compiled well last time.
-#[derive(Clone, Debug, Default)]
+/// The objects that compiled well last time, and what is remembered of compiling them.
+#[derive(Debug, Default)]
 pub(crate) struct LastGood {
     objects: Arc<Objects>,
+    given: Compiler,
+    /// Kept apart, so that neither forgets because of the other.
+    mixed: Compiler,
 }
 
 /// A table, and what is wrong with the objects it should be made of.
@@ -25,8 +28,13 @@ pub(crate) struct Outcome {
     /// Sorted. For an object that an older version stands in for, the problems are those of the
     /// version that was rejected.
     pub problems: Vec<Problem>,
-    /// What to start from the next time.
-    pub good: LastGood,
+}
+
+/// Objects that are known to be good.
+impl From<Arc<Objects>> for LastGood {
+    fn from(objects: Arc<Objects>) -> Self {
+        Self { objects, ..Self::default() }
+    }
 }
 
 impl LastGood {
@@ -37,25 +45,23 @@ impl LastGood {
 
     /// Compiles `objects`; one that is rejected is replaced by its last good version, if there is
     /// one. Objects that are not in the set any more are forgotten.
-    pub(crate) fn compile(&self, objects: &Arc<Objects>, workload: &Workload) -> Outcome {
-        let first = compile(objects, workload);
+    pub(crate) fn compile(&mut self, objects: &Arc<Objects>, workload: &Workload) -> Outcome {
+        let first = self.given.compile(objects, workload);
         if first.rejected.is_empty() {
-            let good = Self { objects: Arc::clone(objects) };
-            return Outcome { table: first.table, problems: first.problems, good };
+            self.mixed = Compiler::default();
+            self.objects = Arc::clone(objects);
+            return Outcome { table: first.table, problems: first.problems };
         }
         let known = self.objects.references();
         let replaced: BTreeSet<ObjectRef> = first.rejected.intersection(&known).cloned().collect();
         if replaced.is_empty() {
-            let good = without(objects, &first.rejected);
-            return Outcome { table: first.table, problems: first.problems, good };
+            self.objects = without(objects, &first.rejected);
+            return Outcome { table: first.table, problems: first.problems };
         }
         let mixed = self.mixed(objects, &replaced);
-        let second = compile(&mixed, workload);
-        Outcome {
-            problems: joined(&first, second.problems, &replaced),
-            good: without(&mixed, &second.rejected),
-            table: second.table,
-        }
+        let second = self.mixed.compile(&mixed, workload);
+        self.objects = without(&mixed, &second.rejected);
+        Outcome { problems: joined(&first, second.problems, &replaced), table: second.table }
     }
 
     /// `objects`, with those of `replaced` in their last good version.
@@ -70,10 +76,10 @@ impl LastGood {
     }
 }
 
-fn without(objects: &Objects, rejected: &BTreeSet<ObjectRef>) -> LastGood {
+fn without(objects: &Objects, rejected: &BTreeSet<ObjectRef>) -> Arc<Objects> {
     let mut good = objects.clone();
     good.retain(|object| !rejected.contains(object));
-    LastGood { objects: Arc::new(good) }
+    Arc::new(good)
 }
 
 /// Of replaced objects what is wrong with their new version, of all others what is wrong now.
@@ -119,7 +125,7 @@ spec:
         format!("{{directResponse: {{status: {status}}}}}")
     }
 
-    fn compile(good: &LastGood, text: &str) -> Outcome {
+    fn compile(good: &mut LastGood, text: &str) -> Outcome {
         let mut objects = Objects::default();
         manifest::read(text, "f.yaml", &mut objects);
         assert_eq!(objects.defects, []);
@@ -128,20 +134,21 @@ spec:
 
     /// Whether the outcome's table is the one of `text` alone.
     fn same_table(outcome: &Outcome, text: &str) -> bool {
-        let alone = compile(&LastGood::default(), text);
+        let alone = compile(&mut LastGood::default(), text);
         let print = |outcome: &Outcome| serde_json::to_value(&outcome.table).unwrap();
         print(outcome) == print(&alone)
     }
 
     #[test]
     fn a_rejected_version_changes_nothing() {
-        let good = FRONT.to_owned() + &service("a", &answer(201)) + &service("b", &answer(202));
-        let first = compile(&LastGood::default(), &good);
+        let mut good = LastGood::default();
+        let text = FRONT.to_owned() + &service("a", &answer(201)) + &service("b", &answer(202));
+        let first = compile(&mut good, &text);
         assert_eq!(first.problems, []);
         let bad = FRONT.to_owned() + &service("a", &answer(9)) + &service("b", &answer(203));
-        let second = compile(&first.good, &bad);
+        let second = compile(&mut good, &bad);
         let expected = FRONT.to_owned() + &service("a", &answer(201)) + &service("b", &answer(203));
-        assert!(same_table(&second, &expected) && !same_table(&second, &good));
+        assert!(same_table(&second, &expected) && !same_table(&second, &text));
         assert_eq!(second.problems.len(), 1, "{:?}", second.problems);
         let problem = second.problems[0].to_string();
         assert!(problem.contains("VirtualService istio-system/a spec.http[0]"), "{problem}");
@@ -149,22 +156,23 @@ spec:
         assert!(problem.ends_with("(f.yaml:9)"), "{problem}");
 
         // It goes on through further changes, and ends when the object is good again.
-        let third = compile(&second.good, &bad);
+        let third = compile(&mut good, &bad);
         assert!(same_table(&third, &expected));
         let repaired = FRONT.to_owned() + &service("a", &answer(204));
-        let fourth = compile(&third.good, &repaired);
+        let fourth = compile(&mut good, &repaired);
         assert!(same_table(&fourth, &repaired));
         assert_eq!(fourth.problems, []);
     }
 
     #[test]
     fn a_deleted_object_is_forgotten() {
-        let good = FRONT.to_owned() + &service("a", &answer(201));
-        let first = compile(&LastGood::default(), &good);
-        let second = compile(&first.good, FRONT);
+        let mut good = LastGood::default();
+        let text = FRONT.to_owned() + &service("a", &answer(201));
+        compile(&mut good, &text);
+        let second = compile(&mut good, FRONT);
         assert!(same_table(&second, FRONT));
         let bad = FRONT.to_owned() + &service("a", &answer(9));
-        let third = compile(&second.good, &bad);
+        let third = compile(&mut good, &bad);
         assert!(same_table(&third, &bad));
         assert_eq!(third.problems.len(), 1);
         assert!(!third.problems[0].message.contains("keeps serving"), "{:?}", third.problems);
@@ -172,10 +180,11 @@ spec:
 
     #[test]
     fn what_was_never_good_has_nothing_to_stand_in() {
+        let mut good = LastGood::default();
         let bad = FRONT.to_owned() + &service("a", &answer(9)) + &service("b", &answer(201));
-        let first = compile(&LastGood::default(), &bad);
+        let first = compile(&mut good, &bad);
         assert!(first.problems.iter().any(|problem| problem.severity == Severity::Error));
-        let second = compile(&first.good, &bad);
+        let second = compile(&mut good, &bad);
         assert!(same_table(&second, &bad));
         assert_eq!(second.problems, first.problems);
     }

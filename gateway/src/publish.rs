@@ -77,9 +77,8 @@ async fn put_in_force(
         }
         let objects = Arc::clone(&latest.borrow_and_update());
         let start = Instant::now();
-        let Some(outcome) = compiled(&good, &objects, &workload).await else { continue };
+        let Some(outcome) = compiled(&mut good, &objects, &workload).await else { continue };
         let compiled_in = start.elapsed();
-        good = outcome.good;
         retired.tables.push(snapshot.swap(Arc::new(outcome.table)));
         generation += 1;
         let (count, problems) = (objects.count(), outcome.problems);
@@ -107,19 +106,30 @@ async fn advise(
 }
 
 /// Compiles on a thread that no request waits for. `None` if that broke down, in which case what
-/// serves goes on.
+/// serves goes on, and nothing that was remembered is trusted any more.
 async fn compiled(
-    good: &LastGood,
+    good: &mut LastGood,
     objects: &Arc<Objects>,
     workload: &Arc<Workload>,
 ) -> Option<Outcome> {
-    let (good, objects, workload) = (good.clone(), Arc::clone(objects), Arc::clone(workload));
-    spawn_blocking(move || good.compile(&objects, &workload))
-        .await
-        .inspect_err(|error| {
+    let (objects, workload) = (Arc::clone(objects), Arc::clone(workload));
+    let known = Arc::clone(good.objects());
+    let mut own = std::mem::take(good);
+    let compiling = spawn_blocking(move || {
+        let outcome = own.compile(&objects, &workload);
+        (own, outcome)
+    });
+    match compiling.await {
+        Ok((own, outcome)) => {
+            *good = own;
+            Some(outcome)
+        }
+        Err(error) => {
             tracing::error!(%error, "the configuration broke the compiler; the one before serves on");
-        })
-        .ok()
+            *good = LastGood::from(known);
+            None
+        }
+    }
 }
 
 /// Tables that were replaced. Dropping a large one takes long, so it is done here, once the last

@@ -7,6 +7,7 @@ pub mod action;
 mod analyze;
 pub mod claims;
 pub mod cluster;
+pub mod clusters;
 pub mod compile;
 pub mod id;
 mod index;
@@ -19,5 +20,5 @@ pub mod table;
 pub mod tls;
 
 pub use analyze::analyze;
-pub use compile::{Compiled, Workload, compile};
+pub use compile::{Compiled, Compiler, Workload, compile};
 pub use edgeway_api::{ObjectRef, Problem, Severity};

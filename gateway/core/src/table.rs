@@ -5,6 +5,7 @@
 use crate::{
     action::{Action, HashPolicy},
     cluster::Cluster,
+    clusters::Clusters,
     id::{ClusterIx, ListenerId, ObjectName},
     index::Index,
     matcher::Matcher,
@@ -24,7 +25,7 @@ pub struct Table {
     /// Sorted by id.
     pub listeners: Vec<Arc<Listener>>,
     /// In the order in which routes first name them; routes refer to them by position.
-    pub clusters: Vec<Arc<Cluster>>,
+    pub clusters: Clusters,
     /// What servers and clusters refer to by name.
     #[serde(skip_serializing_if = "Credentials::is_empty")]
     pub credentials: Credentials,
@@ -293,7 +294,7 @@ impl Table {
 
     /// The cluster at a position that compile gave out.
     pub fn cluster(&self, ix: ClusterIx) -> Option<&Arc<Cluster>> {
-        self.clusters.get(ix.0 as usize)
+        self.clusters.get(ix)
     }
 }
 

@@ -206,7 +206,7 @@ impl Made {
             Arc::new(Listener { id: *id, plain, tls: Vec::new() })
         };
         let listeners = ids.iter().map(listener).collect();
-        Table { listeners, clusters: self.clusters, ..Table::default() }
+        Table { listeners, clusters: self.clusters.into_iter().collect(), ..Table::default() }
     }
 }
 

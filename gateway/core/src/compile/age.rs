@@ -6,8 +6,13 @@ use std::sync::Arc;
 /// Objects by creation time (none counts as the oldest), then name, then namespace
 /// (as Istio: `sortConfigByCreationTime`).
 pub(crate) fn oldest_first<T: Resource>(objects: &[Arc<T>]) -> Vec<&T> {
-    let mut sorted: Vec<&T> = objects.iter().map(Arc::as_ref).collect();
-    sorted.sort_by(|a, b| key(*a).cmp(&key(*b)));
+    shared_oldest_first(objects).into_iter().map(Arc::as_ref).collect()
+}
+
+/// The same, to be shared.
+pub(super) fn shared_oldest_first<T: Resource>(objects: &[Arc<T>]) -> Vec<&Arc<T>> {
+    let mut sorted: Vec<&Arc<T>> = objects.iter().collect();
+    sorted.sort_by(|a, b| key(&***a).cmp(&key(&***b)));
     sorted
 }
 

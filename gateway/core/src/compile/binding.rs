@@ -32,6 +32,9 @@ pub(super) fn visible<'o>(
     workload: &Workload,
     report: &mut Report,
 ) -> Vec<Bound<'o>> {
+    let all = objects.virtual_services.iter();
+    let known: delegate::Known<'o> =
+        all.map(|service| ((service.namespace(), service.name()), &**service)).collect();
     let mut ordered: Vec<(u8, Bound<'o>)> = Vec::new();
     for service in oldest_first(&objects.virtual_services) {
         if service.spec.hosts.is_empty() || report.is_rejected(&service.reference()) {
@@ -53,7 +56,7 @@ pub(super) fn visible<'o>(
         let bound = Bound {
             hosts: hosts.map(|host| qualified(host, namespace, &workload.cluster_domain)).collect(),
             gateways: names.filter_map(|name| gateway_name(name, namespace)).collect(),
-            rules: delegate::resolved(objects, service, &workload.cluster_domain, report),
+            rules: delegate::resolved(&known, service, &workload.cluster_domain, report),
             service,
         };
         ordered.push((rank, bound));

@@ -3,16 +3,15 @@
 use super::{
     Scope,
     destination_rule::Governing,
-    endpoint::places,
     hash::source,
-    locality::arrange,
     names::qualified,
     policy::policy,
+    recipe::{self, Recipe},
     registry::{Absence, PortView, ServiceView},
 };
 use crate::{
     action::HashSource,
-    cluster::{Cluster, ClusterPolicy, Endpoints, ServiceName},
+    cluster::{Cluster, ClusterPolicy, ServiceName},
     id::{ClusterId, ClusterIx},
 };
 use edgeway_api::{destination_rule::Subset, virtual_service::Destination};
@@ -22,6 +21,7 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
     list: Vec<Arc<Cluster>>,
+    recipes: Vec<Recipe>,
     positions: BTreeMap<ClusterId, (ClusterIx, Hashes)>,
 }
 
@@ -67,9 +67,9 @@ impl Resolved {
 }
 
 impl Clusters {
-    /// All clusters, by position.
-    pub(super) fn into_list(self) -> Vec<Arc<Cluster>> {
-        self.list
+    /// All clusters, and how their endpoints are found, by position.
+    pub(super) fn into_parts(self) -> (Vec<Arc<Cluster>>, Vec<Recipe>) {
+        (self.list, self.recipes)
     }
 
     /// The cluster of `destination`, as a VirtualService in `namespace` names it. `server_port` is
@@ -109,9 +109,10 @@ impl Clusters {
             return Resolved::new(name, Found::NoSubset);
         }
         let wanted = wanted.flatten();
-        let cluster = build(scope, &name, (service, port), (&governing, wanted));
+        let (cluster, recipe) = build(scope, &name, (service, port), (&governing, wanted));
         let position = ClusterIx(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.list.push(Arc::new(cluster));
+        self.recipes.push(recipe);
         let hashes = Hashes {
             with_port: source(governing.policy(Some(number), wanted).load_balancer.as_ref()),
             without: source(governing.policy(None, wanted).load_balancer.as_ref()),
@@ -133,26 +134,26 @@ fn build(
     id: &ClusterId,
     (service, port): (&ServiceView<'_>, &PortView<'_>),
     (governing, subset): (&Governing<'_>, Option<&Subset>),
-) -> Cluster {
-    let none = BTreeMap::new();
-    let labels = subset.map_or(&none, |subset| &subset.labels);
+) -> (Cluster, Recipe) {
+    let labels = subset.map(|subset| subset.labels.clone()).unwrap_or_default();
     let local_suffix = format!(".svc.{}", scope.workload.cluster_domain);
     let name = match service.host.strip_suffix(&local_suffix) {
         Some(local) => local.split('.').next().unwrap_or(local),
         None => &service.host,
     };
-    let mut places = places(&scope.registry, service, port, labels);
     let traffic = governing.policy(Some(port.number), subset);
-    let shares = arrange(&mut places, &traffic, service, &scope.here);
-    Cluster {
+    let recipe = Recipe::new(service, port, labels, traffic);
+    let recipe::Found { shares, names, endpoints } = recipe.follow(scope.sites, scope.here);
+    let cluster = Cluster {
         id: id.clone(),
         service: ServiceName {
             host: service.host.as_str().into(),
             name: name.into(),
             namespace: service.namespace.into(),
         },
-        policy: ClusterPolicy { shares, ..policy(&traffic, port.protocol) },
-        names: places.names.map(Arc::new),
-        endpoints: Arc::new(Endpoints::new(places.endpoints)),
-    }
+        policy: ClusterPolicy { shares, ..policy(recipe.traffic(), port.protocol) },
+        names,
+        endpoints,
+    };
+    (cluster, recipe)
 }

@@ -2,7 +2,8 @@
 
 use super::report::Field;
 use crate::{
-    cluster::{Cluster, Identity, Trust, UpstreamTls},
+    cluster::{Identity, Trust, UpstreamTls},
+    clusters::Clusters,
     table::{Listener, TlsMode},
     tls::{Credential, Credentials},
 };
@@ -64,7 +65,7 @@ impl<'o> Secrets<'o> {
     pub(super) fn referenced(
         &self,
         listeners: &[Arc<Listener>],
-        clusters: &[Arc<Cluster>],
+        clusters: &Clusters,
     ) -> Credentials {
         let mut names: Vec<&Arc<str>> = Vec::new();
         for server in listeners.iter().flat_map(|listener| &listener.tls) {
@@ -73,7 +74,7 @@ impl<'o> Secrets<'o> {
                 names.extend(termination.clients.as_ref().and_then(|it| of_trust(&it.trust)));
             }
         }
-        for cluster in clusters {
+        for cluster in clusters.iter() {
             if let UpstreamTls::Originate(tls) = &cluster.policy.tls {
                 names.extend(tls.identity.as_ref().and_then(of_identity));
                 names.extend(of_trust(&tls.trust));

@@ -1,15 +1,15 @@
 //! Delegation: a rule of one VirtualService hands its requests to another without hosts.
 
 use super::{
-    age::oldest_first,
     names::qualified,
     report::{Field, Report},
     visibility::Visibility,
 };
 use edgeway_api::{
-    ObjectRef, Objects, Resource, VirtualService,
+    ObjectRef, Resource, VirtualService,
     virtual_service::{Delegate, HttpMatchRequest, HttpRoute, StringMatch},
 };
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
 /// The rules of a VirtualService, delegates resolved, each with its position as written.
@@ -32,10 +32,13 @@ impl Rules<'_> {
     }
 }
 
+/// All VirtualServices, by namespace and name.
+pub(super) type Known<'o> = HashMap<(&'o str, &'o str), &'o VirtualService>;
+
 /// The rules of `service`, every delegating one replaced by those of the delegate, as far as their
 /// conditions go together. One level only (as Istio: `mergeVirtualServicesIfNeeded`).
 pub(super) fn resolved<'o>(
-    objects: &'o Objects,
+    known: &Known<'o>,
     service: &'o VirtualService,
     domain: &str,
     report: &mut Report,
@@ -49,7 +52,7 @@ pub(super) fn resolved<'o>(
             http.push((index, rule.clone()));
             continue;
         };
-        match find(objects, service, delegate, report) {
+        match find(known, service, delegate, report) {
             Ok(leaf) => {
                 for (position, leaf_rule) in leaf.spec.http.iter().enumerate() {
                     let rule = merged(rule, leaf_rule, leaf.namespace(), domain);
@@ -88,7 +91,7 @@ fn missing(reason: &str, field: &mut Field<'_>) {
 }
 
 fn find<'o>(
-    objects: &'o Objects,
+    known: &Known<'o>,
     root: &VirtualService,
     delegate: &Delegate,
     report: &Report,
@@ -96,10 +99,8 @@ fn find<'o>(
     let own = root.namespace();
     let namespace = delegate.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or(own);
     let wanted = ObjectRef::new(VirtualService::KIND, namespace, delegate.name.clone());
-    let leaf = oldest_first(&objects.virtual_services)
-        .into_iter()
-        .find(|service| service.reference() == wanted)
-        .ok_or("there is no such VirtualService")?;
+    let leaf =
+        *known.get(&(namespace, &*delegate.name)).ok_or("there is no such VirtualService")?;
     if !leaf.spec.hosts.is_empty() {
         return Err("the VirtualService has hosts, so it is no delegate");
     }

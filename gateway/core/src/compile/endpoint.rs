@@ -3,64 +3,21 @@
 use super::{
     entry::{beside_pods, of_entry},
     pods::{PodView, selects},
-    registry::{Origin, PortView, Registry, ServiceView, grouped},
-    report::Report,
+    registry::{Origin, PortView},
+    sites::Sites,
 };
 use crate::cluster::{Endpoint, Locality, Names};
 use edgeway_api::{
-    Objects, Resource, WorkloadEntry,
+    Resource,
     k8s_openapi::api::{
-        core::v1::{Endpoints as OldEndpoints, Pod, Service, ServicePort},
+        core::v1::{Endpoints as OldEndpoints, Service, ServicePort},
         discovery::v1::EndpointSlice,
     },
 };
-use hashbrown::HashMap;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
 };
-
-/// Label of an EndpointSlice that names its Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
-/// What addresses are read from, by service.
-#[derive(Debug, Default)]
-pub(super) struct Slices<'o> {
-    by_service: HashMap<(&'o str, &'o str), Vec<&'o EndpointSlice>>,
-    endpoints: HashMap<(&'o str, &'o str), &'o OldEndpoints>,
-    workloads: HashMap<&'o str, Vec<&'o WorkloadEntry>>,
-    pods: HashMap<&'o str, Vec<&'o Pod>>,
-}
-
-impl<'o> Slices<'o> {
-    /// Indexes `objects`; rejected ones do not count.
-    pub(super) fn new(objects: &'o Objects, report: &Report) -> Self {
-        let by_service = grouped(objects.endpoint_slices.iter().map(Arc::as_ref), |slice| {
-            let service = slice.meta().labels.as_ref()?.get(SERVICE_NAME)?;
-            Some((slice.namespace(), service.as_str()))
-        });
-        let endpoints = objects.endpoints.iter();
-        Self {
-            by_service,
-            endpoints: endpoints.map(|old| ((old.namespace(), old.name()), &**old)).collect(),
-            workloads: grouped(objects.workload_entries.iter().map(Arc::as_ref), |workload| {
-                (!report.is_rejected(&workload.reference())).then(|| workload.namespace())
-            }),
-            pods: grouped(objects.pods.iter().map(Arc::as_ref), |pod| Some(pod.namespace())),
-        }
-    }
-
-    /// The `WorkloadEntries` of a namespace.
-    pub(super) fn workloads(&self, namespace: &str) -> impl Iterator<Item = &'o WorkloadEntry> {
-        self.workloads.get(namespace).into_iter().flatten().copied()
-    }
-
-    /// The pods of a namespace.
-    pub(super) fn pods(&self, namespace: &str) -> impl Iterator<Item = &'o Pod> {
-        self.pods.get(namespace).into_iter().flatten().copied()
-    }
-}
 
 /// Where a service's port is.
 #[derive(Debug, Default)]
@@ -90,18 +47,18 @@ impl Places {
 
 /// Where a service's port is, as far as labels satisfy `subset`.
 pub(super) fn places(
-    registry: &Registry<'_>,
-    service: &ServiceView<'_>,
+    sites: &Sites,
+    (origin, host): (Origin<'_>, &str),
     port: &PortView<'_>,
     subset: &BTreeMap<String, String>,
 ) -> Places {
-    let mut places = match service.origin {
+    let mut places = match origin {
         Origin::Kubernetes(object) => {
-            let mut endpoints = of_service(registry, object, port);
-            endpoints.extend(beside_pods(registry, object, port));
+            let mut endpoints = of_service(sites, object, port);
+            endpoints.extend(beside_pods(sites, object, port));
             Places { endpoints, names: None }
         }
-        Origin::Entry(entry) => of_entry(registry, entry, &service.host, port),
+        Origin::Entry(entry) => of_entry(sites, entry, host, port),
         Origin::Alias(_) => Places::default(),
     };
     // What nearness and shares are reckoned from counts each address once.
@@ -111,17 +68,17 @@ pub(super) fn places(
     places
 }
 
-fn of_service(registry: &Registry<'_>, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
-    let key = (service.namespace(), service.name());
-    if let Some(slices) = registry.slices.by_service.get(&key) {
-        return slices.iter().flat_map(|slice| of_slice(registry, slice, port)).collect();
+fn of_service(sites: &Sites, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
+    let Some(listed) = sites.listed(service.namespace(), service.name()) else { return Vec::new() };
+    if listed.slices.is_empty() {
+        let old = listed.endpoints.as_ref();
+        return old.map(|old| of_endpoints(sites, old, port)).unwrap_or_default();
     }
-    let old = registry.slices.endpoints.get(&key);
-    old.map(|old| of_endpoints(registry, old, port)).unwrap_or_default()
+    listed.slices.iter().flat_map(|slice| of_slice(sites, slice, port)).collect()
 }
 
 /// Ready addresses of a slice at the port that carries the Service port's name.
-fn of_slice(registry: &Registry<'_>, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_slice(sites: &Sites, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<Endpoint> {
     let number = slice.ports.iter().flatten().find_map(|slice_port| {
         let named = slice_port.name.as_deref().unwrap_or_default() == port.name;
         named.then(|| slice_port.port.and_then(|number| u16::try_from(number).ok())).flatten()
@@ -139,19 +96,19 @@ fn of_slice(registry: &Registry<'_>, slice: &EndpointSlice, port: &PortView<'_>)
             let name = target.and_then(|target| target.name.as_deref());
             let namespace = target.and_then(|target| target.namespace.as_deref());
             let namespace = namespace.unwrap_or(slice.namespace());
-            let pod = name.and_then(|name| registry.pods.named(namespace, name));
-            let node = registry.nodes.named(endpoint.node_name.as_deref()).cloned();
-            let zone = || endpoint.zone.as_deref().map(|zone| registry.nodes.in_zone(zone));
+            let pod = name.and_then(|name| sites.pods.named(namespace, name));
+            let node = sites.nodes.named(endpoint.node_name.as_deref()).cloned();
+            let zone = || endpoint.zone.as_deref().map(|zone| sites.nodes.in_zone(zone));
             let machine = node.or_else(zone);
             endpoint.addresses.iter().filter_map(move |address| {
-                let pod = pod.or_else(|| registry.pods.at(address));
+                let pod = pod.or_else(|| sites.pods.at(address));
                 endpoint_at(address, number, pod).map(|found| placed(found, machine.as_ref()))
             })
         })
         .collect()
 }
 
-fn of_endpoints(registry: &Registry<'_>, old: &OldEndpoints, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_endpoints(sites: &Sites, old: &OldEndpoints, port: &PortView<'_>) -> Vec<Endpoint> {
     let subsets = old.subsets.iter().flatten();
     subsets
         .flat_map(|subset| {
@@ -161,9 +118,9 @@ fn of_endpoints(registry: &Registry<'_>, old: &OldEndpoints, port: &PortView<'_>
             });
             subset.addresses.iter().flatten().filter_map(move |address| {
                 let target = address.target_ref.as_ref().and_then(|target| target.name.as_deref());
-                let named = target.and_then(|name| registry.pods.named(old.namespace(), name));
-                let pod = named.or_else(|| registry.pods.at(&address.ip));
-                let machine = registry.nodes.named(address.node_name.as_deref());
+                let named = target.and_then(|name| sites.pods.named(old.namespace(), name));
+                let pod = named.or_else(|| sites.pods.at(&address.ip));
+                let machine = sites.nodes.named(address.node_name.as_deref());
                 endpoint_at(&address.ip, number?, pod).map(|found| placed(found, machine))
             })
         })

@@ -5,7 +5,8 @@ use super::{
     endpoint::{Places, endpoint_at},
     nodes::of_labels,
     pods::{addresses, is_ready, selects},
-    registry::{PortView, Registry},
+    registry::PortView,
+    sites::Sites,
 };
 use crate::cluster::{Endpoint, Locality, Name, Names};
 use edgeway_api::{
@@ -20,7 +21,7 @@ use std::{
 
 /// The places of `entry` at `port`; `host` is the one of its names that is asked for.
 pub(super) fn of_entry(
-    registry: &Registry<'_>,
+    sites: &Sites,
     entry: &ServiceEntry,
     host: &str,
     port: &PortView<'_>,
@@ -28,7 +29,7 @@ pub(super) fn of_entry(
     let selector = entry.spec.workload_selector.as_ref();
     let found = selector.map_or_else(
         || written(entry, port),
-        |selector| selected(registry, entry.namespace(), &selector.labels, port),
+        |selector| selected(sites, entry.namespace(), &selector.labels, port),
     );
     let nowhere = entry.spec.endpoints.is_empty() && selector.is_none();
     let (endpoints, names): (Vec<_>, Vec<_>) = found.into_iter().partition(Place::is_address);
@@ -76,15 +77,15 @@ fn written(entry: &ServiceEntry, port: &PortView<'_>) -> Vec<Place> {
 }
 
 fn selected(
-    registry: &Registry<'_>,
+    sites: &Sites,
     namespace: &str,
     selector: &BTreeMap<String, String>,
     port: &PortView<'_>,
 ) -> Vec<Place> {
-    let of_workloads = workloads(registry, namespace, selector, port);
-    let ready = registry.slices.pods(namespace).filter(|pod| is_ready(pod));
+    let of_workloads = workloads(sites, namespace, selector, port);
+    let ready = sites.pods(namespace).filter(|pod| is_ready(pod));
     let of_pods = ready.filter_map(|pod| {
-        let view = registry.pods.named(namespace, pod.name())?;
+        let view = sites.pods.named(namespace, pod.name())?;
         let address = selects(selector, &view.labels).then(|| addresses(pod).next())??;
         let endpoint = endpoint_at(address, port.target.unwrap_or(port.number), Some(view))?;
         Some(Place { name: None, endpoint })
@@ -93,26 +94,22 @@ fn selected(
 }
 
 /// The `WorkloadEntries` that a Service selects beside its pods (as Istio).
-pub(super) fn beside_pods(
-    registry: &Registry<'_>,
-    service: &Service,
-    port: &PortView<'_>,
-) -> Vec<Endpoint> {
+pub(super) fn beside_pods(sites: &Sites, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
     let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
         return Vec::new();
     };
-    let places = workloads(registry, service.namespace(), selector, port);
+    let places = workloads(sites, service.namespace(), selector, port);
     places.filter(Place::is_address).map(|place| place.endpoint).collect()
 }
 
 fn workloads<'r>(
-    registry: &'r Registry<'_>,
+    sites: &'r Sites,
     namespace: &'r str,
     selector: &'r BTreeMap<String, String>,
     port: &'r PortView<'_>,
 ) -> impl Iterator<Item = Place> + 'r {
-    registry.slices.workloads(namespace).filter_map(move |workload| {
+    sites.workloads(namespace).filter_map(move |workload| {
         let labels = workload_labels(workload);
         selects(selector, &labels).then(|| of_workload(&workload.spec, &labels, port)).flatten()
     })

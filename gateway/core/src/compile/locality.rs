@@ -3,7 +3,7 @@
 use super::{
     endpoint::Places,
     nodes::{REGION, SUBZONE, ZONE},
-    registry::{Origin, ServiceView},
+    registry::Origin,
 };
 use crate::cluster::{Endpoint, Locality};
 use edgeway_api::{
@@ -35,7 +35,7 @@ pub(super) struct Here {
 pub(super) fn arrange(
     places: &mut Places,
     traffic: &TrafficPolicy,
-    service: &ServiceView<'_>,
+    origin: Origin<'_>,
     here: &Here,
 ) -> BTreeMap<Locality, u32> {
     let balancer = traffic.load_balancer.as_ref();
@@ -48,15 +48,15 @@ pub(super) fn arrange(
         Some(setting) if watched => {
             failover(places, &setting.failover_priority, &setting.failover, here);
         }
-        None if prefers_close(service) => failover(places, &CLOSE, &[], here),
+        None if prefers_close(origin) => failover(places, &CLOSE, &[], here),
         None if watched => failover::<&str>(places, &[], &[], here),
         Some(_) | None => {}
     }
     BTreeMap::new()
 }
 
-fn prefers_close(service: &ServiceView<'_>) -> bool {
-    let (meta, own) = match service.origin {
+fn prefers_close(origin: Origin<'_>) -> bool {
+    let (meta, own) = match origin {
         Origin::Kubernetes(object) => {
             let spec = object.spec.as_ref();
             (object.meta(), spec.and_then(|spec| spec.traffic_distribution.as_deref()))

@@ -12,6 +12,7 @@ mod entry;
 mod hash;
 mod headers;
 mod hosts;
+mod incremental;
 pub(crate) mod listeners;
 mod locality;
 mod matching;
@@ -21,15 +22,19 @@ mod options;
 mod outlier;
 pub(crate) mod pods;
 mod policy;
+mod recipe;
 mod registry;
 mod report;
 mod retries;
 mod routes;
+mod sites;
 mod streams;
 mod termination;
 mod unsupported;
 mod validate;
 pub(crate) mod visibility;
+
+pub use incremental::Compiler;
 
 use crate::table::Table;
 use edgeway_api::{ObjectRef, Objects, Problem};
@@ -87,35 +92,51 @@ struct Scope<'o> {
     rules: destination_rule::Rules<'o>,
     services: Vec<binding::Bound<'o>>,
     secrets: credentials::Secrets<'o>,
+    sites: &'o sites::Sites,
+    here: &'o locality::Here,
+}
+
+/// A table, and what it takes to follow changes of endpoints.
+#[derive(Debug)]
+struct Built {
+    table: Table,
+    report: report::Report,
+    /// By position of the cluster.
+    recipes: Vec<recipe::Recipe>,
+    sites: sites::Sites,
     here: locality::Here,
 }
 
 /// Makes the table of `workload` from all objects. Total, deterministic, independent of their order.
 pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
+    Compiler::default().compile(objects, workload)
+}
+
+fn full(objects: &Objects, workload: &Workload, verdicts: &mut validate::Verdicts) -> Built {
     let mut report = report::Report::default();
-    validate::validate(objects, &mut report);
-    unsupported::unsupported(objects, &mut report);
-    let registry = registry::Registry::new(objects, workload, &report);
+    verdicts.check(objects, &mut report);
+    let sites = sites::Sites::new(objects, workload, &report);
     let here = locality::Here {
-        locality: registry.nodes.own(objects, workload),
+        locality: sites.nodes.own(objects, workload),
         labels: workload.labels.clone(),
     };
     let scope = Scope {
         objects,
         workload,
-        registry,
-        here,
+        registry: registry::Registry::new(objects, workload, &report),
         rules: destination_rule::Rules::new(objects, workload, &report),
         services: binding::visible(objects, workload, &mut report),
         secrets: credentials::Secrets::new(objects, &workload.namespace),
+        sites: &sites,
+        here: &here,
     };
     binding::check(&scope, &mut report);
     let mut clusters = clusters::Clusters::default();
     let listeners = listeners::listeners(&scope, &mut clusters, &mut report);
-    let clusters = clusters.into_list();
+    let (clusters, recipes) = clusters.into_parts();
+    let clusters = clusters.into_iter().collect();
     let credentials = scope.secrets.referenced(&listeners, &clusters);
     let table = Table { listeners, clusters, credentials };
     unsupported::clusters(&table.clusters, &workload.cluster_domain, &mut report);
-    let (problems, rejected) = report.finish(objects);
-    Compiled { table, problems, rejected }
+    Built { table, report, recipes, sites, here }
 }

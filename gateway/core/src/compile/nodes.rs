@@ -20,22 +20,22 @@ const OLDER_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
 
 /// All Nodes.
 #[derive(Debug, Default)]
-pub(super) struct Nodes<'o> {
-    by_name: HashMap<&'o str, Locality>,
+pub(super) struct Nodes {
+    by_name: HashMap<Box<str>, Locality>,
     /// Regions of the zones that are known.
     regions: HashMap<Arc<str>, Arc<str>>,
 }
 
-impl<'o> Nodes<'o> {
+impl Nodes {
     /// Reads the Nodes of `objects`. Zones that they do not have may be those of `workload`.
-    pub(super) fn new(objects: &'o Objects, workload: &Workload) -> Self {
+    pub(super) fn new(objects: &Objects, workload: &Workload) -> Self {
         let mut nodes = Self::default();
         let Locality { region, zone, .. } = workload.locality.clone();
         nodes.regions.insert(zone, region);
         for node in &objects.nodes {
             let locality = of_node(node.meta().labels.as_ref());
             nodes.regions.insert(Arc::clone(&locality.zone), Arc::clone(&locality.region));
-            nodes.by_name.insert(node.name(), locality);
+            nodes.by_name.insert(node.name().into(), locality);
         }
         nodes
     }

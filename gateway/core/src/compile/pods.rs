@@ -1,9 +1,9 @@
 //! Pods by name and by address: whose labels an endpoint has, and which workload owns it.
 
-use super::nodes::Nodes;
+use super::{nodes::Nodes, sites::ByName};
 use crate::cluster::Locality;
 use edgeway_api::{
-    Objects, Resource,
+    Resource,
     k8s_openapi::api::core::v1::{Pod, PodCondition},
 };
 use hashbrown::HashMap;
@@ -22,36 +22,35 @@ pub(super) struct PodView {
 
 /// All pods, to be looked up.
 #[derive(Debug, Default)]
-pub(super) struct Pods<'o> {
-    by_name: HashMap<&'o str, HashMap<&'o str, PodView>>,
-    by_address: HashMap<&'o str, (&'o str, &'o str)>,
+pub(super) struct Pods {
+    by_name: ByName<PodView>,
+    by_address: HashMap<Box<str>, PodView>,
 }
 
-impl<'o> Pods<'o> {
-    /// Indexes the pods of `objects`.
-    pub(super) fn new(objects: &'o Objects, nodes: &Nodes<'_>) -> Self {
+impl Pods {
+    /// Indexes pods.
+    pub(super) fn new(list: &[Arc<Pod>], nodes: &Nodes) -> Self {
         let mut pods = Self::default();
-        for pod in &objects.pods {
+        for pod in list {
             let labels = Arc::new(pod.meta().labels.clone().unwrap_or_default());
             let locality = nodes.of_pod(pod);
             let view = PodView { workload: workload(pod).into(), labels, locality };
-            pods.by_name.entry(pod.namespace()).or_default().insert(pod.name(), view);
             for address in addresses(pod) {
-                pods.by_address.insert(address, (pod.namespace(), pod.name()));
+                pods.by_address.insert(address.into(), view.clone());
             }
+            *pods.by_name.at(pod.namespace(), pod.name()) = view;
         }
         pods
     }
 
     /// The pod of this name.
     pub(super) fn named(&self, namespace: &str, name: &str) -> Option<&PodView> {
-        self.by_name.get(namespace)?.get(name)
+        self.by_name.get(namespace, name)
     }
 
     /// The pod that has this address.
     pub(super) fn at(&self, address: &str) -> Option<&PodView> {
-        let (namespace, name) = self.by_address.get(address)?;
-        self.named(namespace, name)
+        self.by_address.get(address)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The services that can be sent to: Kubernetes Services and ServiceEntries, by host name.
 
 use super::{
-    Workload, names::qualified, nodes::Nodes, pods::Pods, report::Report, visibility::Visibility,
+    Workload, age::shared_oldest_first, names::qualified, report::Report, visibility::Visibility,
 };
 use crate::cluster::UpstreamProtocol;
 use edgeway_api::{
@@ -11,8 +11,7 @@ use edgeway_api::{
         apimachinery::pkg::util::intstr::IntOrString,
     },
 };
-use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Annotation of a Service that works as `exportTo` does elsewhere.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
@@ -21,9 +20,6 @@ const EXPORT_TO: &str = "networking.istio.io/exportTo";
 #[derive(Debug)]
 pub(super) struct Registry<'o> {
     services: BTreeMap<String, ServiceView<'o>>,
-    pub(super) pods: Pods<'o>,
-    pub(super) slices: super::endpoint::Slices<'o>,
-    pub(super) nodes: Nodes<'o>,
 }
 
 /// One service as routing sees it.
@@ -45,11 +41,11 @@ pub(super) struct ServiceView<'o> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Origin<'o> {
     /// EndpointSlices.
-    Kubernetes(&'o Service),
+    Kubernetes(&'o Arc<Service>),
     /// Another name (`ExternalName`).
     Alias(&'o str),
     /// Its own list, or what its selector finds.
-    Entry(&'o edgeway_api::ServiceEntry),
+    Entry(&'o Arc<edgeway_api::ServiceEntry>),
 }
 
 /// Why there is no service to send to.
@@ -86,15 +82,13 @@ impl<'o> Registry<'o> {
             let view = kubernetes(service, &workload.cluster_domain);
             services.insert(view.host.clone(), view);
         }
-        let entries_by_age = super::age::oldest_first(&objects.service_entries).into_iter();
+        let entries_by_age = shared_oldest_first(&objects.service_entries).into_iter();
         for entry in entries_by_age.filter(|entry| !report.is_rejected(&entry.reference())) {
             for view in entries(entry) {
                 services.entry(view.host.clone()).or_insert(view);
             }
         }
-        let slices = super::endpoint::Slices::new(objects, report);
-        let nodes = Nodes::new(objects, workload);
-        Self { services, pods: Pods::new(objects, &nodes), slices, nodes }
+        Self { services }
     }
 
     /// The service of `host` if `namespace` may see it; an alias is followed.
@@ -127,7 +121,7 @@ impl<'o> Registry<'o> {
     }
 }
 
-fn kubernetes<'o>(service: &'o Service, domain: &str) -> ServiceView<'o> {
+fn kubernetes<'o>(service: &'o Arc<Service>, domain: &str) -> ServiceView<'o> {
     let namespace = service.namespace();
     let spec = service.spec.as_ref();
     let annotations = service.meta().annotations.as_ref();
@@ -180,7 +174,7 @@ pub(super) fn protocol(app_protocol: Option<&str>, port_name: &str) -> UpstreamP
 }
 
 /// A ServiceEntry is one service per host.
-fn entries(entry: &edgeway_api::ServiceEntry) -> impl Iterator<Item = ServiceView<'_>> {
+fn entries(entry: &Arc<edgeway_api::ServiceEntry>) -> impl Iterator<Item = ServiceView<'_>> {
     let spec = &entry.spec;
     let namespace = entry.namespace();
     let visibility = Visibility::parse(spec.export_to.iter().map(String::as_str), namespace);
@@ -203,20 +197,6 @@ fn entries(entry: &edgeway_api::ServiceEntry) -> impl Iterator<Item = ServiceVie
         ports: ports.clone(),
         origin: Origin::Entry(entry),
     })
-}
-
-/// Groups references to objects by a key.
-pub(super) fn grouped<'o, T, K: std::hash::Hash + Eq>(
-    items: impl IntoIterator<Item = &'o T>,
-    key: impl Fn(&'o T) -> Option<K>,
-) -> HashMap<K, Vec<&'o T>> {
-    let mut groups: HashMap<K, Vec<&'o T>> = HashMap::new();
-    for item in items {
-        if let Some(key) = key(item) {
-            groups.entry(key).or_default().push(item);
-        }
-    }
-    groups
 }
 
 #[cfg(test)]

@@ -31,10 +31,15 @@ impl Report {
         Field { report: self, object, path: String::new(), errors: 0 }
     }
 
+    /// What was found, as it was found.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// Everything found, sorted, each once, with where its object was read.
-    pub(super) fn finish(self, objects: &Objects) -> (Vec<Problem>, BTreeSet<ObjectRef>) {
-        let Self { mut problems, rejected } = self;
-        problems.extend(objects.defects.iter().cloned());
+    pub(super) fn finish(&self, objects: &Objects) -> (Vec<Problem>, BTreeSet<ObjectRef>) {
+        let found = self.problems.iter().chain(&objects.defects);
+        let mut problems: Vec<Problem> = found.cloned().collect();
         for problem in &mut problems {
             if let Some(origin) = objects.origins.get(&problem.object)
                 && problem.origin.is_empty()
@@ -44,7 +49,7 @@ impl Report {
         }
         problems.sort();
         problems.dedup();
-        (problems, rejected)
+        (problems, self.rejected.clone())
     }
 }
 

@@ -4,9 +4,12 @@ use super::{
     hash,
     report::{Field, Report},
 };
-use crate::cluster::{Cluster, UpstreamProtocol};
+use crate::{
+    cluster::{Cluster, UpstreamProtocol},
+    clusters::Clusters,
+};
 use edgeway_api::{
-    ObjectRef, Objects, Resource,
+    DestinationRule, Gateway, ObjectRef, ServiceEntry, VirtualService,
     destination_rule::{
         ConnectionPoolSettings, LoadBalancerSettings, Subset, TlsMode, TrafficPolicy,
     },
@@ -16,50 +19,50 @@ use edgeway_api::{
 };
 use std::sync::Arc;
 
-/// Reports what the objects ask for and this version does not do.
-pub(super) fn unsupported(objects: &Objects, report: &mut Report) {
-    for gateway in &objects.gateways {
-        let mut field = report.object(gateway.reference());
-        for (index, server) in gateway.spec.servers.iter().enumerate() {
-            field.of(&format!("spec.servers[{index}]"), |field| check_server(server, field));
-        }
+/// Reports what a Gateway asks for and this version does not do.
+pub(super) fn gateway(gateway: &Gateway, field: &mut Field<'_>) {
+    for (index, server) in gateway.spec.servers.iter().enumerate() {
+        field.of(&format!("spec.servers[{index}]"), |field| check_server(server, field));
     }
-    for service in &objects.virtual_services {
-        let mut field = report.object(service.reference());
-        for (index, rule) in service.spec.http.iter().enumerate() {
-            field.of(&format!("spec.http[{index}]"), |field| check_rule(rule, field));
-        }
+}
+
+/// The same of a VirtualService.
+pub(super) fn virtual_service(service: &VirtualService, field: &mut Field<'_>) {
+    for (index, rule) in service.spec.http.iter().enumerate() {
+        field.of(&format!("spec.http[{index}]"), |field| check_rule(rule, field));
     }
-    for rule in &objects.destination_rules {
-        let mut field = report.object(rule.reference());
-        field.of("spec", |field| {
-            check_policy(rule.spec.traffic_policy.as_ref(), field);
-            for (index, Subset { traffic_policy, .. }) in rule.spec.subsets.iter().enumerate() {
-                field.of(&format!("subsets[{index}]"), |field| {
-                    check_policy(traffic_policy.as_ref(), field);
-                });
-            }
-        });
-    }
-    for entry in &objects.service_entries {
-        let mut field = report.object(entry.reference());
-        if entry.spec.resolution == Some(Resolution::DynamicDns) {
-            field.of("spec.resolution", |field| {
-                field.unsupported("requests answer 503, as at any ingress gateway");
+}
+
+/// The same of a DestinationRule.
+pub(super) fn destination_rule(rule: &DestinationRule, field: &mut Field<'_>) {
+    field.of("spec", |field| {
+        check_policy(rule.spec.traffic_policy.as_ref(), field);
+        for (index, Subset { traffic_policy, .. }) in rule.spec.subsets.iter().enumerate() {
+            field.of(&format!("subsets[{index}]"), |field| {
+                check_policy(traffic_policy.as_ref(), field);
             });
         }
-        for (index, endpoint) in entry.spec.endpoints.iter().enumerate() {
-            if endpoint.address.starts_with("unix://") {
-                field.of(&format!("spec.endpoints[{index}].address"), |field| {
-                    field.unsupported("sockets in the file system get no request");
-                });
-            }
+    });
+}
+
+/// The same of a ServiceEntry.
+pub(super) fn service_entry(entry: &ServiceEntry, field: &mut Field<'_>) {
+    if entry.spec.resolution == Some(Resolution::DynamicDns) {
+        field.of("spec.resolution", |field| {
+            field.unsupported("requests answer 503, as at any ingress gateway");
+        });
+    }
+    for (index, endpoint) in entry.spec.endpoints.iter().enumerate() {
+        if endpoint.address.starts_with("unix://") {
+            field.of(&format!("spec.endpoints[{index}].address"), |field| {
+                field.unsupported("sockets in the file system get no request");
+            });
         }
     }
 }
 
 /// Reports clusters that routes send to and whose endpoints want what the engine does not speak.
-pub(super) fn clusters(clusters: &[Arc<Cluster>], domain: &str, report: &mut Report) {
+pub(super) fn clusters(clusters: &Clusters, domain: &str, report: &mut Report) {
     let wanting =
         clusters.iter().filter(|cluster| cluster.policy.protocol == UpstreamProtocol::Http2);
     for Cluster { id, service, .. } in wanting.map(Arc::as_ref) {

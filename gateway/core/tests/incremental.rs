@@ -1,0 +1,214 @@
+//! *Incremental = full*: a compiler that remembers makes of every configuration what one makes that
+//! sees it first.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use edgeway_api::{Objects, manifest};
+use edgeway_core::{Compiled, Compiler, Workload, compile};
+use proptest::{prelude::*, sample::select};
+use std::sync::Arc;
+
+/// Objects in the versions that they may have; without the head that all share.
+const SLOTS: &[&[&str]] = &[
+    &[
+        "Gateway gw istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: ['*']}]}",
+        "Gateway gw istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [default/a.test, b.test], tls: {httpsRedirect: true}}, {port: {number: 90, name: t, protocol: TCP}, hosts: ['*']}]}",
+        "Gateway gw istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 0, name: h, protocol: HTTP}, hosts: ['*']}]}",
+    ],
+    &[
+        "VirtualService a default | {hosts: [a.test], gateways: [istio-system/gw], http: [{route: [{destination: {host: a}}]}]}",
+        "VirtualService a default | {hosts: [a.test, c.test], gateways: [istio-system/gw], http: [{match: [{uri: {prefix: /x}}], route: [{destination: {host: a, subset: v1}}]}, {route: [{destination: {host: b}, weight: 1}, {destination: {host: none}, weight: 2}]}]}",
+        "VirtualService a default | {hosts: [a.test], gateways: [istio-system/gw], http: [{directResponse: {status: 9}}]}",
+        "VirtualService a default | {hosts: [a.test], gateways: [istio-system/gw], tcp: [{route: [{destination: {host: a}}]}]}",
+    ],
+    &[
+        "VirtualService b default | {hosts: [b.test], gateways: [istio-system/gw], http: [{match: [{uri: {prefix: /b}}], delegate: {name: leaf}}, {route: [{destination: {host: ext.test}}]}]}",
+        "VirtualService b default | {hosts: [a.test, b.test], gateways: [istio-system/gw], http: [{route: [{destination: {host: b}}]}]}",
+    ],
+    &[
+        "VirtualService leaf default | {http: [{match: [{uri: {prefix: /b/1}}], route: [{destination: {host: b}}]}]}",
+        "VirtualService leaf default | {http: [{match: [{uri: {prefix: /other}}], route: [{destination: {host: a}}]}]}",
+    ],
+    &[
+        "DestinationRule a default | {host: a, subsets: [{name: v1, labels: {version: v1}}], trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}}",
+        "DestinationRule a default | {host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: r1/*, to: {'r1/*': 80, 'r2/*': 20}}]}}}}",
+        "DestinationRule a default | {host: a, subsets: [{name: '', labels: {version: v1}}]}",
+    ],
+    &[
+        "Service a default | {selector: {app: a}, ports: [{port: 80, name: http}]}",
+        "Service a default | {selector: {app: a}, trafficDistribution: PreferClose, ports: [{port: 80, name: grpc}, {port: 81, name: x}]}",
+    ],
+    &[
+        "Service b default | {selector: {app: b}, ports: [{port: 80}]}",
+        "Service b default | {type: ExternalName, externalName: ext.test, ports: [{port: 80}]}",
+    ],
+    &[
+        "Service front istio-system | {selector: {istio: ingressgateway}, ports: [{port: 80, targetPort: web}]}",
+    ],
+    &[
+        "ServiceEntry ext default | {hosts: [ext.test], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, workloadSelector: {labels: {app: a}}}",
+        "ServiceEntry ext default | {hosts: [ext.test], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}",
+    ],
+    &["WorkloadEntry w default | {address: 10.0.9.1, labels: {app: a}}"],
+    &[
+        "EndpointSlice a-1 default kubernetes.io/service-name=a | 10.0.0.1 http 8080",
+        "EndpointSlice a-1 default kubernetes.io/service-name=a | 10.0.0.2 http 8080",
+        "EndpointSlice a-1 default kubernetes.io/service-name=b | 10.0.0.1 '' 8080",
+        "EndpointSlice a-1 default none=none | 10.0.0.1 http 8080",
+    ],
+    &[
+        "EndpointSlice a-2 default kubernetes.io/service-name=a | 10.0.0.3 http 8080",
+        "EndpointSlice a-2 default kubernetes.io/service-name=a | 10.0.0.1 grpc 8080",
+    ],
+    &["EndpointSlice b-1 default kubernetes.io/service-name=b | 10.0.0.2 '' 9090"],
+    &["Endpoints a default | 10.0.0.4 http 8080", "Endpoints a default | 10.0.0.2 http 8080"],
+    &["Endpoints b default | 10.0.0.5 '' 8080"],
+    &[
+        "Pod p1 default app=a,version=v1 | n1 10.0.0.1",
+        "Pod p1 default app=a,version=v2 | n1 10.0.0.1",
+    ],
+    &["Pod p2 default app=a,version=v1 | n2 10.0.0.2", "Pod p2 default app=b | n2 10.0.0.1"],
+    &[
+        "Pod gw istio-system istio=ingressgateway | n1 10.0.1.1",
+        "Pod gw istio-system istio=ingressgateway | n2 10.0.1.1",
+    ],
+    &["Node n1 '' topology.kubernetes.io/region=r1,topology.kubernetes.io/zone=z1 |"],
+    &["Node n2 '' topology.kubernetes.io/region=r2,topology.kubernetes.io/zone=z2 |"],
+];
+
+fn manifest_of(line: &str) -> String {
+    let (head, spec) = line.split_once('|').unwrap();
+    let mut words = head.split_whitespace();
+    let mut next = || words.next().unwrap_or_default();
+    let (kind, name, namespace, labels) = (next(), next(), next(), next());
+    let labels = labels.replace('=', ": ").replace(',', ", ");
+    let mut spec_words = spec.split_whitespace();
+    let mut word = || spec_words.next().unwrap_or_default();
+    let (group, body) = match kind {
+        "EndpointSlice" => {
+            let (address, port, number) = (word(), word(), word());
+            let body = format!(
+                "addressType: IPv4\nendpoints: [{{addresses: [{address}]}}]\nports: [{{name: {port}, \
+                 port: {number}}}]"
+            );
+            ("discovery.k8s.io/v1", body)
+        }
+        "Endpoints" => {
+            let (address, port, number) = (word(), word(), word());
+            let body = format!(
+                "subsets: [{{addresses: [{{ip: {address}}}], ports: [{{name: {port}, port: {number}}}]}}]"
+            );
+            ("v1", body)
+        }
+        "Pod" => {
+            let (node, address) = (word(), word());
+            let body = format!(
+                "spec: {{nodeName: {node}, containers: [{{name: c, ports: [{{name: web, \
+                 containerPort: 8081}}]}}]}}\nstatus: {{podIP: {address}}}"
+            );
+            ("v1", body)
+        }
+        "Node" => ("v1", "spec: {}".to_owned()),
+        "Service" => ("v1", format!("spec: {spec}")),
+        _ => ("networking.istio.io/v1", format!("spec: {spec}")),
+    };
+    format!(
+        "apiVersion: {group}\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}, labels: \
+         {{{labels}}}}}\n{body}\n"
+    )
+}
+
+fn read(line: &str) -> Objects {
+    let mut objects = Objects::default();
+    manifest::read(&manifest_of(line), "", &mut objects);
+    assert_eq!(objects.defects, [], "{line}");
+    objects
+}
+
+/// Each slot's object; one that is not edited stays the same `Arc`.
+struct World(Vec<Option<Objects>>);
+
+impl World {
+    fn new() -> Self {
+        Self(SLOTS.iter().map(|versions| Some(read(versions[0]))).collect())
+    }
+
+    /// Sets a slot to a version, the first number past them to nothing.
+    fn edit(&mut self, (slot, version): (usize, usize)) {
+        let slot = slot % SLOTS.len();
+        let version = version % (SLOTS[slot].len() + 1);
+        self.0[slot] = SLOTS[slot].get(version).map(|line| read(line));
+    }
+
+    fn objects(&self, backwards: bool) -> Objects {
+        let mut all = Objects::default();
+        let mut slots: Vec<_> = self.0.iter().flatten().cloned().collect();
+        if backwards {
+            slots.reverse();
+        }
+        for one in slots {
+            all.absorb(one);
+        }
+        all
+    }
+}
+
+fn text(compiled: &Compiled) -> String {
+    let Compiled { table, problems, rejected } = compiled;
+    format!("{}\n{problems:#?}\n{rejected:#?}", serde_json::to_string_pretty(table).unwrap())
+}
+
+fn step() -> impl Strategy<Value = (Vec<(usize, usize)>, bool)> {
+    // Endpoints change most.
+    let often = select(&[10_usize, 11, 12, 13, 14, 15, 16][..]);
+    let slot = prop_oneof![2 => often, 1 => 0..SLOTS.len()];
+    (prop::collection::vec((slot, 0_usize..5), 0..3), prop::bool::weighted(0.1))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn incremental_is_full(steps in prop::collection::vec(step(), 1..12)) {
+        let workload = Workload::default();
+        let mut world = World::new();
+        let mut compiler = Compiler::default();
+        for (edits, backwards) in steps {
+            for edit in edits {
+                world.edit(edit);
+            }
+            let objects = world.objects(backwards);
+            let incremental = compiler.compile(&objects, &workload);
+            prop_assert_eq!(text(&incremental), text(&compile(&objects, &workload)));
+        }
+    }
+}
+
+#[test]
+fn a_change_of_endpoints_touches_one_cluster_and_no_route() {
+    let workload = Workload::default();
+    let mut world = World::new();
+    let mut compiler = Compiler::default();
+    let before = compiler.compile(&world.objects(false), &workload).table;
+    world.edit((11, 1));
+    world.edit((11, 2));
+    let after = compiler.compile(&world.objects(false), &workload).table;
+    assert!(before.clusters.len() > 2, "{}", before.clusters.len());
+    let same = |a: &Arc<_>, b: &Arc<_>| Arc::ptr_eq(a, b);
+    assert!(before.listeners.iter().zip(&after.listeners).all(|(a, b)| same(a, b)));
+    let clusters = before.clusters.iter().zip(after.clusters.iter());
+    let changed: Vec<_> =
+        clusters.filter(|(a, b)| !Arc::ptr_eq(a, b)).map(|(_, b)| b.id.to_string()).collect();
+    assert_eq!(changed, ["outbound|80||a.default.svc.cluster.local"]);
+}
+
+#[test]
+fn a_change_of_routes_leaves_clusters_alone() {
+    let workload = Workload::default();
+    let mut world = World::new();
+    let mut compiler = Compiler::default();
+    let before = compiler.compile(&world.objects(false), &workload).table;
+    world.edit((3, 1));
+    let after = compiler.compile(&world.objects(false), &workload).table;
+    let kept = before.clusters.iter().filter(|a| after.clusters.iter().any(|b| Arc::ptr_eq(a, b)));
+    assert!(kept.count() > 1);
+}
