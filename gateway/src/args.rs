@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     io::Write,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
@@ -78,6 +79,10 @@ pub struct Args {
     /// Access log on standard output: on, off, or the share of the requests that is written
     #[arg(long, value_name = "on|off|SHARE", default_value = "on")]
     pub access_log: Share,
+
+    /// Folder in which last good versions of broken objects outlive a restart [default: they do not]
+    #[arg(long, env = "EDGEWAY_LAST_GOOD_DIR", value_name = "DIR")]
+    pub last_good_dir: Option<PathBuf>,
 
     /// What is logged on standard error: a level, or a filter such as `info,edgeway_gateway=debug`
     #[arg(long, env = "EDGEWAY_LOG", default_value = "info")]
@@ -169,6 +174,7 @@ impl Args {
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
             access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
+            last_good: self.last_good_dir.clone(),
             ..Config::default()
         }
     }
@@ -199,7 +205,7 @@ mod tests {
         let config = args(
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
-             --locality eu/eu-1 --pod-name gw-1",
+             --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept",
         )
         .unwrap()
         .config(std::io::sink());
@@ -210,6 +216,7 @@ mod tests {
         assert_eq!(config.status.to_string(), "127.0.0.1:15021");
         assert_eq!((config.port_offset, config.workers, config.trusted_hops), (8000, 3, 1));
         assert_eq!(config.drain, Duration::from_secs(1));
+        assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         assert!(
             args("--source files:/x --access-log off")
                 .unwrap()

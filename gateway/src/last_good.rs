@@ -28,6 +28,46 @@ pub(crate) struct Outcome {
     /// Sorted. For an object that an older version stands in for, the problems are those of the
     /// version that was rejected.
     pub problems: Vec<Problem>,
+    /// Older versions, of what is broken or may be part of a file that cannot be read.
+    pub stand_ins: Objects,
+}
+
+/// What cannot be read: objects by name, and whole files.
+#[derive(Debug)]
+struct Unread {
+    objects: BTreeSet<ObjectRef>,
+    files: BTreeSet<String>,
+}
+
+impl Unread {
+    fn of(objects: &Objects) -> Self {
+        let mut unread = Self { objects: BTreeSet::new(), files: BTreeSet::new() };
+        for Problem { object, code, .. } in
+            objects.defects.iter().filter(|defect| defect.severity == Severity::Error)
+        {
+            match *code {
+                "unreadable-yaml" | "unreadable-file" => {
+                    unread.files.insert(object.name.clone());
+                }
+                // These never were there.
+                "missing-file" | "kind-not-supported" | "duplicate-object" => {}
+                _ => {
+                    unread.objects.insert(object.clone());
+                }
+            }
+        }
+        unread
+    }
+
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.files.is_empty()
+    }
+
+    /// Whether an object may be part of it.
+    fn may_have_been(&self, object: &ObjectRef, among: &Objects) -> bool {
+        let origin = among.origins.get(object).and_then(|origin| origin.rsplit_once(':'));
+        self.objects.contains(object) || origin.is_some_and(|(file, _)| self.files.contains(file))
+    }
 }
 
 /// Objects that are known to be good.
@@ -44,24 +84,56 @@ impl LastGood {
     }
 
     /// Compiles `objects`; one that is rejected is replaced by its last good version, if there is
-    /// one. Objects that are not in the set any more are forgotten.
+    /// one, and so is one that is missing because it cannot be read. Objects that are not in the set
+    /// any more are forgotten.
     pub(crate) fn compile(&mut self, objects: &Arc<Objects>, workload: &Workload) -> Outcome {
         let first = self.given.compile(objects, workload);
-        if first.rejected.is_empty() {
-            self.mixed = Compiler::default();
-            self.objects = Arc::clone(objects);
-            return Outcome { table: first.table, problems: first.problems };
-        }
-        let known = self.objects.references();
-        let replaced: BTreeSet<ObjectRef> = first.rejected.intersection(&known).cloned().collect();
+        let unread = Unread::of(objects);
+        let replaced = self.replaced(objects, &first.rejected, &unread);
         if replaced.is_empty() {
+            self.mixed = Compiler::default();
             self.objects = without(objects, &first.rejected);
-            return Outcome { table: first.table, problems: first.problems };
+            let stand_ins = self.stand_ins(&replaced, &unread);
+            return Outcome { table: first.table, problems: first.problems, stand_ins };
         }
         let mixed = self.mixed(objects, &replaced);
         let second = self.mixed.compile(&mixed, workload);
-        self.objects = without(&mixed, &second.rejected);
-        Outcome { problems: joined(&first, second.problems, &replaced), table: second.table }
+        self.objects = without(&Arc::new(mixed), &second.rejected);
+        Outcome {
+            stand_ins: self.stand_ins(&replaced, &unread),
+            problems: joined(&first, second.problems, &replaced),
+            table: second.table,
+        }
+    }
+
+    /// What an older version stands in for.
+    fn replaced(
+        &self,
+        objects: &Objects,
+        rejected: &BTreeSet<ObjectRef>,
+        unread: &Unread,
+    ) -> BTreeSet<ObjectRef> {
+        if rejected.is_empty() && unread.is_empty() {
+            return BTreeSet::new();
+        }
+        let known = self.objects.references();
+        let here = objects.references();
+        let missing = known.difference(&here);
+        let lost = missing.filter(|object| unread.may_have_been(object, &self.objects));
+        rejected.intersection(&known).chain(lost).cloned().collect()
+    }
+
+    /// The good objects that would be missed if they were forgotten now.
+    fn stand_ins(&self, replaced: &BTreeSet<ObjectRef>, unread: &Unread) -> Objects {
+        if replaced.is_empty() && unread.is_empty() {
+            return Objects::default();
+        }
+        let mut stand_ins = Objects::clone(&self.objects);
+        stand_ins.defects.clear();
+        stand_ins.retain(|object| {
+            replaced.contains(object) || unread.may_have_been(object, &self.objects)
+        });
+        stand_ins
     }
 
     /// `objects`, with those of `replaced` in their last good version.
@@ -76,8 +148,11 @@ impl LastGood {
     }
 }
 
-fn without(objects: &Objects, rejected: &BTreeSet<ObjectRef>) -> Arc<Objects> {
-    let mut good = objects.clone();
+fn without(objects: &Arc<Objects>, rejected: &BTreeSet<ObjectRef>) -> Arc<Objects> {
+    if rejected.is_empty() {
+        return Arc::clone(objects);
+    }
+    let mut good = Objects::clone(objects);
     good.retain(|object| !rejected.contains(object));
     Arc::new(good)
 }
@@ -187,5 +262,40 @@ spec:
         let second = compile(&mut good, &bad);
         assert!(same_table(&second, &bad));
         assert_eq!(second.problems, first.problems);
+    }
+
+    /// A gateway that was started again knows only what was standing in.
+    #[test]
+    fn what_stands_in_does_so_again_after_a_restart() {
+        let text = FRONT.to_owned() + &service("a", &answer(201)) + &service("b", &answer(202));
+        let bad = FRONT.to_owned() + &service("a", &answer(9)) + &service("b", &answer(202));
+        let mut good = LastGood::default();
+        assert_eq!(compile(&mut good, &text).stand_ins.count(), 0);
+        let stand_ins = compile(&mut good, &bad).stand_ins;
+        assert_eq!(stand_ins.count(), 1);
+        let mut again = LastGood::from(Arc::new(stand_ins));
+        let outcome = compile(&mut again, &bad);
+        assert!(same_table(&outcome, &text));
+        assert_eq!(outcome.stand_ins.count(), 1);
+        assert!(outcome.problems[0].message.contains("keeps serving"), "{:?}", outcome.problems);
+        assert_eq!(compile(&mut again, &text).stand_ins.count(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_read_after_a_restart_is_what_it_was() {
+        let text = FRONT.to_owned() + &service("a", &answer(201)) + &service("b", &answer(202));
+        let unnamed = FRONT.to_owned() + "kind: [\n---\n" + &service("b", &answer(202));
+        let named = text.replace("{status: 201}", "{status: many}");
+        for broken in [unnamed, named] {
+            let mut objects = Objects::default();
+            manifest::read(&text, "f.yaml", &mut objects);
+            let mut again = LastGood::from(Arc::new(objects));
+            let mut objects = Objects::default();
+            manifest::read(&broken, "f.yaml", &mut objects);
+            assert_eq!((objects.defects.len(), objects.count()), (1, 2), "{:?}", objects.defects);
+            let outcome = again.compile(&Arc::new(objects), &Workload::default());
+            assert!(same_table(&outcome, &text), "{broken}");
+            assert!(outcome.stand_ins.count() >= 1);
+        }
     }
 }

@@ -16,6 +16,7 @@ mod proxy;
 pub mod publish;
 mod ready;
 pub mod run;
+mod shelf;
 pub mod snapshot;
 pub mod source;
 pub mod tls;

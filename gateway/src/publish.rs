@@ -5,11 +5,12 @@
 
 use crate::{
     last_good::{LastGood, Outcome},
+    shelf::Shelf,
     snapshot::Snapshot,
 };
 use edgeway_api::{Objects, Problem};
 use edgeway_core::{Workload, analyze, table::Table};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -40,7 +41,7 @@ struct Draft {
 }
 
 /// Puts every new configuration of `latest` in force, and tells so in `report`, until its source
-/// ends. Of configurations that come faster than advice on them can be given, the newest is told.
+/// ends. What stands in for something broken is kept in the folder `last_good` over a restart. Of configurations that come faster than advice on them can be given, the newest is told.
 ///
 /// Only what is sent after `latest` was made counts: the value that a channel begins with is no
 /// configuration.
@@ -49,11 +50,12 @@ pub async fn publish(
     workload: Workload,
     snapshot: Snapshot,
     report: watch::Sender<Arc<Report>>,
+    last_good: Option<PathBuf>,
 ) {
     let workload = Arc::new(workload);
     let (drafts, drafted) = watch::channel(Draft::default());
     tokio::join!(
-        put_in_force(latest, Arc::clone(&workload), snapshot, drafts),
+        put_in_force(latest, Arc::clone(&workload), snapshot, (drafts, Shelf::new(last_good))),
         advise(drafted, workload, report),
     );
 }
@@ -62,9 +64,9 @@ async fn put_in_force(
     mut latest: watch::Receiver<Arc<Objects>>,
     workload: Arc<Workload>,
     snapshot: Snapshot,
-    drafts: watch::Sender<Draft>,
+    (drafts, mut shelf): (watch::Sender<Draft>, Shelf),
 ) {
-    let mut good = LastGood::default();
+    let mut good = LastGood::from(Arc::new(kept(&shelf).await));
     let mut retired = Retired::default();
     let mut generation = 0;
     loop {
@@ -83,8 +85,24 @@ async fn put_in_force(
         generation += 1;
         let (count, problems) = (objects.count(), outcome.problems);
         let report = Report { generation, problems, objects: count, compiled_in };
+        shelf = keep(shelf, outcome.stand_ins).await;
         drafts.send_replace(Draft { report, accepted: Arc::clone(good.objects()) });
     }
+}
+
+/// What was kept when a gateway ran here before.
+async fn kept(shelf: &Shelf) -> Objects {
+    let shelf = shelf.clone();
+    spawn_blocking(move || shelf.read()).await.unwrap_or_default()
+}
+
+/// Keeps what stands in for something broken, in case that the gateway is started again.
+async fn keep(mut shelf: Shelf, stand_ins: Objects) -> Shelf {
+    let writing = spawn_blocking(move || {
+        shelf.write(&stand_ins);
+        shelf
+    });
+    writing.await.unwrap_or_default()
 }
 
 /// Completes drafts by advice, on a thread that no request waits for.
@@ -181,8 +199,13 @@ mod tests {
             let (latest, receiver) = watch::channel(Arc::default());
             let (sender, report) = watch::channel(Arc::default());
             let snapshot = Snapshot::default();
-            let running =
-                tokio::spawn(publish(receiver, Workload::default(), snapshot.clone(), sender));
+            let running = tokio::spawn(publish(
+                receiver,
+                Workload::default(),
+                snapshot.clone(),
+                sender,
+                None,
+            ));
             Self { latest, snapshot, report, running }
         }
 

@@ -23,6 +23,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -74,6 +75,8 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// How the log level is changed, if it can be.
     pub log_level: Option<SetLogLevel>,
+    /// Folder in which last good versions are kept over a restart, if they are.
+    pub last_good: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -96,6 +99,7 @@ impl Default for Config {
             idle_timeout: IDLE_TIMEOUT,
             access_log: None,
             log_level: None,
+            last_good: None,
         }
     }
 }
@@ -167,10 +171,10 @@ pub async fn start(
         let report = report.clone();
         Arc::new(move || report.borrow().problems.clone())
     };
-    let workload = config.workload.clone();
+    let (workload, last_good) = (config.workload.clone(), config.last_good.clone());
     let running = serve(config, snapshot.clone(), problems, shutdown.clone()).await?;
     tokio::spawn(async move {
-        let publishing = publish(objects, workload, snapshot, sender);
+        let publishing = publish(objects, workload, snapshot, sender, last_good);
         // It serves on when its source ends, until it is stopped.
         shutdown.run_until_cancelled_owned(publishing).await;
     });

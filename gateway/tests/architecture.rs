@@ -11,7 +11,8 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     // From what people wrote to a table.
     ("source", &[], &["edgeway_api", "notify"]),
     ("last_good", &[], &["edgeway_api", "edgeway_core"]),
-    ("publish", &["last_good", "snapshot"], &["edgeway_api", "edgeway_core"]),
+    ("shelf", &[], &["edgeway_api"]),
+    ("publish", &["last_good", "shelf", "snapshot"], &["edgeway_api", "edgeway_core"]),
     ("board", &["publish"], &["edgeway_api"]),
     ("snapshot", &[], &["edgeway_core"]),
     // Certificates, made ready for what a table says.

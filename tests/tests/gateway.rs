@@ -134,3 +134,35 @@ fn a_bad_start_says_what_is_wrong() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("/no/such/folder"), "{said}");
 }
+
+#[test]
+fn a_broken_object_is_served_as_it_was_even_after_a_restart() {
+    let kept = tempfile::tempdir().unwrap();
+    let folder = kept.path().display().to_string();
+    let options = ["--last-good-dir", folder.as_str()];
+    let broken = MANIFESTS.replace("status: 200", "status: 9");
+    let first = Gateway::start_with(MANIFESTS, &options);
+    assert_eq!(body(&first, "/").as_deref(), Some("first"));
+    first.edit(|_| broken.clone());
+    let says_so = |gateway: &Gateway| {
+        let problems = gateway.problems().to_string();
+        problems.contains("the version before keeps serving").then_some(())
+    };
+    wait_for("the problem", || says_so(&first));
+    assert_eq!(body(&first, "/").as_deref(), Some("first"));
+    wait_for("what is kept", || {
+        let text = std::fs::read_to_string(kept.path().join("last-good.yaml")).ok()?;
+        text.contains("hello.example.com").then_some(())
+    });
+    drop(first);
+
+    let second = Gateway::start_with(&broken, &options);
+    assert_eq!(body(&second, "/").as_deref(), Some("first"));
+    wait_for("the problem", || says_so(&second));
+    second.edit(|_| MANIFESTS.replace("string: first", "string: second"));
+    wait_for("the repaired object", || body(&second, "/").filter(|text| text == "second"));
+    wait_for("nothing to be kept", || {
+        let text = std::fs::read_to_string(kept.path().join("last-good.yaml")).ok()?;
+        (!text.contains("hello.example.com")).then_some(())
+    });
+}
