@@ -161,7 +161,7 @@ fn read(text: &str) -> Objects {
 }
 
 fn clusters(objects: &Objects) -> Vec<Arc<Cluster>> {
-    compile(objects, &Workload::default()).table.clusters
+    compile(objects, &Workload::default()).table.clusters.iter().cloned().collect()
 }
 
 /// Draws that differ.
