@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 15000)]
     pub admin_port: u16,
 
+    /// DNS server to ask for the names of ServiceEntries, instead of the system's; may be repeated
+    #[arg(long = "dns-server", value_name = "ADDR[:PORT]")]
+    pub dns_servers: Vec<DnsServer>,
+
     /// Proxies before the gateway that are believed about client and scheme
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub trusted_hops: usize,
@@ -105,6 +109,10 @@ pub struct Labels(pub BTreeMap<String, String>);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share(pub f64);
 
+/// Where a DNS server is; on port 53 unless another is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DnsServer(pub SocketAddr);
+
 /// A value that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadArg {
@@ -114,6 +122,9 @@ pub enum BadArg {
     /// No share.
     #[error("`{0}` is no share; write on, off, or a number between 0 and 1")]
     Share(String),
+    /// No address.
+    #[error("`{0}` is no address; write 10.0.0.10, 10.0.0.10:5353 or [fd00::10]:5353")]
+    DnsServer(String),
     /// No source.
     #[error(transparent)]
     Source(#[from] BadSource),
@@ -130,6 +141,16 @@ impl FromStr for Labels {
         };
         let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
         pairs.map(label).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for DnsServer {
+    type Err = BadArg;
+
+    fn from_str(text: &str) -> Result<Self, BadArg> {
+        let alone = || text.parse().map(|address: IpAddr| SocketAddr::new(address, 53));
+        let address = text.parse().or_else(|_| alone());
+        address.map(Self).map_err(|_| BadArg::DnsServer(text.into()))
     }
 }
 
@@ -170,6 +191,7 @@ impl Args {
             status: SocketAddr::new(any, self.status_port),
             metrics: SocketAddr::new(any, self.metrics_port),
             admin: SocketAddr::from(([127, 0, 0, 1], self.admin_port)),
+            dns_servers: self.dns_servers.iter().map(|DnsServer(address)| *address).collect(),
             trusted_hops: self.trusted_hops,
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
@@ -205,7 +227,8 @@ mod tests {
         let config = args(
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
-             --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept",
+             --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
+             --dns-server 10.0.0.10 --dns-server [::1]:5353",
         )
         .unwrap()
         .config(std::io::sink());
@@ -217,6 +240,8 @@ mod tests {
         assert_eq!((config.port_offset, config.workers, config.trusted_hops), (8000, 3, 1));
         assert_eq!(config.drain, Duration::from_secs(1));
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
+        let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
+        assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);
         assert!(
             args("--source files:/x --access-log off")
                 .unwrap()
@@ -231,6 +256,7 @@ mod tests {
         for (text, word) in [
             ("--source nowhere", "files:PATH"),
             ("--source files:/x --labels a", "key=value"),
+            ("--source files:/x --dns-server dns.example.com", "write 10.0.0.10"),
             ("--source files:/x --access-log 2", "between 0 and 1"),
             ("--source files:/x --bind localhost", "--bind"),
         ] {

@@ -63,17 +63,21 @@ impl Changes {
 pub async fn tell(
     mut report: watch::Receiver<Arc<Report>>,
     mut listeners: watch::Receiver<Vec<Problem>>,
+    mut names: watch::Receiver<Vec<Problem>>,
 ) {
     let mut board = Board::default();
     loop {
         tokio::select! {
             changed = report.changed() => if changed.is_err() { return },
             changed = listeners.changed() => if changed.is_err() { return },
+            changed = names.changed() => if changed.is_err() { return },
         }
         let compiled = report.borrow_and_update().problems.clone();
         board.report("compile", compiled).log();
         let unopened = listeners.borrow_and_update().clone();
         board.report("listeners", unopened).log();
+        let unresolved = names.borrow_and_update().clone();
+        board.report("names", unresolved).log();
     }
 }
 

@@ -15,6 +15,8 @@ mod metrics;
 mod proxy;
 pub mod publish;
 mod ready;
+mod resolve;
+mod retired;
 pub mod run;
 mod shelf;
 pub mod snapshot;

@@ -5,20 +5,14 @@
 
 use crate::{
     last_good::{LastGood, Outcome},
+    retired::Retired,
     shelf::Shelf,
     snapshot::Snapshot,
 };
 use edgeway_api::{Objects, Problem};
-use edgeway_core::{Workload, analyze, table::Table};
+use edgeway_core::{Workload, analyze};
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::{
-    sync::watch,
-    task::spawn_blocking,
-    time::{Instant, sleep},
-};
-
-/// How often tables that were replaced are looked at: the last request that uses one may take long.
-const RETIRE: Duration = Duration::from_secs(1);
+use tokio::{sync::watch, task::spawn_blocking, time::Instant};
 
 /// What became of a configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,7 +75,7 @@ async fn put_in_force(
         let start = Instant::now();
         let Some(outcome) = compiled(&mut good, &objects, &workload).await else { continue };
         let compiled_in = start.elapsed();
-        retired.tables.push(snapshot.swap(Arc::new(outcome.table)));
+        retired.push(snapshot.swap(Arc::new(outcome.table)));
         generation += 1;
         let (count, problems) = (objects.count(), outcome.problems);
         let report = Report { generation, problems, objects: count, compiled_in };
@@ -147,31 +141,6 @@ async fn compiled(
             *good = LastGood::from(known);
             None
         }
-    }
-}
-
-/// Tables that were replaced. Dropping a large one takes long, so it is done here, once the last
-/// request has let go of it.
-#[derive(Debug, Default)]
-struct Retired {
-    tables: Vec<Arc<Table>>,
-}
-
-impl Retired {
-    /// Returns when it is time to look; never if there is nothing to look at.
-    async fn wait(&self) {
-        if self.tables.is_empty() {
-            std::future::pending::<()>().await;
-        }
-        sleep(RETIRE).await;
-    }
-
-    async fn drop_unused(&mut self) {
-        let (unused, used) = self.tables.drain(..).partition(|table| Arc::strong_count(table) == 1);
-        self.tables = used;
-        let unused: Vec<Arc<Table>> = unused;
-        // Nothing is left to do if the runtime ends meanwhile.
-        let _ = spawn_blocking(move || drop(unused)).await;
     }
 }
 

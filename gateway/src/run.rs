@@ -12,6 +12,7 @@ use crate::{
     metrics::{Metrics, Workload},
     publish::{Report, publish},
     ready::Ready,
+    resolve::Resolver,
     snapshot::Snapshot,
     tls::Keeper,
     view::Reporter,
@@ -61,6 +62,8 @@ pub struct Config {
     pub metrics: SocketAddr,
     /// Where people ask for the configuration.
     pub admin: SocketAddr,
+    /// Which DNS servers are asked; none: those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// How many proxies before us are trusted about the client's address and scheme.
     pub trusted_hops: usize,
     /// How long new connections are accepted after the signal to stop.
@@ -92,6 +95,7 @@ impl Default for Config {
             status: any(15021),
             metrics: any(15020),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 15000)),
+            dns_servers: Vec::new(),
             trusted_hops: 0,
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
@@ -133,6 +137,8 @@ pub struct Running {
     pub ready: watch::Receiver<bool>,
     /// What keeps listeners from being opened.
     pub listener_problems: watch::Receiver<Vec<Problem>>,
+    /// The names that DNS has no address for.
+    pub name_problems: watch::Receiver<Vec<Problem>>,
     life: JoinHandle<()>,
 }
 
@@ -152,7 +158,9 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let (running, report) = start(config, objects, shutdown).await?;
-    let telling = tokio::spawn(tell(report, running.listener_problems.clone()));
+    let Running { listener_problems, name_problems, .. } = &running;
+    let telling = tell(report, listener_problems.clone(), name_problems.clone());
+    let telling = tokio::spawn(telling);
     running.stopped().await;
     telling.abort();
     Ok(())
@@ -197,15 +205,19 @@ pub async fn serve(
     let [status_at, metrics_at, admin_at] = [&status, &scrape, &local].map(Door::address);
 
     let Config { drain, drain_deadline, .. } = config;
+    let servers = config.dns_servers.clone();
     let engine = Engine::start(config)?;
     let (open, listeners) = watch::channel(BTreeMap::new());
     let (unopened, listener_problems) = watch::channel(Vec::new());
+    let (unresolved, name_problems) = watch::channel(Vec::new());
     let ready = engine.ready.watch();
     let all_problems: Problems = {
-        let unopened = listener_problems.clone();
-        Arc::new(move || [problems(), unopened.borrow().clone()].concat())
+        let (unopened, unresolved) = (listener_problems.clone(), name_problems.clone());
+        let ours = move || [unopened.borrow().clone(), unresolved.borrow().clone()].concat();
+        Arc::new(move || [problems(), ours()].concat())
     };
-    let admin = engine.admin(snapshot.clone(), all_problems);
+    let served = Snapshot::default();
+    let admin = engine.admin(served.clone(), all_problems);
     let askers = [
         tokio::spawn(status.serve(admin.clone().status())),
         tokio::spawn(scrape.serve(admin.clone().scrape())),
@@ -213,12 +225,15 @@ pub async fn serve(
     ];
     let stop = CancellationToken::new();
     let ports = engine.ports(open, unopened);
-    let following = tokio::spawn(ports.follow(snapshot, stop.clone()));
+    let metrics = Arc::clone(&engine.metrics);
+    let resolver = Resolver { servers, metrics, problems: unresolved };
+    let resolving = tokio::spawn(resolver.follow(snapshot, served.clone(), stop.clone()));
+    let following = tokio::spawn(ports.follow(served, stop.clone()));
     let life = tokio::spawn(async move {
         shutdown.cancelled().await;
         engine.drain(drain).await;
         stop.cancel();
-        let _ = following.await;
+        let _ = tokio::join!(following, resolving);
         engine.stop(drain_deadline).await;
         askers.iter().for_each(JoinHandle::abort);
     });
@@ -229,6 +244,7 @@ pub async fn serve(
         listeners,
         ready,
         listener_problems,
+        name_problems,
         life,
     })
 }

@@ -12,9 +12,16 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("source", &[], &["edgeway_api", "notify"]),
     ("last_good", &[], &["edgeway_api", "edgeway_core"]),
     ("shelf", &[], &["edgeway_api"]),
-    ("publish", &["last_good", "shelf", "snapshot"], &["edgeway_api", "edgeway_core"]),
+    ("publish", &["last_good", "retired", "shelf", "snapshot"], &["edgeway_api", "edgeway_core"]),
     ("board", &["publish"], &["edgeway_api"]),
     ("snapshot", &[], &["edgeway_core"]),
+    ("retired", &[], &["edgeway_core"]),
+    // Addresses for the names in a table.
+    (
+        "resolve",
+        &["metrics", "retired", "snapshot"],
+        &["edgeway_api", "edgeway_core", "hickory_resolver"],
+    ),
     // Certificates, made ready for what a table says.
     ("tls", &["io"], &["edgeway_api", "edgeway_core", "rustls"]),
     // What a worker has of its own.
@@ -49,7 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
         "run",
         &[
             "access", "admin", "board", "context", "listen", "live", "metrics", "publish", "ready",
-            "snapshot", "tls", "view", "worker",
+            "resolve", "snapshot", "tls", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),
@@ -62,6 +69,7 @@ const CRATES: &[&str] = &[
     "clap",
     "edgeway_api",
     "edgeway_core",
+    "hickory_resolver",
     "kube",
     "notify",
     "pingora_core",

@@ -262,7 +262,12 @@ fn passed<'r>(routes: impl Iterator<Item = &'r Route>, request: &Request<'_>) ->
 }
 
 fn endpoints(cluster: &Cluster) -> String {
-    match cluster.endpoints.len() {
+    let count = cluster.endpoints.len();
+    if let Some(names) = &cluster.names {
+        let hosts: Vec<String> = names.list.iter().map(|name| name.host.to_string()).collect();
+        return format!("{count} endpoints, and what DNS knows of {}", listed(&hosts));
+    }
+    match count {
         0 => "no endpoints in these manifests".to_owned(),
         1 => "1 endpoint".to_owned(),
         many => format!("{many} endpoints"),

@@ -75,6 +75,10 @@ pub(crate) struct Metrics {
     pub(crate) bind_errors: IntCounterVec,
     /// Whether an address is open, by address.
     pub(crate) listener_open: IntGaugeVec,
+    /// How often names were asked for.
+    pub(crate) dns_queries: IntCounter,
+    /// How often nobody answered.
+    pub(crate) dns_failures: IntCounter,
     /// Counts tables put in force.
     pub(crate) config_generation: IntGauge,
     config_problems: IntGaugeVec,
@@ -135,6 +139,8 @@ impl Metrics {
             refused: counters(on, REFUSED, &["reason"])?,
             bind_errors: counters(on, BIND_ERRORS, &["address"])?,
             listener_open: gauges(on, LISTENER_OPEN, &["address"])?,
+            dns_queries: counter(on, DNS_QUERIES)?,
+            dns_failures: counter(on, DNS_FAILURES)?,
             config_generation: gauge(on, CONFIG_GENERATION)?,
             config_problems: gauges(on, CONFIG_PROBLEMS, &["severity"])?,
             access_log_dropped: counter(on, ACCESS_LOG_DROPPED)?,
@@ -233,6 +239,9 @@ const BIND_ERRORS: Named =
     ("edgeway_listener_bind_errors_total", "Failed attempts to open a listener.");
 const LISTENER_OPEN: Named =
     ("edgeway_listener_open", "1 while a listener accepts, 0 while it cannot be opened.");
+const DNS_QUERIES: Named = ("edgeway_dns_queries_total", "Names asked for.");
+const DNS_FAILURES: Named =
+    ("edgeway_dns_failures_total", "Names asked for about which no DNS server answered.");
 const CONFIG_GENERATION: Named =
     ("edgeway_config_generation", "Counts the routing tables put in force.");
 const CONFIG_PROBLEMS: Named =

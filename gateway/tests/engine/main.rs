@@ -10,12 +10,14 @@
 mod answers;
 mod backend;
 mod client;
+mod dns;
 mod failures;
 mod frames;
 mod h2;
 mod h2_clients;
 mod heads;
 mod lifecycle;
+mod names;
 mod passing;
 mod policies;
 mod rig;
