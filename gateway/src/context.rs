@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) phase: Cell<Phase>,
     /// The client connections that are open.
     pub(crate) clients: Clients,
+    /// What is on its way to mirrors.
+    pub(crate) copies: Rc<Copies>,
 }
 
 /// What does not change while the gateway runs.
@@ -88,6 +90,13 @@ pub(crate) struct Client {
     seat: OnceCell<Seat>,
 }
 
+/// The copies of requests that a worker holds for mirrors, within bounds.
+#[derive(Debug, Default)]
+pub(crate) struct Copies {
+    count: Cell<usize>,
+    bytes: Cell<usize>,
+}
+
 /// Which TLS server a connection came to.
 pub(crate) struct Seat {
     /// The name that it asked for.
@@ -103,6 +112,47 @@ pub(crate) struct Entered<'c> {
     context: &'c Context,
     id: u64,
     client: Rc<Client>,
+}
+
+impl Copies {
+    /// How many copies may be on their way.
+    const MOST: usize = 1024;
+
+    /// How much of their bodies may wait.
+    const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+    /// Counts one more; false if there are too many.
+    pub(crate) fn begin(&self) -> bool {
+        let fits = self.count.get() < Self::MOST;
+        self.count.set(self.count.get() + usize::from(fits));
+        fits
+    }
+
+    /// One has ended.
+    pub(crate) fn end(&self) {
+        self.count.set(self.count.get().saturating_sub(1));
+    }
+
+    /// Counts bytes that wait; false if there are too many.
+    pub(crate) fn hold(&self, bytes: usize) -> bool {
+        let sum = self.bytes.get() + bytes;
+        let fits = sum <= Self::MOST_BYTES;
+        if fits {
+            self.bytes.set(sum);
+        }
+        fits
+    }
+
+    /// Bytes wait no longer.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_sub(bytes));
+    }
+
+    /// Whether nothing is on its way.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.get() == 0 && self.bytes.get() == 0
+    }
 }
 
 impl Context {

@@ -89,6 +89,7 @@ impl Worker {
                     live: RefCell::new(Live::new(registry)),
                     phase: Cell::default(),
                     clients: Clients::default(),
+                    copies: Rc::default(),
                 };
                 let serving = Desk::new(Rc::new(context)).run(orders);
                 LocalSet::new().block_on(&runtime, serving);

@@ -3,7 +3,7 @@
 use super::answer::{Action, Answer, Hop};
 use edgeway_core::{
     action::{
-        Forward,
+        Forward, Mirror,
         cors::Verdict,
         fault::{Abort, AbortStatus, Fault, WHOLE},
     },
@@ -19,6 +19,7 @@ pub(super) fn conduct(
     let mut lines = Vec::new();
     lines.extend(forward.timeout.map(|time| format!("within {time:?}, all tries together")));
     lines.extend(tries(forward));
+    lines.extend(forward.mirrors.iter().map(copied));
     if let Some(fault) = &forward.fault {
         lines.extend(faults(fault));
         if let Some(Abort { status, share: WHOLE }) = fault.abort {
@@ -60,8 +61,19 @@ fn tries(forward: &Forward) -> Option<String> {
     Some(format!("{} more tries{} on {on}", retry.attempts, each.unwrap_or_default()))
 }
 
+fn copied(mirror: &Mirror) -> String {
+    let Mirror { cluster_name, cluster, share } = mirror;
+    match cluster {
+        Some(_) => format!("copies of {} % go to {cluster_name}", percent(*share)),
+        None => format!("no copies: {cluster_name} does not exist"),
+    }
+}
+
+fn percent(share: u32) -> f64 {
+    f64::from(share) / f64::from(WHOLE / 100)
+}
+
 fn faults(fault: &Fault) -> Vec<String> {
-    let percent = |share: u32| f64::from(share) / f64::from(WHOLE / 100);
     let delay = fault.delay.map(|delay| {
         format!("fault: {} % of the requests wait {:?}", percent(delay.share), delay.time)
     });

@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     pub(crate) upstream_connections: IntCounter,
     /// Failed connects, by service and reason.
     pub(crate) connect_failures: IntCounterVec,
+    /// Copies of requests, by service and what became of them.
+    pub(crate) mirrored: IntCounterVec,
     /// Tries after the first, by service.
     pub(crate) retries: IntCounterVec,
     /// Requests and retries refused because a cluster's limit was reached, by service and limit.
@@ -131,6 +133,7 @@ impl Metrics {
             connections: counter(on, CONNECTIONS)?,
             upstream_connections: counter(on, UPSTREAM_CONNECTIONS)?,
             connect_failures: counters(on, CONNECT_FAILURES, &["destination_service", "reason"])?,
+            mirrored: counters(on, MIRRORED, &["destination_service", "outcome"])?,
             retries: counters(on, RETRIES, service)?,
             overflows: counters(on, OVERFLOWS, &["destination_service", "limit"])?,
             ejections: counters(on, EJECTIONS, &["cluster"])?,
@@ -222,6 +225,8 @@ const UPSTREAM_CONNECTIONS: Named =
     ("edgeway_upstream_connections_total", "Connections to endpoints ever made.");
 const CONNECT_FAILURES: Named =
     ("edgeway_upstream_connect_failures_total", "Connects to endpoints that failed.");
+const MIRRORED: Named =
+    ("edgeway_mirrored_requests_total", "Copies of requests for mirrors, by what became of them.");
 const RETRIES: Named = ("edgeway_upstream_retries_total", "Tries after the first.");
 const OVERFLOWS: Named = (
     "edgeway_upstream_overflows_total",

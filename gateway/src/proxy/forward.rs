@@ -85,6 +85,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             tries.begin(at);
             self.record.endpoint = Some(at);
             self.record.attempts = tries.made();
+            if tries.made() == 1 && !plan.forward.mirrors.is_empty() {
+                self.mirror(plan, asked, &clock);
+            }
             let outcome = self.attempt(plan, at, asked, &mut clock).await;
             drop(counted.take());
             note(plan.target, at, &outcome, asked);

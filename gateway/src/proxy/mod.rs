@@ -19,6 +19,7 @@ mod h2;
 mod head;
 mod headers;
 mod message;
+mod mirror;
 mod outgoing;
 pub mod preview;
 mod record;

@@ -1,6 +1,9 @@
 //! The request's body on its way to an endpoint, kept as long as another try may need it.
 
-use super::message::{Downstream, Fault};
+use super::{
+    message::{Downstream, Fault},
+    mirror::Tee,
+};
 use bytes::Bytes;
 use http::HeaderMap;
 use std::task::{Context, Poll, ready};
@@ -23,6 +26,8 @@ pub(crate) struct Upload {
     trailers: Option<HeaderMap>,
     this_try: ThisTry,
     bytes: u64,
+    /// Mirrors that get what comes.
+    copies: Vec<Tee>,
 }
 
 /// What the endpoint of this try has got.
@@ -46,6 +51,11 @@ impl Upload {
     /// Begins anew with what comes after the request: the protocol was switched.
     pub(crate) fn reopen(&mut self) {
         (self.complete, self.this_try) = (false, ThisTry::Part);
+    }
+
+    /// Lets a mirror have what comes from here on.
+    pub(crate) fn copy_to(&mut self, mirror: Tee) {
+        self.copies.push(mirror);
     }
 
     /// Whether another try can get the same.
@@ -111,12 +121,14 @@ impl Upload {
         if !self.complete {
             self.complete = true;
             self.trailers = down.trailers();
+            self.copies.drain(..).for_each(Tee::finish);
         }
         Poll::Ready(Ok(None))
     }
 
     fn keep(&mut self, part: &Bytes) {
         self.bytes += part.len() as u64;
+        self.copies.retain(|copy| copy.send(part));
         if self.lost {
             return;
         }

@@ -17,6 +17,7 @@ mod h2;
 mod h2_clients;
 mod heads;
 mod lifecycle;
+mod mirrors;
 mod names;
 mod passing;
 mod policies;

@@ -228,6 +228,7 @@ pub(crate) fn forward(destinations: &[(u32, Option<ClusterIx>)]) -> Forward {
         retry: Retry::default(),
         fault: None,
         cors: None,
+        mirrors: Vec::new(),
         headers: HeaderOps::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Forwarding: weighted destinations, rewrites, deadlines, retries.
 
-use super::{cors::Cors, fault::Fault, hash::HashPolicy, headers::HeaderOps};
+use super::{cors::Cors, fault::Fault, hash::HashPolicy, headers::HeaderOps, mirror::Mirror};
 use crate::{id::ClusterIx, request::Request};
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -34,6 +34,9 @@ pub struct Forward {
     /// Cross-origin requests, after faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Box<Cors>>,
+    /// Who gets copies of the requests that are forwarded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<Mirror>,
     /// Header operations of the route, on top of those of the chosen destination.
     #[serde(skip_serializing_if = "HeaderOps::is_empty")]
     pub headers: HeaderOps,
@@ -304,6 +307,7 @@ mod tests {
             retry: Retry::default(),
             fault: None,
             cors: None,
+            mirrors: Vec::new(),
             headers: HeaderOps::default(),
         }
     }

@@ -6,6 +6,7 @@ pub mod fault;
 pub mod forward;
 pub mod hash;
 pub mod headers;
+pub mod mirror;
 pub mod redirect;
 pub mod template;
 
@@ -15,6 +16,7 @@ pub use fault::Fault;
 pub use forward::{Destination, Forward, Retry, Rewrite, Upstream};
 pub use hash::{Cookie, HashPolicy, HashSource, Key};
 pub use headers::{HeaderOps, Ops};
+pub use mirror::Mirror;
 pub use redirect::Redirect;
 
 use serde::Serialize;

@@ -1,8 +1,9 @@
 //! What a rule does becomes an action.
 
 use super::{
-    clusters::Found,
+    clusters::{Found, Resolved},
     headers::{joined, operations},
+    mirrors::mirrors,
     options::{cors as cors_policy, fault},
     registry::Absence,
     report::Field,
@@ -14,6 +15,7 @@ use crate::{
         Action, Destination, DirectResponse, Forward, HashPolicy, HashSource, HeaderOps, Redirect,
         Rewrite, forward::PathRewrite, redirect::PathRedirect,
     },
+    id::ClusterIx,
     matcher::{Matcher, Text, re2},
     request::Scheme,
 };
@@ -21,7 +23,8 @@ use edgeway_api::{
     Resource,
     duration::Duration,
     virtual_service::{
-        DerivePort, HttpBody, HttpRedirect, HttpRewrite, HttpRoute, HttpRouteDestination,
+        DerivePort, Destination as Target, HttpBody, HttpRedirect, HttpRewrite, HttpRoute,
+        HttpRouteDestination,
     },
 };
 use std::sync::Arc;
@@ -77,6 +80,7 @@ fn forward(
     let cors = rule.cors_policy.as_ref();
     let cors =
         cors.map(|policy| Box::new(field.of("corsPolicy", |field| cors_policy(policy, field))));
+    let mirrors = mirrors(building, rule, field);
     (!destinations.is_empty()).then(|| Forward {
         destinations,
         hash: HashPolicy::new(sources.into_iter().flatten()),
@@ -87,6 +91,7 @@ fn forward(
         retry,
         fault: rule.fault.as_ref().and_then(fault),
         cors,
+        mirrors,
         headers,
     })
 }
@@ -99,35 +104,47 @@ fn destination(
     lone: bool,
     field: &mut Field<'_>,
 ) -> (Destination, Option<HashSource>) {
-    let Building { scope, clusters, service, through } = building;
-    let target = &to.destination;
-    let resolved = clusters.resolve(scope, target, service.namespace(), through.port);
-    let missing = field.of("destination", |field| {
-        let name = &resolved.name;
-        let what = match &resolved.found {
-            Found::Cluster(position) => return Some(*position),
-            Found::NoService => no_service(&target.host, &resolved.absence),
-            Found::NoPort => (
-                "destination-port-not-found",
-                format!("the service has no port for cluster `{name}`"),
-                "give `port.number` one of the Service's ports".to_owned(),
-            ),
-            Found::NoSubset => (
-                "destination-subset-not-found",
-                format!("no DestinationRule that counts here defines the subset of `{name}`"),
-                "define the subset in a DestinationRule in the service's namespace".to_owned(),
-            ),
-        };
-        field.error(what.0, format!("{}: its requests answer 503", what.1), what.2);
-        None
+    let (resolved, cluster) = field.of("destination", |field| {
+        cluster(building, &to.destination, "its requests answer 503", field)
     });
     let destination = Destination {
         weight: if lone { 1 } else { u32::try_from(to.weight.unwrap_or(0)).unwrap_or(0) },
         cluster_name: Arc::clone(&resolved.name.0),
-        cluster: missing,
+        cluster,
         headers: field.of("headers", |field| operations(to.headers.as_ref(), field)),
     };
     (destination, resolved.hash)
+}
+
+/// The cluster that `target` names. If there is none, `cost` says in the problem what that means.
+pub(super) fn cluster(
+    building: &mut Building<'_, '_>,
+    target: &Target,
+    cost: &str,
+    field: &mut Field<'_>,
+) -> (Resolved, Option<ClusterIx>) {
+    let Building { scope, clusters, service, through } = building;
+    let resolved = clusters.resolve(scope, target, service.namespace(), through.port);
+    let name = &resolved.name;
+    let (code, message, advice) = match &resolved.found {
+        Found::Cluster(position) => {
+            let position = *position;
+            return (resolved, Some(position));
+        }
+        Found::NoService => no_service(&target.host, &resolved.absence),
+        Found::NoPort => (
+            "destination-port-not-found",
+            format!("the service has no port for cluster `{name}`"),
+            "give `port.number` one of the Service's ports".to_owned(),
+        ),
+        Found::NoSubset => (
+            "destination-subset-not-found",
+            format!("no DestinationRule that counts here defines the subset of `{name}`"),
+            "define the subset in a DestinationRule in the service's namespace".to_owned(),
+        ),
+    };
+    field.error(code, format!("{message}: {cost}"), advice);
+    (resolved, None)
 }
 
 /// Code, message and advice.

@@ -16,6 +16,7 @@ mod incremental;
 pub(crate) mod listeners;
 mod locality;
 mod matching;
+mod mirrors;
 pub(crate) mod names;
 mod nodes;
 mod options;

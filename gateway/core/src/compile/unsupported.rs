@@ -104,13 +104,6 @@ fn check_server(server: &Server, field: &mut Field<'_>) {
 }
 
 fn check_rule(rule: &HttpRoute, field: &mut Field<'_>) {
-    let given = [
-        ("mirror", rule.mirror.is_some(), "nothing is mirrored"),
-        ("mirrors", !rule.mirrors.is_empty(), "nothing is mirrored"),
-    ];
-    for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
-        field.of(name, |field| field.unsupported(effect));
-    }
     for (index, entry) in rule.matches.iter().enumerate() {
         if entry.stat_prefix.is_some() {
             field.of(&format!("match[{index}].statPrefix"), |field| {
