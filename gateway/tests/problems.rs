@@ -14,6 +14,7 @@ use std::{
 /// Pages without manifests, and why they have none.
 const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
     ("body-large", "the example would be 100 kB"),
+    ("dns-not-resolved", "it takes DNS"),
     ("listener-bind", "it takes a port that is in use"),
     ("missing-file", "it takes a file that goes away"),
     ("unreadable-file", "it takes a file that cannot be read"),
