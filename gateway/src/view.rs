@@ -6,7 +6,7 @@ use crate::{
     chance::Chance,
     flags::Flags,
     live::{ClusterLive, Counted, EndpointLive, Free, InFlight, Live, Seating, SharedEndpoint},
-    metrics::{Destination, Ending, Metrics, Sample, Series, Workload},
+    metrics::{Destination, Ending, Metrics, RouteCounts, Sample, Series, Workload},
     tls::Servers,
 };
 use edgeway_core::{
@@ -14,7 +14,7 @@ use edgeway_core::{
     id::{ClusterId, ClusterIx},
     outlier::Outcome,
     pick::{Balancer, Situation, Wish},
-    table::{App, Hosts, Listener, Table},
+    table::{App, Hosts, Listener, Route, Table},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -42,6 +42,8 @@ pub(crate) struct View {
     watched: Vec<Rc<Target>>,
     /// Counts requests that went nowhere.
     nowhere: Counts,
+    /// Counts requests by route, where a route asks for it.
+    routes: RouteCounts,
 }
 
 /// One cluster of the table in force.
@@ -102,7 +104,7 @@ impl View {
         });
         let targets: Vec<_> = targets.collect();
         let watched = targets.iter().filter(|target| target.cluster.policy.outlier.is_some());
-        Self { watched: watched.cloned().collect(), targets, nowhere: Counts::default() }
+        Self { watched: watched.cloned().collect(), targets, ..Self::empty() }
     }
 
     fn by_name(&self) -> HashMap<&ClusterId, &Rc<Target>> {
@@ -120,7 +122,12 @@ impl View {
 
     /// The view of the empty table.
     pub(crate) fn empty() -> Self {
-        Self { targets: Vec::new(), watched: Vec::new(), nowhere: Counts::default() }
+        Self {
+            targets: Vec::new(),
+            watched: Vec::new(),
+            nowhere: Counts::default(),
+            routes: RouteCounts::default(),
+        }
     }
 
     /// The cluster at a position that the table gave out.
@@ -133,9 +140,18 @@ impl View {
         self.nowhere.add(key, sample, reporter, Destination::unknown);
     }
 
+    /// Counts a request of a route that asks for it.
+    pub(crate) fn count_route(&self, route: &Route, status: u16, time: f64, reporter: &Reporter) {
+        if let Some(prefix) = &route.stat_prefix {
+            let families = &reporter.metrics.routes;
+            self.routes.add(families, (prefix, &route.virtual_service), (status, time));
+        }
+    }
+
     /// Makes visible what was counted.
     pub(crate) fn flush(&self) {
         self.nowhere.flush();
+        self.routes.flush();
         for target in &self.targets {
             target.unreached.flush();
             target.endpoints.iter().for_each(|(_, counts)| counts.flush());
@@ -236,6 +252,12 @@ impl Target {
         }
     }
 
+    /// The labels of the endpoint at a position, or of the cluster alone.
+    pub(crate) fn destination(&self, endpoint: Option<usize>, reporter: &Reporter) -> Destination {
+        let endpoint = endpoint.and_then(|at| self.cluster.endpoints.get(at));
+        destination(&self.cluster, endpoint, reporter)
+    }
+
     /// Counts a request that this cluster got; `endpoint` is the position of the one that had it.
     pub(crate) fn count(
         &self,
@@ -245,10 +267,9 @@ impl Target {
         reporter: &Reporter,
     ) {
         let counts = endpoint.and_then(|at| self.endpoints.get(at)).map(|(_, counts)| counts);
-        counts.unwrap_or(&self.unreached).add(key, sample, reporter, || {
-            let endpoint = endpoint.and_then(|at| self.cluster.endpoints.get(at));
-            destination(&self.cluster, endpoint, reporter)
-        });
+        counts
+            .unwrap_or(&self.unreached)
+            .add(key, sample, reporter, || self.destination(endpoint, reporter));
     }
 }
 

@@ -160,6 +160,9 @@ pub struct Route {
     pub gateway: ObjectName,
     /// The Gateway server's port name.
     pub server: Arc<str>,
+    /// Name of its statistics, where it is to have some of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stat_prefix: Option<Arc<str>>,
     /// Conditions.
     pub matcher: Matcher,
     /// What is done.

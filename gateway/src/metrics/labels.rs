@@ -171,6 +171,25 @@ pub(super) fn values(
     .to_vec()
 }
 
+/// Whether the `istio_tcp_*` families have a label.
+fn is_of_tcp(name: &str) -> bool {
+    !matches!(name, "response_code" | "grpc_response_status")
+}
+
+/// The labels of the `istio_tcp_*` families.
+pub(super) fn tcp_names() -> Vec<&'static str> {
+    NAMES.into_iter().filter(|name| is_of_tcp(name)).collect()
+}
+
+/// All values, in the order of [`tcp_names`].
+pub(super) fn tcp_values(source: &Workload, destination: &Destination, flags: &str) -> Vec<String> {
+    let ending = Ending { code: 0, grpc: false, grpc_status: None, flags };
+    let all = NAMES.into_iter().zip(values(source, destination, ending));
+    all.filter(|(name, _)| is_of_tcp(name))
+        .map(|(name, value)| if name == "request_protocol" { "tcp".to_owned() } else { value })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

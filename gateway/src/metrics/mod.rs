@@ -4,20 +4,22 @@
 //! visible when they flush, which a scrape asks them to do.
 
 mod labels;
+mod routes;
 mod series;
+mod tcp;
+mod usage;
 
 pub(crate) use labels::{Destination, Ending, Workload};
+pub(crate) use routes::{RouteCounts, Routes};
 pub(crate) use series::{Sample, Series};
+pub(crate) use tcp::Tcp;
 
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder, core::Collector,
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
+use usage::InUse;
 
 /// Istio's buckets, for milliseconds and bytes alike.
 const BUCKETS: [f64; 19] = [
@@ -42,15 +44,16 @@ const BUCKETS: [f64; 19] = [
     3_600_000.0,
 ];
 
-/// How long a series that no worker can add to any more is still reported.
-const KEEP_UNUSED: Duration = Duration::from_secs(15 * 60);
-
 /// All families of the gateway, and the registry that they are in.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     istio: Istio,
-    in_use: Mutex<HashMap<Vec<String>, Usage>>,
+    in_use: InUse,
+    /// Of routes that ask for it.
+    pub(crate) routes: Routes,
+    /// Of connections that are passed on.
+    pub(crate) tcp: Tcp,
     /// Client connections that are open.
     pub(crate) connections_active: IntGauge,
     /// Client connections ever accepted.
@@ -95,13 +98,6 @@ struct Istio {
     histograms: [HistogramVec; 3],
 }
 
-/// Who holds handles of a series.
-#[derive(Debug)]
-struct Usage {
-    handles: Arc<()>,
-    unused_since: Option<Instant>,
-}
-
 impl Istio {
     fn new(on: &Registry) -> Result<Self, prometheus::Error> {
         let requests = ("istio_requests_total", "Requests served.");
@@ -128,7 +124,9 @@ impl Metrics {
         let service = &["destination_service"];
         Ok(Self {
             istio: Istio::new(on)?,
-            in_use: Mutex::default(),
+            in_use: InUse::default(),
+            routes: Routes::new(on)?,
+            tcp: Tcp::new(on)?,
             connections_active: gauge(on, CONNECTIONS_ACTIVE)?,
             connections: counter(on, CONNECTIONS)?,
             upstream_connections: counter(on, UPSTREAM_CONNECTIONS)?,
@@ -175,34 +173,20 @@ impl Metrics {
         let requests = self.istio.requests.with_label_values(&text).local();
         let histograms =
             self.istio.histograms.each_ref().map(|family| family.with_label_values(&text).local());
-        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        let usage = in_use
-            .entry(values)
-            .or_insert_with(|| Usage { handles: Arc::new(()), unused_since: None });
-        usage.unused_since = None;
-        Series::new(requests, histograms, Arc::clone(&usage.handles))
+        Series::new(requests, histograms, self.in_use.hold(values))
     }
 
-    /// Drops the series that nobody has been able to add to for [`KEEP_UNUSED`].
+    /// Drops the series that nobody has been able to add to for a while.
     fn expire(&self, now: Instant) {
-        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        in_use.retain(|values, usage| {
-            if Arc::strong_count(&usage.handles) > 1 {
-                usage.unused_since = None;
-                return true;
+        self.in_use.expire(now, |values| {
+            // They are there: a usage is noted when they are made.
+            let _ = self.istio.requests.remove_label_values(values);
+            for family in &self.istio.histograms {
+                let _ = family.remove_label_values(values);
             }
-            let since = *usage.unused_since.get_or_insert(now);
-            let keep = now.saturating_duration_since(since) < KEEP_UNUSED;
-            if !keep {
-                let text: Vec<&str> = values.iter().map(String::as_str).collect();
-                // They are there: a usage is noted when they are made.
-                let _ = self.istio.requests.remove_label_values(&text);
-                for family in &self.istio.histograms {
-                    let _ = family.remove_label_values(&text);
-                }
-            }
-            keep
         });
+        self.routes.expire(now);
+        self.tcp.expire(now);
     }
 }
 
@@ -289,13 +273,21 @@ fn gauges(
 }
 
 fn histograms(on: &Registry, name: &str, help: &str) -> Result<HistogramVec, prometheus::Error> {
+    histograms_of(on, (name, help), &labels::NAMES)
+}
+
+fn histograms_of(
+    on: &Registry,
+    (name, help): (&str, &str),
+    labels: &[&str],
+) -> Result<HistogramVec, prometheus::Error> {
     let options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
-    register(on, HistogramVec::new(options, &labels::NAMES)?)
+    register(on, HistogramVec::new(options, labels)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{usage::KEEP_UNUSED, *};
 
     fn ending(code: u16) -> Ending<'static> {
         Ending { code, grpc: false, grpc_status: None, flags: "-" }

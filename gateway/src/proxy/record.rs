@@ -142,6 +142,9 @@ impl Record<'_> {
         };
         let grpc_status = self.grpc_status.filter(|_| grpc);
         let key = Key { code: self.status, flags: self.flags, grpc, grpc_status };
+        if let Some(route) = self.route {
+            view.count_route(route, self.status, sample.milliseconds, &context.reporter);
+        }
         match self.target {
             Some(target) => target.count(self.endpoint, key, sample, &context.reporter),
             None => view.count(key, sample, &context.reporter),

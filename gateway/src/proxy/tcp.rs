@@ -10,7 +10,8 @@ use crate::{
     flags::Flags,
     io::{Conn, Io},
     live::{EndpointLive, Room, Seat, Seating},
-    view::{Serving, Target},
+    metrics::Destination,
+    view::{Reporter, Serving, Target},
 };
 use edgeway_core::{id::ClusterIx, outlier::Outcome, pick::Wish, table::TcpRoute};
 use std::{
@@ -39,7 +40,23 @@ pub(crate) async fn pass(
         record.flags |= flags;
         conn.reset();
     }
+    count(&record, context);
     write(&record, conn, context);
+}
+
+/// Counts a connection that has ended; one that reached nobody was not counted before.
+fn count(record: &Record<'_>, context: &Context) {
+    let Reporter { metrics, gateway, .. } = &context.reporter;
+    let destination = destination(record, context);
+    if record.upstream.is_none() {
+        metrics.tcp.open(gateway, &destination);
+    }
+    metrics.tcp.close(gateway, &destination, &record.flags.text());
+}
+
+fn destination(record: &Record<'_>, context: &Context) -> Destination {
+    let of = |target: &Target| target.destination(record.endpoint, &context.reporter);
+    record.target.map_or_else(Destination::unknown, of)
 }
 
 /// Logs a connection that nobody serves.
@@ -86,14 +103,19 @@ impl<'c> Passing<'c> {
         target.note(at, outcome);
         let (mut far, far_conn) = connected.map_err(Failure::flags)?;
         record.upstream = Some(Arc::clone(&far_conn));
+        let Reporter { metrics, gateway, .. } = &self.context.reporter;
+        let opened = metrics.tcp.open(gateway, &destination(record, self.context));
         let mut up = Direction::default();
         let mut down = Direction::default();
         let near = &mut self.io;
         let conn = self.conn;
         let ended = poll_fn(|cx| {
-            let up = up.poll(near, &far_conn, cx)?;
-            let down = down.poll(&mut far, conn, cx)?;
-            if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            let before = (up.bytes, down.bytes);
+            let over = (up.poll(near, &far_conn, cx), down.poll(&mut far, conn, cx));
+            opened.add(up.bytes - before.0, down.bytes - before.1);
+            let over = (over.0?, over.1?);
+            let both = over.0.is_ready() && over.1.is_ready();
+            if both { Poll::Ready(Ok(())) } else { Poll::Pending }
         });
         let ended: std::io::Result<()> = ended.await;
         (record.request_bytes, record.response_bytes) = (up.bytes, down.bytes);

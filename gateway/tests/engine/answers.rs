@@ -60,7 +60,7 @@ async fn faults_are_injected_before_anything_else_is_done() {
     let backend = Backend::saying("fine").await;
     let mut made = Made::default();
     let cluster = made.cluster("a", &[backend.address]);
-    let mut with = |path, delay, abort| {
+    let mut with = |path, delay: Option<Delay>, abort| {
         let mut forward = forward(&[(1, Some(cluster))]);
         // What is held up on purpose does not count.
         forward.timeout = delay.map(|_| Duration::from_millis(1));

@@ -22,5 +22,6 @@ mod names;
 mod passing;
 mod policies;
 mod rig;
+mod statistics;
 mod streams;
 mod tls;

@@ -180,10 +180,16 @@ impl Made {
             virtual_service: ObjectName::new("default", "vs"),
             gateway: ObjectName::new("istio-system", "gw"),
             server: "http".into(),
+            stat_prefix: None,
             matcher: Matcher { path: Some(Text::Prefix(prefix.into())), ..Matcher::default() },
             action,
         });
         self
+    }
+
+    /// Gives the last route a name for statistics.
+    pub(crate) fn stat_prefix(&mut self, prefix: &str) {
+        self.routes.last_mut().unwrap().stat_prefix = Some(prefix.into());
     }
 
     pub(crate) fn https_redirect(mut self) -> Self {

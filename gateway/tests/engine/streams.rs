@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// Sends back what comes, with its name in front, until there is no more.
-async fn echo(name: &'static str) -> SocketAddr {
+pub(crate) async fn echo(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -41,8 +41,13 @@ fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {
     Table { listeners, clusters, ..Table::default() }
 }
 
+/// All bytes go to a cluster.
+pub(crate) fn passing(made: Made, cluster: ClusterIx) -> Table {
+    table(made, Some(App::Tcp(route(Some(cluster)))), Vec::new())
+}
+
 /// Everything that comes back for these bytes, the client sending no more; `None` for a reset.
-async fn ask(address: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) async fn ask(address: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
     // A reset can come before the connection is known to be there.
     let mut stream = TcpStream::connect(address).await.ok()?;
     let (mut read, mut write) = stream.split();

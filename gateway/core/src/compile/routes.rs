@@ -62,6 +62,7 @@ pub(super) fn routes(
                         virtual_service: ObjectName::new(service.namespace(), service.name()),
                         gateway: through.gateway.clone(),
                         server: through.server.into(),
+                        stat_prefix: stat_prefix(entry),
                         matcher,
                         action,
                     });
@@ -119,6 +120,10 @@ fn applies(
         })
     };
     port && source && bound
+}
+
+fn stat_prefix(entry: Option<&HttpMatchRequest>) -> Option<Arc<str>> {
+    entry?.stat_prefix.as_deref().filter(|prefix| !prefix.is_empty()).map(Into::into)
 }
 
 /// `rule.match`, or the rule's position where neither has a name.

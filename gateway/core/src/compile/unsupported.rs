@@ -9,13 +9,12 @@ use crate::{
     clusters::Clusters,
 };
 use edgeway_api::{
-    DestinationRule, Gateway, ObjectRef, ServiceEntry, VirtualService,
+    DestinationRule, Gateway, ObjectRef, ServiceEntry,
     destination_rule::{
         ConnectionPoolSettings, LoadBalancerSettings, Subset, TlsMode, TrafficPolicy,
     },
     gateway::{Server, TlsMode as ServerMode},
     service_entry::Resolution,
-    virtual_service::HttpRoute,
 };
 use std::sync::Arc;
 
@@ -23,13 +22,6 @@ use std::sync::Arc;
 pub(super) fn gateway(gateway: &Gateway, field: &mut Field<'_>) {
     for (index, server) in gateway.spec.servers.iter().enumerate() {
         field.of(&format!("spec.servers[{index}]"), |field| check_server(server, field));
-    }
-}
-
-/// The same of a VirtualService.
-pub(super) fn virtual_service(service: &VirtualService, field: &mut Field<'_>) {
-    for (index, rule) in service.spec.http.iter().enumerate() {
-        field.of(&format!("spec.http[{index}]"), |field| check_rule(rule, field));
     }
 }
 
@@ -101,16 +93,6 @@ fn check_server(server: &Server, field: &mut Field<'_>) {
             "give a certificate and mode MUTUAL",
         ),
     });
-}
-
-fn check_rule(rule: &HttpRoute, field: &mut Field<'_>) {
-    for (index, entry) in rule.matches.iter().enumerate() {
-        if entry.stat_prefix.is_some() {
-            field.of(&format!("match[{index}].statPrefix"), |field| {
-                field.unsupported("the route has no statistics of its own");
-            });
-        }
-    }
 }
 
 fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {

@@ -124,6 +124,7 @@ mod tests {
             virtual_service: ObjectName::new("n", "v"),
             gateway: ObjectName::new("n", "g"),
             server: "s".into(),
+            stat_prefix: None,
             matcher: Matcher {
                 path,
                 method: method.map(|method| Text::Exact(method.into())),

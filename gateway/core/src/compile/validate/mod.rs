@@ -79,7 +79,6 @@ impl Verdicts {
         });
         each(&objects.virtual_services, &mut self.virtual_services, report, |object, field| {
             field.of("spec", |field| virtual_service::validate(object, field));
-            unsupported::virtual_service(object, field);
         });
         each(&objects.destination_rules, &mut self.destination_rules, report, |object, field| {
             field.of("spec", |field| destination_rule::validate(object, field));
