@@ -35,11 +35,13 @@ impl Flags {
     pub(crate) const ABORTED: Self = Self(1 << 11);
     /// A limit of the destination was reached.
     pub(crate) const OVERFLOW: Self = Self(1 << 13);
+    /// The endpoint called the request off.
+    pub(crate) const ENDPOINT_RESET: Self = Self(1 << 14);
     /// The client called the request off.
     pub(crate) const CLIENT_RESET: Self = Self(1 << 12);
 
     /// In the order in which they are written.
-    const WORDS: [(Self, &'static str); 14] = [
+    const WORDS: [(Self, &'static str); 15] = [
         (Self::RETRIES_EXHAUSTED, "URX"),
         (Self::DELAYED, "DI"),
         (Self::ABORTED, "FI"),
@@ -48,6 +50,7 @@ impl Flags {
         (Self::CONNECT_FAILURE, "UF"),
         (Self::TERMINATED, "UC"),
         (Self::OVERFLOW, "UO"),
+        (Self::ENDPOINT_RESET, "UR"),
         (Self::NO_ROUTE, "NR"),
         (Self::CLIENT_GONE, "DC"),
         (Self::CLIENT_RESET, "DR"),

@@ -10,7 +10,7 @@ use crate::{
     tls::Servers,
 };
 use edgeway_core::{
-    cluster::{Cluster, Endpoint},
+    cluster::{Cluster, Endpoint, UpstreamProtocol},
     id::{ClusterId, ClusterIx},
     outlier::Outcome,
     pick::{Balancer, Situation, Wish},
@@ -111,8 +111,15 @@ impl View {
         self.targets.iter().map(|target| (&target.cluster.id, target)).collect()
     }
 
-    /// Lets endpoints come back whose time out is over.
+    /// Lets endpoints come back whose time out is over, and closes connections that have been
+    /// unused for too long.
     pub(crate) fn sweep(&self, now: Instant) {
+        for target in &self.targets {
+            let policy = &target.cluster.policy;
+            if policy.protocol != UpstreamProtocol::Http1 {
+                target.endpoints.iter().for_each(|(live, _)| live.sessions().sweep(policy, now));
+            }
+        }
         for target in &self.watched {
             if let Some(policy) = &target.cluster.policy.outlier {
                 target.live.shared().sweep(policy, now);

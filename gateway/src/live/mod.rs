@@ -5,8 +5,10 @@
 
 mod gate;
 mod shared;
+mod streams;
 
 pub(crate) use shared::{Counted, Registry, SharedCluster, SharedEndpoint};
+pub(crate) use streams::{Session, Sessions, Stream};
 
 use crate::io::{Conn, Io};
 use edgeway_core::{
@@ -48,6 +50,7 @@ pub(crate) struct EndpointLive {
     address: SocketAddr,
     in_flight: Cell<u32>,
     idle: RefCell<Vec<Idle>>,
+    sessions: Sessions,
 }
 
 /// What a connection has behind it.
@@ -165,7 +168,12 @@ impl ClusterLive {
     pub(crate) fn endpoint(&self, address: SocketAddr) -> Rc<EndpointLive> {
         let mut endpoints = self.endpoints.borrow_mut();
         Rc::clone(endpoints.entry(address).or_insert_with(|| {
-            Rc::new(EndpointLive { address, in_flight: Cell::new(0), idle: RefCell::default() })
+            Rc::new(EndpointLive {
+                address,
+                in_flight: Cell::new(0),
+                idle: RefCell::default(),
+                sessions: Sessions::default(),
+            })
         }))
     }
 
@@ -260,6 +268,11 @@ impl EndpointLive {
             // It was made before there was a limit.
             None => {}
         }
+    }
+
+    /// Connections that carry many requests at once.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     fn take_idle(&self) -> Option<Idle> {

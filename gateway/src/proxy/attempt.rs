@@ -7,20 +7,25 @@ use super::{
     exchange::Exchange,
     failure::{Failure, Stop},
     forward::Plan,
-    h1::Client,
+    h1, h2,
     message::{Downstream, Response, Upstream},
     outgoing,
     relay::Relay,
     tries,
+    up::Up,
 };
-use crate::live::{EndpointLive, Free, InFlight, Room, Seat, Seating};
-use http::StatusCode;
-use std::{future::poll_fn, rc::Rc, time::Instant};
+use crate::{
+    io::{Conn, Io},
+    live::{EndpointLive, Free, InFlight, Seat, Seating},
+};
+use edgeway_core::cluster::UpstreamProtocol;
+use http::{StatusCode, Version};
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Instant};
 
 /// A try whose response has begun.
 pub(super) struct Reply {
     /// The connection that it comes on.
-    pub(super) up: Client,
+    pub(super) up: Up,
     /// Its head.
     pub(super) response: Response,
     /// Where it comes from.
@@ -45,24 +50,80 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let Some(in_flight) = plan.target.begin(&endpoint) else {
             return Err(self.overflow(plan, "requests"));
         };
-        let room = match self.seat(&endpoint, plan, clock).await? {
+        let (up, response) = if self.is_multiplexed(plan, asked) {
+            self.attempt_stream(&endpoint, plan, asked, clock).await?
+        } else {
+            self.attempt_connection(&endpoint, plan, asked, clock).await?
+        };
+        Ok(Reply { up, response, endpoint, at, in_flight })
+    }
+
+    /// Whether the endpoint is spoken to in HTTP/2. Requests that want another protocol, as
+    /// WebSocket's do, have a connection of their own.
+    fn is_multiplexed(&self, plan: Plan<'_>, asked: &Asked) -> bool {
+        match plan.target.cluster().policy.protocol {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => !asked.websocket,
+            UpstreamProtocol::AsClient => self.down.request().version == Version::HTTP_2,
+        }
+    }
+
+    /// Over HTTP/1.1.
+    async fn attempt_connection(
+        &mut self,
+        endpoint: &EndpointLive,
+        plan: Plan<'c>,
+        asked: &Asked,
+        clock: &mut Clock,
+    ) -> Result<(Up, Response), Stop> {
+        let room = match self.seat(endpoint, plan, clock).await? {
             Seat::New(room) => room,
             Seat::Used(idle, room) => {
-                let mut up = Client::new(Free::from_idle(idle, room));
+                let mut up = Up::One(h1::Client::new(Free::from_idle(idle, room)));
                 match self.ask(&mut up, plan, asked, clock).await {
-                    Err(Stop::Failed(Failure::Terminated)) if self.may_ask_anew(&up) => {
-                        up.into_room()
-                    }
-                    outcome => {
-                        let response = outcome?;
-                        return Ok(Reply { up, response, endpoint, at, in_flight });
-                    }
+                    Err(Stop::Failed(Failure::Terminated)) if self.may_ask_anew(&up) => match up {
+                        Up::One(up) => up.into_room(),
+                        Up::Two(_) => None,
+                    },
+                    outcome => return outcome.map(|response| (up, response)),
                 }
             }
         };
-        let mut up = self.connect(&endpoint, room, plan, clock).await?;
+        let (io, conn) = self.connect(endpoint, plan, clock).await?;
+        let mut up = Up::One(h1::Client::new(Free::new(io, conn, room)));
         let response = self.ask(&mut up, plan, asked, clock).await?;
-        Ok(Reply { up, response, endpoint, at, in_flight })
+        Ok((up, response))
+    }
+
+    /// Over HTTP/2.
+    async fn attempt_stream(
+        &mut self,
+        endpoint: &EndpointLive,
+        plan: Plan<'c>,
+        asked: &Asked,
+        clock: &mut Clock,
+    ) -> Result<(Up, Response), Stop> {
+        let sessions = endpoint.sessions();
+        let policy = &plan.target.cluster().policy;
+        if let Some(stream) = sessions.stream(policy) {
+            let mut up = Up::Two(Box::new(h2::Client::new(stream)));
+            match self.ask(&mut up, plan, asked, clock).await {
+                Err(Stop::Failed(Failure::Terminated)) if self.may_ask_anew(&up) => {}
+                outcome => return outcome.map(|response| (up, response)),
+            }
+        }
+        let making = self.unless_stopped(sessions.making.lock(), clock).await?;
+        let stream = if let Some(stream) = sessions.stream(policy) {
+            stream
+        } else {
+            let (io, conn) = self.connect(endpoint, plan, clock).await?;
+            let opened = h2::open(io, conn, policy.http2, sessions).await;
+            opened.map_err(Failure::from)?.stream()
+        };
+        drop(making);
+        let mut up = Up::Two(Box::new(h2::Client::new(stream)));
+        let response = self.ask(&mut up, plan, asked, clock).await?;
+        Ok((up, response))
     }
 
     /// A connection that waits, or leave to make one; waits for that where connections are limited.
@@ -91,27 +152,26 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     async fn connect(
         &mut self,
         endpoint: &EndpointLive,
-        room: Room,
         plan: Plan<'c>,
         clock: &mut Clock,
-    ) -> Result<Client, Stop> {
+    ) -> Result<(Box<Io>, Arc<Conn>), Stop> {
         let metrics = &self.context.reporter.metrics;
         let ends = (self.down.peer(), self.down.local());
         let connecting = connect(plan.target.cluster(), endpoint.address(), ends, metrics);
-        let (io, conn) = self.unless_stopped(connecting, clock).await??;
-        Ok(Client::new(Free::new(io, conn, room)))
+        Ok(self.unless_stopped(connecting, clock).await??)
     }
 
     /// Whether a request that broke a used connection can be sent again.
-    fn may_ask_anew(&self, up: &Client) -> bool {
+    fn may_ask_anew(&self, up: &Up) -> bool {
         let method = &self.down.request().method;
-        !up.has_spoken() && self.upload.is_repeatable() && tries::is_idempotent(method)
+        let harmless = up.is_unprocessed() || tries::is_idempotent(method);
+        !up.has_spoken() && self.upload.is_repeatable() && harmless
     }
 
     /// Sends the request and waits for a response.
     async fn ask(
         &mut self,
-        up: &mut Client,
+        up: &mut Up,
         plan: Plan<'c>,
         asked: &Asked,
         clock: &mut Clock,
@@ -133,9 +193,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
 
     pub(super) fn relay<'a>(
         &'a mut self,
-        up: &'a mut Client,
+        up: &'a mut Up,
         clock: &'a mut Clock,
-    ) -> Relay<'a, D, Client> {
+    ) -> Relay<'a, D, Up> {
         Relay {
             down: self.down,
             up,

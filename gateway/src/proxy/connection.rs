@@ -58,6 +58,13 @@ enum NoHead {
     Closed,
 }
 
+/// What both ends agreed to speak; a client that then speaks something else is up to no good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreed {
+    Http1,
+    Http2,
+}
+
 impl From<Refusal> for NoHead {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -106,6 +113,16 @@ impl Connection<'_> {
         }
     }
 
+    /// What the client said in its TLS handshake that it would speak.
+    fn agreed(&self) -> Option<Agreed> {
+        let alpn = |state: &rustls::CommonState| match state.alpn_protocol() {
+            Some(b"h2") => Some(Agreed::Http2),
+            Some(_) => Some(Agreed::Http1),
+            None => None,
+        };
+        self.conn.agreed(alpn).flatten()
+    }
+
     /// The next head, complete and in its one form.
     async fn head(&mut self, io: &mut Io) -> Result<Parts, NoHead> {
         let mut scan = Scan::default();
@@ -113,7 +130,14 @@ impl Connection<'_> {
         loop {
             let perhaps_http2 = self.fresh && h2::may_be_preface(io.unread());
             if perhaps_http2 && io.unread().len() >= h2::PREFACE.len() {
-                return Err(NoHead::Http2);
+                let other = self.agreed().is_some_and(|agreed| agreed == Agreed::Http1);
+                return Err(if other { NoHead::Closed } else { NoHead::Http2 });
+            }
+            if self.fresh && !perhaps_http2 && !io.unread().is_empty() {
+                if self.agreed() == Some(Agreed::Http2) {
+                    return Err(NoHead::Closed);
+                }
+                self.fresh = false;
             }
             if !perhaps_http2
                 && let Progress::Complete(end) = scan.advance(io.unread(), Limits::default())?

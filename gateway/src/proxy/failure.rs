@@ -14,6 +14,10 @@ pub(crate) enum Failure {
     ConnectTimeout,
     /// It ended the connection without an answer.
     Terminated,
+    /// It called the request off.
+    Reset,
+    /// It did so before it did anything about it.
+    RefusedStream,
     /// It did not speak HTTP.
     Protocol,
     /// It did not answer in the time for one try.
@@ -47,6 +51,8 @@ impl From<Fault> for Failure {
         match fault {
             Fault::Gone => Self::Terminated,
             Fault::Protocol => Self::Protocol,
+            Fault::Reset => Self::Reset,
+            Fault::RefusedStream => Self::RefusedStream,
         }
     }
 }
@@ -67,9 +73,12 @@ impl Failure {
     /// The status of the answer.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Refused | Self::ConnectTimeout | Self::Terminated | Self::Overflow => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Refused
+            | Self::ConnectTimeout
+            | Self::Terminated
+            | Self::Reset
+            | Self::RefusedStream
+            | Self::Overflow => StatusCode::SERVICE_UNAVAILABLE,
             Self::Protocol => StatusCode::BAD_GATEWAY,
             Self::TryTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -80,6 +89,7 @@ impl Failure {
         match self {
             Self::Refused | Self::ConnectTimeout => Flags::CONNECT_FAILURE,
             Self::Terminated => Flags::TERMINATED,
+            Self::Reset | Self::RefusedStream => Flags::ENDPOINT_RESET,
             Self::Protocol => Flags::ENDPOINT_PROTOCOL,
             Self::TryTimeout => Flags::TIMEOUT,
             Self::Overflow => Flags::OVERFLOW,
@@ -92,6 +102,8 @@ impl Failure {
             Self::Refused => "remote connection failure",
             Self::ConnectTimeout => "connection timeout",
             Self::Terminated => "connection termination",
+            Self::Reset => "remote reset",
+            Self::RefusedStream => "remote refused stream reset",
             Self::Protocol => "protocol error",
             Self::TryTimeout => "per try timeout",
             Self::Overflow => "overflow",
@@ -129,6 +141,8 @@ impl Failure {
             Self::Refused | Self::ConnectTimeout => {
                 any || on.connect_failure || on.reset_before_request
             }
+            Self::RefusedStream => any || on.refused_stream || on.reset_before_request,
+            Self::Reset => any || on.reset_before_request,
             Self::Terminated | Self::Protocol | Self::TryTimeout => any,
             Self::Overflow => false,
         }

@@ -41,6 +41,10 @@ pub(crate) enum Fault {
     Gone,
     /// It did not keep to the protocol.
     Protocol,
+    /// It called this one exchange off.
+    Reset,
+    /// It did so before it did anything about it.
+    RefusedStream,
 }
 
 /// The client's side of one exchange.

@@ -29,6 +29,7 @@ mod reply;
 mod scene;
 mod tcp;
 mod tries;
+mod up;
 mod upload;
 
 pub(crate) use entry::serve;

@@ -105,7 +105,9 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
                     self.clock.request.start();
                     self.clock.attempt.start();
                 }
-                Poll::Ready(Err(Fault::Gone)) => return Err(Interrupt::ClientGone.into()),
+                Poll::Ready(Err(Fault::Gone | Fault::Reset | Fault::RefusedStream)) => {
+                    return Err(Interrupt::ClientGone.into());
+                }
                 Poll::Ready(Err(Fault::Protocol)) => return Err(Interrupt::BadBody.into()),
                 Poll::Pending => break,
             }

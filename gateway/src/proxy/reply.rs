@@ -54,9 +54,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
                 if let (true, Some(status)) = (unjudged, self.record.grpc_status) {
                     plan.target.note(at, Outcome::of_grpc(status));
                 }
-                if let Some(free) = up.release() {
-                    plan.target.keep(&endpoint, free);
-                }
+                up.end(&endpoint, plan.target).await;
                 self.flush().await;
                 if !switch && !self.down.is_complete() {
                     self.fate = Fate::Linger;

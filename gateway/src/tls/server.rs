@@ -23,7 +23,7 @@ use rustls::{
 use std::{borrow::Cow, sync::Arc};
 
 /// What is spoken inside of TLS, best first.
-pub(crate) const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+pub(crate) const PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 /// How a server ends TLS.
 #[derive(Debug)]

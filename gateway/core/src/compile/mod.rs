@@ -138,6 +138,5 @@ fn full(objects: &Objects, workload: &Workload, verdicts: &mut validate::Verdict
     let clusters = clusters.into_iter().collect();
     let credentials = scope.secrets.referenced(&listeners, &clusters);
     let table = Table { listeners, clusters, credentials };
-    unsupported::clusters(&table.clusters, &workload.cluster_domain, &mut report);
     Built { table, report, recipes, sites, here }
 }

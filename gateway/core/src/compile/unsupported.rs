@@ -4,19 +4,12 @@ use super::{
     hash,
     report::{Field, Report},
 };
-use crate::{
-    cluster::{Cluster, UpstreamProtocol},
-    clusters::Clusters,
-};
 use edgeway_api::{
-    DestinationRule, Gateway, ObjectRef, ServiceEntry,
-    destination_rule::{
-        ConnectionPoolSettings, LoadBalancerSettings, Subset, TlsMode, TrafficPolicy,
-    },
+    DestinationRule, Gateway, ServiceEntry,
+    destination_rule::{LoadBalancerSettings, Subset, TlsMode, TrafficPolicy},
     gateway::{Server, TlsMode as ServerMode},
     service_entry::Resolution,
 };
-use std::sync::Arc;
 
 /// Reports what a Gateway asks for and this version does not do.
 pub(super) fn gateway(gateway: &Gateway, field: &mut Field<'_>) {
@@ -53,29 +46,6 @@ pub(super) fn service_entry(entry: &ServiceEntry, field: &mut Field<'_>) {
     }
 }
 
-/// Reports clusters that routes send to and whose endpoints want what the engine does not speak.
-pub(super) fn clusters(clusters: &Clusters, domain: &str, report: &mut Report) {
-    let wanting =
-        clusters.iter().filter(|cluster| cluster.policy.protocol == UpstreamProtocol::Http2);
-    for Cluster { id, service, .. } in wanting.map(Arc::as_ref) {
-        let kind = if service.host.ends_with(&format!(".svc.{domain}")) {
-            "Service"
-        } else {
-            "ServiceEntry"
-        };
-        let mut field = report.object(ObjectRef::new(kind, &*service.namespace, &*service.name));
-        field.of("spec.ports", |field| {
-            field.warning(
-                "field-not-supported",
-                format!(
-                    "HTTP/2 to endpoints is not supported yet: `{id}` is spoken to in HTTP/1.1"
-                ),
-                "gRPC will not pass; for plain HTTP, name the port `http` where HTTP/1.1 will do",
-            );
-        });
-    }
-}
-
 fn check_server(server: &Server, field: &mut Field<'_>) {
     let Some(tls) = &server.tls else { return };
     field.of("tls.mode", |field| match tls.mode {
@@ -99,7 +69,6 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
     let Some(policy) = policy else { return };
     field.of("trafficPolicy", |field| {
         check_balancer(policy.load_balancer.as_ref(), field);
-        check_pool(policy.connection_pool.as_ref(), field);
         if policy.tunnel.is_some() {
             field.of("tunnel", |field| {
                 field.unsupported("connections go to the destination itself");
@@ -121,7 +90,6 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
         for (index, settings) in policy.port_level_settings.iter().enumerate() {
             field.of(&format!("portLevelSettings[{index}]"), |field| {
                 check_balancer(settings.load_balancer.as_ref(), field);
-                check_pool(settings.connection_pool.as_ref(), field);
             });
         }
     });
@@ -151,23 +119,6 @@ fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>
         ];
         for (name, _, effect) in given.into_iter().filter(|(_, given, _)| *given) {
             field.of(name, |field| field.unsupported(effect));
-        }
-    });
-}
-
-fn check_pool(pool: Option<&ConnectionPoolSettings>, field: &mut Field<'_>) {
-    let Some(pool) = pool else { return };
-    field.of("connectionPool", |field| {
-        if let Some(http) = &pool.http {
-            let given = [
-                ("http.h2UpgradePolicy", http.h2_upgrade_policy.is_some()),
-                ("http.useClientProtocol", http.use_client_protocol.is_some()),
-                ("http.maxConcurrentStreams", http.max_concurrent_streams.is_some()),
-                ("http.http2KeepAlive", http.http2_keep_alive.is_some()),
-            ];
-            for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-                field.of(name, |field| field.unsupported("it has no effect"));
-            }
         }
     });
 }

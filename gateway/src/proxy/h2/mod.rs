@@ -3,10 +3,12 @@
 //! A connection and all its streams live in one task, so that what a stream writes leaves with the
 //! same poll and no request wakes another thread.
 
+mod client;
 mod connection;
 mod server;
 mod wire;
 
+pub(super) use client::{Client, open};
 pub(super) use connection::serve;
 
 use http::{HeaderMap, HeaderName, header};

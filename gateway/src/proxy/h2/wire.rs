@@ -29,6 +29,11 @@ impl<'c> Wire<'c> {
         Self { io, conn: Arc::clone(conn), client: Some(client) }
     }
 
+    /// A connection to an endpoint.
+    pub(super) fn to_endpoint(io: Box<Io>, conn: &Arc<Conn>) -> Self {
+        Self { io, conn: Arc::clone(conn), client: None }
+    }
+
     /// Whether the end was made by us, to get an unused connection's attention: it must still be
     /// said farewell to.
     fn is_our_end(&self) -> bool {

@@ -1,0 +1,353 @@
+//! The endpoint's side of a try over HTTP/2: one stream.
+
+use super::{drop_framing, wire::Wire};
+use crate::{
+    io::{Conn, Io},
+    live::{Session, Sessions, Stream},
+    proxy::{
+        headers::X_FORWARDED_PROTO,
+        message::{Body, Fault, Response, Upstream},
+    },
+};
+use bytes::{Bytes, BytesMut};
+use edgeway_core::cluster::Http2;
+use h2::{
+    Ping, PingPong, Reason, RecvStream, SendStream,
+    client::{self, Builder, ResponseFuture},
+};
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use pingora_http::RequestHeader;
+use std::{
+    future::{pending, poll_fn},
+    pin::Pin,
+    rc::{Rc, Weak},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    task::spawn_local,
+    time::{sleep, timeout},
+};
+
+/// Largest head of a response, as Envoy.
+const LARGEST_HEAD: u32 = 60 * 1024;
+
+/// What an endpoint may send ahead on one stream.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// The same on all streams of a connection.
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
+/// What is written and not yet sent, on one stream.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Begins to speak HTTP/2 on a new connection, which from then on carries requests by itself.
+pub(in crate::proxy) async fn open(
+    io: Box<Io>,
+    conn: Arc<Conn>,
+    policy: Http2,
+    sessions: &Sessions,
+) -> Result<Rc<Session>, Fault> {
+    let handshake = Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(LARGEST_HEAD)
+        .max_send_buffer_size(SEND_BUFFER)
+        .enable_push(false)
+        .handshake::<_, Bytes>(Wire::to_endpoint(io, &conn));
+    let (sender, connection) = handshake.await.map_err(|error| fault(&error))?;
+    let session = sessions.keep(sender, conn);
+    // It keeps nobody from closing the connection.
+    spawn_local(drive(connection, policy.ping, Rc::downgrade(&session)));
+    Ok(session)
+}
+
+/// Lets the connection work until it ends.
+async fn drive(
+    mut connection: client::Connection<Wire<'static>, Bytes>,
+    ping: Option<(Duration, Duration)>,
+    session: Weak<Session>,
+) {
+    let pings = connection.ping_pong();
+    let watch = watch(pings, ping);
+    tokio::select! {
+        // How it ended is told on its streams.
+        _ = connection => {}
+        () = watch => {}
+    }
+    if let Some(session) = session.upgrade() {
+        session.close();
+    }
+}
+
+/// Returns when the endpoint has not answered in time to the question whether it lives.
+async fn watch(pings: Option<PingPong>, policy: Option<(Duration, Duration)>) {
+    let (Some(mut pings), Some((silence, patience))) = (pings, policy) else {
+        return pending().await;
+    };
+    loop {
+        sleep(silence).await;
+        if !matches!(timeout(patience, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
+            return;
+        }
+    }
+}
+
+/// One request.
+pub(in crate::proxy) struct Client {
+    stream: Stream,
+    /// Until its head has come.
+    response: Option<ResponseFuture>,
+    send: Option<SendStream<Bytes>>,
+    recv: Option<RecvStream>,
+    /// Written, and not yet taken by the session, which takes what the endpoint lets it send.
+    out: BytesMut,
+    ending: Ending,
+    /// The part of the response that was given out last.
+    part: Bytes,
+    trailers: Option<HeaderMap>,
+    is_head: bool,
+    has_spoken: bool,
+    /// The endpoint said that it has not done anything about the request.
+    unprocessed: bool,
+}
+
+/// How far the request's end is.
+enum Ending {
+    /// More may follow.
+    Open,
+    /// Nothing follows what is written but these fields.
+    Written(Option<HeaderMap>),
+    /// The session knows.
+    Told,
+}
+
+impl Client {
+    /// A request to come.
+    pub(in crate::proxy) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            response: None,
+            send: None,
+            recv: None,
+            out: BytesMut::new(),
+            ending: Ending::Open,
+            part: Bytes::new(),
+            trailers: None,
+            is_head: false,
+            has_spoken: false,
+            unprocessed: false,
+        }
+    }
+
+    /// The pacing side of the connection.
+    pub(in crate::proxy) fn conn(&self) -> &Arc<Conn> {
+        self.stream.conn()
+    }
+
+    /// Whether the endpoint said that it has not done anything about the request.
+    pub(in crate::proxy) fn is_unprocessed(&self) -> bool {
+        self.unprocessed
+    }
+
+    /// Lets the session take what it can: a response may end before its request.
+    pub(in crate::proxy) async fn end(mut self) {
+        if !matches!(self.ending, Ending::Told) {
+            let _ = poll_fn(|cx| Poll::Ready(self.poll_hand_over(cx))).await;
+            if let (Some(send), false) = (&mut self.send, matches!(self.ending, Ending::Told)) {
+                send.send_reset(Reason::NO_ERROR);
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &h2::Error) -> Fault {
+        if error.is_go_away() || error.is_io() {
+            self.stream.close();
+        }
+        let gone_away = error.is_go_away() && error.is_remote();
+        self.unprocessed |= gone_away && error.reason() == Some(Reason::NO_ERROR);
+        fault(error)
+    }
+
+    /// Hands the session as much as the endpoint takes.
+    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let Some(send) = &mut self.send else { return Poll::Ready(Ok(())) };
+        while !self.out.is_empty() {
+            send.reserve_capacity(self.out.len());
+            let room = match send.capacity() {
+                0 => match ready!(send.poll_capacity(cx)) {
+                    Some(Ok(room)) => room,
+                    Some(Err(_)) | None => return Poll::Ready(Err(Fault::Gone)),
+                },
+                room => room,
+            };
+            let part = self.out.split_to(room.min(self.out.len())).freeze();
+            let last = self.out.is_empty() && matches!(self.ending, Ending::Written(None));
+            send.send_data(part, last).map_err(|_| Fault::Gone)?;
+            if last {
+                self.ending = Ending::Told;
+            }
+        }
+        if let Ending::Written(trailers) = &mut self.ending {
+            let told = match trailers.take() {
+                Some(trailers) => send.send_trailers(trailers),
+                None => send.send_data(Bytes::new(), true),
+            };
+            self.ending = Ending::Told;
+            told.map_err(|_| Fault::Gone)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn response(&self, head: http::Response<()>, ended: bool) -> Response {
+        let (parts, ()) = head.into_parts();
+        let length = || parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+        let bodiless = self.is_head
+            || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let body = match (bodiless, ended) {
+            (true, _) => Body::Nothing,
+            (false, true) => Body::Sized(0),
+            (false, false) => length().map_or(Body::Unsized, Body::Sized),
+        };
+        Response { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Upstream for Client {
+    fn start(&mut self, request: Box<RequestHeader>) {
+        self.is_head = request.method == Method::HEAD;
+        let ended = !request.headers.contains_key(header::TRANSFER_ENCODING)
+            && request.headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+        // Fails on bytes that a checked request cannot contain; then no answer will come.
+        let Some(request) = in_http2(&request) else { return };
+        match self.stream.sender().send_request(request, ended) {
+            Ok((response, send)) => {
+                (self.response, self.send) = (Some(response), Some(send));
+                if ended {
+                    self.ending = Ending::Told;
+                }
+            }
+            Err(error) => {
+                // The session ended before anything was sent.
+                self.stream.close();
+                self.unprocessed = true;
+                let _ = self.failed(&error);
+            }
+        }
+    }
+
+    fn send(&mut self, data: &[u8]) {
+        if matches!(self.ending, Ending::Open) {
+            self.out.extend_from_slice(data);
+        }
+    }
+
+    fn finish(&mut self, trailers: Option<&HeaderMap>) {
+        if matches!(self.ending, Ending::Open) {
+            self.ending = Ending::Written(trailers.cloned());
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Fault>> {
+        let Some(response) = &mut self.response else { return Poll::Ready(Err(Fault::Gone)) };
+        if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            self.has_spoken = true;
+            return Poll::Ready(Ok(self.response(interim, true)));
+        }
+        match ready!(Pin::new(response).poll(cx)) {
+            Ok(head) => {
+                self.has_spoken = true;
+                self.response = None;
+                let (parts, recv) = head.into_parts();
+                let head = http::Response::from_parts(parts, ());
+                let response = self.response(head, recv.is_end_stream());
+                self.recv = Some(recv);
+                Poll::Ready(Ok(response))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(&error))),
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<&[u8]>, Fault>> {
+        let Some(recv) = &mut self.recv else { return Poll::Ready(Ok(None)) };
+        if !self.part.is_empty() {
+            // Fails only if more were released than came.
+            let _ = recv.flow_control().release_capacity(self.part.len());
+            self.part = Bytes::new();
+        }
+        loop {
+            match ready!(recv.poll_data(cx)) {
+                Some(Ok(data)) if data.is_empty() => {}
+                Some(Ok(data)) => {
+                    self.part = data;
+                    return Poll::Ready(Ok(Some(&self.part)));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
+                None => break,
+            }
+        }
+        match ready!(recv.poll_trailers(cx)) {
+            Ok(trailers) => {
+                self.trailers = trailers;
+                Poll::Ready(Ok(None))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(&error))),
+        }
+    }
+
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    fn has_spoken(&self) -> bool {
+        self.has_spoken
+    }
+
+    /// Cannot happen: requests that want another protocol go over HTTP/1.1.
+    fn switch(&mut self) {}
+
+    fn pending(&self) -> usize {
+        self.out.len()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let flushed = ready!(self.poll_hand_over(cx));
+        if flushed.is_err() {
+            self.out.clear();
+        }
+        Poll::Ready(flushed)
+    }
+}
+
+/// A head as HTTP/2 has it: `Host` becomes the authority, the scheme is the client's.
+fn in_http2(request: &RequestHeader) -> Option<http::Request<()>> {
+    let mut headers = request.headers.clone();
+    let host = headers.remove(header::HOST)?;
+    let scheme = headers.get(&X_FORWARDED_PROTO).is_some_and(|proto| proto == "https");
+    drop_framing(&mut headers);
+    let uri = Uri::builder()
+        .scheme(if scheme { "https" } else { "http" })
+        .authority(host.as_bytes())
+        .path_and_query(request.raw_path())
+        .build()
+        .ok()?;
+    let mut new = http::Request::new(());
+    *new.method_mut() = request.method.clone();
+    *new.version_mut() = Version::HTTP_2;
+    *new.uri_mut() = uri;
+    *new.headers_mut() = headers;
+    Some(new)
+}
+
+fn fault(error: &h2::Error) -> Fault {
+    if error.is_reset() && error.is_remote() {
+        let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+        return if refused { Fault::RefusedStream } else { Fault::Reset };
+    }
+    if error.is_io() || error.is_go_away() && error.is_remote() {
+        Fault::Gone
+    } else {
+        Fault::Protocol
+    }
+}
