@@ -5,12 +5,14 @@
 use crate::{
     chance::Chance,
     flags::Flags,
-    live::{ClusterLive, Counted, EndpointLive, Free, InFlight, Live, Seating, SharedEndpoint},
+    live::{
+        ClusterLive, Counted, EndpointLive, Free, InFlight, Live, Seating, SharedEndpoint, TlsName,
+    },
     metrics::{Destination, Ending, Metrics, RouteCounts, Sample, Series, Workload},
-    tls::Servers,
+    tls::{ClientTls, Prepared, Servers},
 };
 use edgeway_core::{
-    cluster::{Cluster, Endpoint, UpstreamProtocol},
+    cluster::{Cluster, Endpoint, UpstreamProtocol, UpstreamTls},
     id::{ClusterId, ClusterIx},
     outlier::Outcome,
     pick::{Balancer, Situation, Wish},
@@ -49,6 +51,8 @@ pub(crate) struct View {
 /// One cluster of the table in force.
 pub(crate) struct Target {
     cluster: Arc<Cluster>,
+    /// TLS towards its endpoints; `None` if there is none, or it cannot be made.
+    tls: Option<Arc<ClientTls>>,
     balancer: RefCell<Balancer>,
     /// Which endpoints were out when the balancer was made.
     version: Cell<u64>,
@@ -60,6 +64,10 @@ pub(crate) struct Target {
     /// Counts requests that reached no endpoint.
     unreached: Counts,
 }
+
+/// TLS that has to be and cannot be made: nothing goes out in clear instead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoTls;
 
 /// What a port serves at one moment.
 pub(crate) struct Serving {
@@ -90,17 +98,30 @@ pub(crate) struct Key {
 
 impl View {
     /// The view of `table`, keeping what `before` has of clusters that did not change.
-    pub(crate) fn new(table: &Table, live: &mut Live, before: &Self, chance: &Chance) -> Self {
+    pub(crate) fn new(
+        table: &Table,
+        tls: &Prepared,
+        live: &mut Live,
+        before: &Self,
+        chance: &Chance,
+    ) -> Self {
         let mut by_name = None;
         let targets = table.clusters.iter().enumerate().map(|(at, cluster)| {
-            let is_same = |target: &&Rc<Target>| Arc::ptr_eq(&target.cluster, cluster);
+            let tls = tls.client(&cluster.id);
+            let is_same = |target: &&Rc<Target>| {
+                Arc::ptr_eq(&target.cluster, cluster)
+                    && target.tls.as_ref().map(Arc::as_ptr) == tls.map(Arc::as_ptr)
+            };
             if let Some(same) = before.targets.get(at).filter(is_same) {
                 return Rc::clone(same);
             }
             // Clusters came or went: from here on they stand elsewhere.
             let by_name = by_name.get_or_insert_with(|| before.by_name());
             let same = by_name.get(&cluster.id).copied().filter(is_same);
-            same.map_or_else(|| Rc::new(Target::new(Arc::clone(cluster), live, chance)), Rc::clone)
+            same.map_or_else(
+                || Rc::new(Target::new(Arc::clone(cluster), tls.cloned(), live, chance)),
+                Rc::clone,
+            )
         });
         let targets: Vec<_> = targets.collect();
         let watched = targets.iter().filter(|target| target.cluster.policy.outlier.is_some());
@@ -167,7 +188,12 @@ impl View {
 }
 
 impl Target {
-    fn new(cluster: Arc<Cluster>, live: &mut Live, chance: &Chance) -> Self {
+    fn new(
+        cluster: Arc<Cluster>,
+        tls: Option<Arc<ClientTls>>,
+        live: &mut Live,
+        chance: &Chance,
+    ) -> Self {
         let known = live.cluster(&cluster.id, || chance.draw());
         let addresses: Vec<_> = cluster.endpoints.iter().map(|endpoint| endpoint.address).collect();
         let endpoints =
@@ -191,6 +217,7 @@ impl Target {
             shared: of_all,
             unreached: Counts::default(),
             cluster,
+            tls,
         };
         if watched {
             target.balance();
@@ -212,6 +239,15 @@ impl Target {
     /// The cluster as the table has it.
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// TLS towards its endpoints; an error if there has to be some and there is none.
+    pub(crate) fn tls(&self) -> Result<Option<&Arc<ClientTls>>, NoTls> {
+        match (&self.cluster.policy.tls, &self.tls) {
+            (UpstreamTls::Disabled, _) => Ok(None),
+            (UpstreamTls::Originate(_), Some(tls)) => Ok(Some(tls)),
+            (UpstreamTls::Originate(_), None) | (UpstreamTls::Unsupported, _) => Err(NoTls),
+        }
     }
 
     /// The endpoint at a position that [`Self::pick`] gave out.
@@ -240,8 +276,8 @@ impl Target {
     }
 
     /// A connection to an endpoint, or leave to make one.
-    pub(crate) fn seat(&self, endpoint: &EndpointLive) -> Seating {
-        self.live.seat(endpoint, &self.cluster.policy.limits)
+    pub(crate) fn seat(&self, endpoint: &EndpointLive, name: &TlsName) -> Seating {
+        self.live.seat(endpoint, &self.cluster.policy.limits, name)
     }
 
     /// Keeps a connection for the next request, if it is one to be kept.

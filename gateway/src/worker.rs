@@ -194,7 +194,8 @@ impl Desk {
     fn put_in_force(&mut self, table: Arc<Table>, tls: Prepared) {
         self.tls = tls;
         let mut live = self.context.live.borrow_mut();
-        self.view = Rc::new(View::new(&table, &mut live, &self.view, &self.context.chance));
+        self.view =
+            Rc::new(View::new(&table, &self.tls, &mut live, &self.view, &self.context.chance));
         for (id, open) in &self.ports {
             if let Some(listener) = table.listener(*id) {
                 open.port.serving.replace(self.serving(listener));

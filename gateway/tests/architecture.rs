@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("chance", &[], &[]),
     ("flags", &[], &[]),
     ("metrics", &[], &["prometheus"]),
-    ("live", &["io", "metrics"], &["edgeway_core"]),
+    ("live", &["io", "metrics", "tls"], &["edgeway_core"]),
     ("view", &["chance", "flags", "live", "metrics", "tls"], &["edgeway_core"]),
     ("access", &["chance"], &["prometheus"]),
     ("context", &["access", "chance", "io", "live", "view"], &["edgeway_core"]),

@@ -36,7 +36,6 @@ pub(crate) enum Side {
     /// A client connected to us.
     Server(UnbufferedServerConnection),
     /// We connected to an endpoint.
-    #[expect(dead_code, reason = "TLS towards endpoints comes next")]
     Client(UnbufferedClientConnection),
 }
 

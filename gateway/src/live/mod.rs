@@ -10,7 +10,10 @@ mod streams;
 pub(crate) use shared::{Counted, Registry, SharedCluster, SharedEndpoint};
 pub(crate) use streams::{Session, Sessions, Stream};
 
-use crate::io::{Conn, Io};
+use crate::{
+    io::{Conn, Io},
+    tls::ClientTls,
+};
 use edgeway_core::{
     cluster::{ClusterPolicy, Limits, RetryLimit},
     id::ClusterId,
@@ -71,7 +74,24 @@ pub(crate) struct Idle {
     pub(crate) conn: Arc<Conn>,
     /// What it has behind it.
     pub(crate) life: Life,
+    name: TlsName,
     until: Instant,
+}
+
+/// The TLS of a connection: one is used again only by who would have made the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TlsName {
+    /// How it was made; `None`: plain text.
+    pub(crate) tls: Option<Arc<ClientTls>>,
+    /// The name that was asked for, where each request may ask for its own.
+    pub(crate) host: Option<Arc<str>>,
+}
+
+impl PartialEq for TlsName {
+    fn eq(&self, other: &Self) -> bool {
+        self.tls.as_ref().map(Arc::as_ptr) == other.tls.as_ref().map(Arc::as_ptr)
+            && self.host == other.host
+    }
 }
 
 /// The right to have a connection, where connections are limited.
@@ -188,13 +208,13 @@ impl ClusterLive {
     }
 
     /// The connection to an endpoint that was used last and still can be, or leave to make one.
-    pub(crate) fn seat(&self, endpoint: &EndpointLive, limits: &Limits) -> Seating {
+    pub(crate) fn seat(&self, endpoint: &EndpointLive, limits: &Limits, name: &TlsName) -> Seating {
         let Some(most) = limits.connections else {
-            let idle = endpoint.take_idle();
+            let idle = endpoint.take_idle(name);
             return Seating::Now(idle.map_or(Seat::New(None), |idle| Seat::Used(idle, None)));
         };
         match self.shared.gate.enter(endpoint.address, most, limits.pending) {
-            Entry::Now(turn) => Seating::Now(turn.into()),
+            Entry::Now(turn) => Seating::Now(Seat::from(turn).fit(name)),
             Entry::Later(receiver) => Seating::Later(Waiting(receiver)),
             Entry::Full => Seating::Full,
         }
@@ -223,18 +243,20 @@ pub(crate) struct Free {
     pub(crate) life: Life,
     /// The right to have it.
     pub(crate) room: Room,
+    /// Its TLS.
+    pub(crate) name: TlsName,
 }
 
 impl Free {
     /// A connection that was made just now.
-    pub(crate) fn new(io: Box<Io>, conn: Arc<Conn>, room: Room) -> Self {
-        Self { io, conn, life: Life { born: Instant::now(), uses: 0 }, room }
+    pub(crate) fn new(io: Box<Io>, conn: Arc<Conn>, room: Room, name: TlsName) -> Self {
+        Self { io, conn, life: Life { born: Instant::now(), uses: 0 }, room, name }
     }
 
     /// One that waited.
     pub(crate) fn from_idle(idle: Idle, room: Room) -> Self {
-        let Idle { io, conn, life, until: _ } = idle;
-        Self { io, conn, life, room }
+        let Idle { io, conn, life, name, until: _ } = idle;
+        Self { io, conn, life, room, name }
     }
 }
 
@@ -251,7 +273,7 @@ impl EndpointLive {
 
     /// Keeps a connection for the next request, as long as `policy` says.
     pub(crate) fn keep(&self, free: Free, policy: &ClusterPolicy) {
-        let Free { io, conn, life, room } = free;
+        let Free { io, conn, life, room, name } = free;
         let now = Instant::now();
         let most = policy.max_requests_per_connection;
         let oldest = policy.max_connection_duration.and_then(|most| life.born.checked_add(most));
@@ -261,7 +283,7 @@ impl EndpointLive {
         if !shared || until <= now || (most > 0 && life.uses >= most) {
             return;
         }
-        let idle = Idle { io, conn, life, until };
+        let idle = Idle { io, conn, life, name, until };
         match room {
             Some(place) => place.give_back(idle),
             None if policy.limits.connections.is_none() => self.keep_idle(idle),
@@ -275,9 +297,10 @@ impl EndpointLive {
         &self.sessions
     }
 
-    fn take_idle(&self) -> Option<Idle> {
+    fn take_idle(&self, name: &TlsName) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
+        while let Some(at) = idle.iter().rposition(|connection| connection.name == *name) {
+            let connection = idle.remove(at);
             if connection.is_usable() {
                 return Some(connection);
             }
@@ -303,6 +326,16 @@ impl Kept for Idle {
     }
 }
 
+impl Seat {
+    /// The same, if the name is this one; else leave to make one that is.
+    pub(crate) fn fit(self, name: &TlsName) -> Self {
+        match self {
+            Self::Used(idle, room) if idle.name != *name => Self::New(room),
+            fits @ (Self::Used(..) | Self::New(_)) => fits,
+        }
+    }
+}
+
 impl From<Turn<Idle>> for Seat {
     fn from(turn: Turn<Idle>) -> Self {
         match turn {
@@ -313,7 +346,7 @@ impl From<Turn<Idle>> for Seat {
 }
 
 impl Waiting {
-    /// The seat, when it is one's turn; `None` if that will never be.
+    /// The seat, when it is one's turn; `None` if that will never be. It may not fit.
     pub(crate) async fn turn(self) -> Option<Seat> {
         self.0.await.ok().map(Seat::from)
     }
@@ -341,7 +374,7 @@ mod tests {
     }
 
     fn free(io: Box<Io>, conn: Arc<Conn>, uses: u32) -> Free {
-        let free = Free::new(io, conn, None);
+        let free = Free::new(io, conn, None, TlsName::default());
         Free { life: Life { uses, ..free.life }, ..free }
     }
 
@@ -382,9 +415,9 @@ mod tests {
         endpoint.keep(free(io, Arc::clone(&second), 2), &policy);
         drop(closed);
         poll_fn(|cx| second.poll_peer(cx)).await;
-        let taken = endpoint.take_idle().unwrap();
+        let taken = endpoint.take_idle(&TlsName::default()).unwrap();
         assert!(taken.life.uses == 1 && Arc::ptr_eq(&taken.conn, &first));
-        assert!(endpoint.take_idle().is_none());
+        assert!(endpoint.take_idle(&TlsName::default()).is_none());
     }
 
     #[tokio::test]

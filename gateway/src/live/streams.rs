@@ -1,6 +1,6 @@
 //! Connections of one worker to one endpoint that carry many requests at once.
 
-use super::Life;
+use super::{Life, TlsName};
 use crate::io::Conn;
 use bytes::Bytes;
 use edgeway_core::cluster::ClusterPolicy;
@@ -26,6 +26,7 @@ pub(crate) struct Sessions {
 pub(crate) struct Session {
     sender: SendRequest<Bytes>,
     conn: Arc<Conn>,
+    name: TlsName,
     life: Cell<Life>,
     /// Requests on it now.
     streams: Cell<u32>,
@@ -44,21 +45,28 @@ pub(crate) struct Stream {
 impl Sessions {
     /// A stream on the connection with most room; `None` if there is no connection, or if all are
     /// full and another may be made.
-    pub(crate) fn stream(&self, policy: &ClusterPolicy) -> Option<Stream> {
+    pub(crate) fn stream(&self, policy: &ClusterPolicy, name: &TlsName) -> Option<Stream> {
         let now = Instant::now();
         let mut open = self.open.borrow_mut();
         open.retain(|session| session.takes_more(policy, now));
-        let session = open.iter().min_by_key(|session| session.streams.get())?;
+        let named = open.iter().filter(|session| session.name == *name);
+        let session = named.min_by_key(|session| session.streams.get())?;
         let limited = policy.limits.connections.is_some();
         (session.has_room(policy) || limited).then(|| session.stream())
     }
 
     /// Keeps a connection that was made just now.
-    pub(crate) fn keep(&self, sender: SendRequest<Bytes>, conn: Arc<Conn>) -> Rc<Session> {
+    pub(crate) fn keep(
+        &self,
+        sender: SendRequest<Bytes>,
+        conn: Arc<Conn>,
+        name: TlsName,
+    ) -> Rc<Session> {
         let now = Instant::now();
         let session = Rc::new(Session {
             sender,
             conn,
+            name,
             life: Cell::new(Life { born: now, uses: 0 }),
             streams: Cell::new(0),
             unused_since: Cell::new(now),

@@ -3,7 +3,7 @@
 use super::{
     asked::Asked,
     clock::{Clock, Timer},
-    connect::connect,
+    connect::{Way, connect},
     exchange::Exchange,
     failure::{Failure, Stop},
     forward::Plan,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     io::{Conn, Io},
-    live::{EndpointLive, Free, InFlight, Seat, Seating},
+    live::{EndpointLive, Free, InFlight, Seat, Seating, TlsName},
 };
 use edgeway_core::cluster::UpstreamProtocol;
 use http::{StatusCode, Version};
@@ -76,7 +76,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         asked: &Asked,
         clock: &mut Clock,
     ) -> Result<(Up, Response), Stop> {
-        let room = match self.seat(endpoint, plan, clock).await? {
+        let name = self.name(plan, asked);
+        let room = match self.seat(endpoint, plan, &name, clock).await? {
             Seat::New(room) => room,
             Seat::Used(idle, room) => {
                 let mut up = Up::One(h1::Client::new(Free::from_idle(idle, room)));
@@ -89,8 +90,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
                 }
             }
         };
-        let (io, conn) = self.connect(endpoint, plan, clock).await?;
-        let mut up = Up::One(h1::Client::new(Free::new(io, conn, room)));
+        let way = self.way(endpoint, plan, &name, false);
+        let (io, conn) = self.connect(way, clock).await?;
+        let mut up = Up::One(h1::Client::new(Free::new(io, conn, room, name)));
         let response = self.ask(&mut up, plan, asked, clock).await?;
         Ok((up, response))
     }
@@ -105,7 +107,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     ) -> Result<(Up, Response), Stop> {
         let sessions = endpoint.sessions();
         let policy = &plan.target.cluster().policy;
-        if let Some(stream) = sessions.stream(policy) {
+        let name = self.name(plan, asked);
+        if let Some(stream) = sessions.stream(policy, &name) {
             let mut up = Up::Two(Box::new(h2::Client::new(stream)));
             match self.ask(&mut up, plan, asked, clock).await {
                 Err(Stop::Failed(Failure::Terminated)) if self.may_ask_anew(&up) => {}
@@ -113,11 +116,12 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             }
         }
         let making = self.unless_stopped(sessions.making.lock(), clock).await?;
-        let stream = if let Some(stream) = sessions.stream(policy) {
+        let stream = if let Some(stream) = sessions.stream(policy, &name) {
             stream
         } else {
-            let (io, conn) = self.connect(endpoint, plan, clock).await?;
-            let opened = h2::open(io, conn, policy.http2, sessions).await;
+            let way = self.way(endpoint, plan, &name, true);
+            let connection = self.connect(way, clock).await?;
+            let opened = h2::open(connection, policy.http2, sessions, name.clone()).await;
             opened.map_err(Failure::from)?.stream()
         };
         drop(making);
@@ -131,13 +135,14 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         &mut self,
         endpoint: &EndpointLive,
         plan: Plan<'c>,
+        name: &TlsName,
         clock: &mut Clock,
     ) -> Result<Seat, Stop> {
-        match plan.target.seat(endpoint) {
+        match plan.target.seat(endpoint, name) {
             Seating::Now(seat) => Ok(seat),
             Seating::Later(waiting) => {
                 let turn = self.unless_stopped(waiting.turn(), clock).await?;
-                turn.ok_or(Failure::Overflow.into())
+                turn.map(|seat| seat.fit(name)).ok_or(Failure::Overflow.into())
             }
             Seating::Full => Err(self.overflow(plan, "pending")),
         }
@@ -149,15 +154,35 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         Failure::Overflow.into()
     }
 
+    /// The TLS of a connection that this request can have.
+    fn name(&self, plan: Plan<'_>, asked: &Asked) -> TlsName {
+        let Ok(Some(tls)) = plan.target.tls() else { return TlsName::default() };
+        let host = || {
+            let request = asked.request(self.down.request());
+            plan.forward.upstream(&request, plan.destination).authority.as_ref().into()
+        };
+        TlsName { tls: Some(Arc::clone(tls)), host: (!tls.has_name()).then(host) }
+    }
+
+    fn way<'w>(
+        &self,
+        endpoint: &EndpointLive,
+        plan: Plan<'w>,
+        name: &'w TlsName,
+        http2: bool,
+    ) -> Way<'w> {
+        let ends = (self.down.peer(), self.down.local());
+        let host = name.host.as_deref().unwrap_or_default();
+        Way { target: plan.target, address: endpoint.address(), ends, host, http2 }
+    }
+
     async fn connect(
         &mut self,
-        endpoint: &EndpointLive,
-        plan: Plan<'c>,
+        way: Way<'_>,
         clock: &mut Clock,
     ) -> Result<(Box<Io>, Arc<Conn>), Stop> {
-        let metrics = &self.context.reporter.metrics;
-        let ends = (self.down.peer(), self.down.local());
-        let connecting = connect(plan.target.cluster(), endpoint.address(), ends, metrics);
+        let context = self.context;
+        let connecting = connect(way, &context.reporter.metrics);
         Ok(self.unless_stopped(connecting, clock).await??)
     }
 

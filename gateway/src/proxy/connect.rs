@@ -4,8 +4,9 @@ use super::failure::Failure;
 use crate::{
     io::{self, Conn, Io},
     metrics::Metrics,
+    view::Target,
 };
-use edgeway_core::cluster::{Cluster, Keepalive, ProxyProtocol};
+use edgeway_core::cluster::{Keepalive, ProxyProtocol};
 use socket2::{SockRef, TcpKeepalive};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -16,36 +17,69 @@ use tokio::{net::TcpStream, time::timeout};
 /// The signature that a PROXY head of version 2 begins with.
 const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Connects to an endpoint as its cluster's policy says; `ends` are the client's address and ours
-/// towards it, for endpoints that want to know.
+/// A way to an endpoint.
+pub(super) struct Way<'t> {
+    /// The cluster.
+    pub(super) target: &'t Target,
+    /// The endpoint.
+    pub(super) address: SocketAddr,
+    /// The client's address and ours towards it, for endpoints that want to know.
+    pub(super) ends: (SocketAddr, Option<SocketAddr>),
+    /// The host that is asked for, for TLS whose policy names none.
+    pub(super) host: &'t str,
+    /// What is to be spoken.
+    pub(super) http2: bool,
+}
+
+/// Connects to an endpoint as its cluster's policy says, handshake included.
 pub(super) async fn connect(
-    cluster: &Cluster,
-    address: SocketAddr,
-    ends: (SocketAddr, Option<SocketAddr>),
+    way: Way<'_>,
     metrics: &Metrics,
 ) -> Result<(Box<Io>, Arc<Conn>), Failure> {
-    let policy = &cluster.policy;
-    let connected = timeout(policy.connect_timeout, TcpStream::connect(address)).await;
-    let (failure, reason) = match connected {
-        Ok(Ok(stream)) => {
+    let cluster = way.target.cluster();
+    let (failure, reason) = match timeout(cluster.policy.connect_timeout, open(&way)).await {
+        Ok(Ok(connection)) => {
             metrics.upstream_connections.inc();
-            // Without it, requests are late, but they are served.
-            let _ = stream.set_nodelay(true);
-            if let Some(keepalive) = policy.keepalive {
-                keep_alive(&stream, keepalive);
-            }
-            let (io, conn) = io::open(stream, address);
-            if let Some(version) = policy.proxy_protocol {
-                let (client, ours) = ends;
-                conn.send(&proxy_head(version, client, ours.unwrap_or(address)));
-            }
-            return Ok((io, conn));
+            return Ok(connection);
         }
-        Ok(Err(_)) => (Failure::Refused, "refused"),
+        Ok(Err(Stage::Connect)) => (Failure::Refused, "refused"),
+        Ok(Err(Stage::Handshake)) => (Failure::Refused, "tls"),
         Err(_) => (Failure::ConnectTimeout, "timeout"),
     };
     metrics.connect_failures.with_label_values(&[&*cluster.service.host, reason]).inc();
     Err(failure)
+}
+
+/// Where it failed.
+enum Stage {
+    Connect,
+    Handshake,
+}
+
+async fn open(way: &Way<'_>) -> Result<(Box<Io>, Arc<Conn>), Stage> {
+    let Way { target, address, ends, host, http2 } = *way;
+    let policy = &target.cluster().policy;
+    let stream = TcpStream::connect(address).await.map_err(|_| Stage::Connect)?;
+    // Without it, requests are late, but they are served.
+    let _ = stream.set_nodelay(true);
+    if let Some(keepalive) = policy.keepalive {
+        keep_alive(&stream, keepalive);
+    }
+    let (mut io, conn) = io::open(stream, address);
+    if let Some(version) = policy.proxy_protocol {
+        let (client, ours) = ends;
+        conn.send(&proxy_head(version, client, ours.unwrap_or(address)));
+    }
+    if let Some(tls) = target.tls().map_err(|_| Stage::Handshake)? {
+        let name = tls.name_for(host).ok_or(Stage::Handshake)?;
+        io.secure(tls.begin(name, http2).map_err(|_| Stage::Handshake)?);
+        conn.handshake().await.map_err(|error| {
+            let cluster = target.cluster().id.as_str();
+            tracing::debug!(cluster, %address, %error, "no TLS with an endpoint");
+            Stage::Handshake
+        })?;
+    }
+    Ok((io, conn))
 }
 
 fn keep_alive(stream: &TcpStream, keepalive: Keepalive) {

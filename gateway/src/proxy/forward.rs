@@ -11,10 +11,13 @@ use super::{
     message::{Downstream, Response},
     tries::{self, Tries, Verdict},
 };
-use crate::{flags::Flags, live::Counted, view::Target};
+use crate::{
+    flags::Flags,
+    live::Counted,
+    view::{NoTls, Target},
+};
 use edgeway_core::{
     action::{Destination, Forward, HeaderOps, hash::Key},
-    cluster::UpstreamTls,
     outlier::Outcome,
     pick::Wish,
 };
@@ -57,11 +60,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         self.record.target = Some(target);
         self.marks = marks;
         let plan = Plan { forward, destination, target };
-        let answer = match target.cluster().policy.tls {
-            UpstreamTls::Disabled => self.tries(plan, asked).await,
-            UpstreamTls::Originate(_) | UpstreamTls::Unsupported => {
-                Some(Answer::failed(Failure::Refused, false, false))
-            }
+        let answer = match target.tls() {
+            Ok(_) => self.tries(plan, asked).await,
+            Err(NoTls) => Some(Answer::failed(Failure::Refused, false, false)),
         };
         if let Some(answer) = answer {
             let marks = std::mem::take(&mut self.marks);

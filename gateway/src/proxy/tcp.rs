@@ -1,7 +1,7 @@
 //! Connections whose bytes are passed on as they come.
 
 use super::{
-    connect::connect,
+    connect::{Way, connect},
     failure::Failure,
     record::{Record, Subject},
 };
@@ -9,7 +9,7 @@ use crate::{
     context::Context,
     flags::Flags,
     io::{Conn, Io},
-    live::{EndpointLive, Room, Seat, Seating},
+    live::{EndpointLive, Room, Seat, Seating, TlsName},
     metrics::Destination,
     view::{Reporter, Serving, Target},
 };
@@ -124,7 +124,7 @@ impl<'c> Passing<'c> {
 
     /// Leave to make a connection; waits for it where connections are limited.
     async fn room(&self, target: &Target, endpoint: &EndpointLive) -> Option<Room> {
-        let seat = match target.seat(endpoint) {
+        let seat = match target.seat(endpoint, &TlsName::default()) {
             Seating::Now(seat) => seat,
             Seating::Later(waiting) => waiting.turn().await?,
             Seating::Full => return None,
@@ -147,7 +147,9 @@ impl<'c> Passing<'c> {
         address: std::net::SocketAddr,
     ) -> Result<(Box<Io>, Arc<Conn>), Failure> {
         let ends = (self.conn.peer(), self.conn.local());
-        connect(target.cluster(), address, ends, &self.context.reporter.metrics).await
+        // A connection names no host: without a name of the policy's there is no TLS to be made.
+        let way = Way { target, address, ends, host: "", http2: false };
+        connect(way, &self.context.reporter.metrics).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a table says of TLS, made ready before the table comes into force: certificates are read
 //! and checked here, once for all workers, and never when a client connects.
 
+mod client;
 mod files;
 mod forwarded;
 mod pem;
@@ -8,19 +9,21 @@ mod server;
 mod verify;
 mod x509;
 
+pub(crate) use client::ClientTls;
 pub(crate) use forwarded::client_certificate;
 pub(crate) use server::ServerTls;
 
-use self::{files::Files, pem::Flaw, server::Material};
+use self::{client::ClientMaterial, files::Files, pem::Flaw, server::Material};
 use edgeway_api::{ObjectRef, Problem};
 use edgeway_core::{
-    id::{ListenerId, ObjectName},
+    cluster::{Origination, UpstreamTls},
+    id::{ClusterId, ListenerId, ObjectName},
     table::{App, Table, TlsMode, TlsServer},
     tls::Termination,
 };
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -31,12 +34,18 @@ pub(crate) type Servers = Arc<[Option<Arc<ServerTls>>]>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prepared {
     servers: Arc<BTreeMap<ListenerId, Servers>>,
+    clients: Arc<HashMap<ClusterId, Arc<ClientTls>>>,
 }
 
 impl Prepared {
     /// That of a listener.
     pub(crate) fn servers(&self, id: ListenerId) -> Servers {
         self.servers.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// That towards the endpoints of a cluster; `None` if there is none, or it cannot be made.
+    pub(crate) fn client(&self, id: &ClusterId) -> Option<&Arc<ClientTls>> {
+        self.clients.get(id)
     }
 }
 
@@ -45,6 +54,7 @@ impl Prepared {
 pub(crate) struct Keeper {
     files: Files,
     servers: BTreeMap<Key, Kept>,
+    clients: HashMap<ClusterId, KeptClient>,
 }
 
 /// Which server: where, and the place in the Gateway that says so.
@@ -57,6 +67,16 @@ struct Kept {
     material: Material,
     /// The last that worked.
     ready: Option<Arc<ServerTls>>,
+    problem: Option<Problem>,
+}
+
+/// What became of a cluster.
+#[derive(Debug)]
+struct KeptClient {
+    origination: Arc<Origination>,
+    material: ClientMaterial,
+    /// The last that worked.
+    ready: Option<Arc<ClientTls>>,
     problem: Option<Problem>,
 }
 
@@ -78,13 +98,57 @@ impl Keeper {
             all.insert(listener.id, servers.collect());
         }
         self.servers.retain(|key, _| used.contains(key));
+        let clients = self.clients(table);
         self.files.forget_unused();
-        Prepared { servers: Arc::new(all) }
+        Prepared { servers: Arc::new(all), clients: Arc::new(clients) }
+    }
+
+    /// The TLS towards the clusters of `table`.
+    fn clients(&mut self, table: &Table) -> HashMap<ClusterId, Arc<ClientTls>> {
+        let mut before = std::mem::take(&mut self.clients);
+        for cluster in &table.clusters {
+            if let UpstreamTls::Originate(origination) = &cluster.policy.tls {
+                let last = before.remove(&cluster.id);
+                let kept = self.client(last, origination, table);
+                self.clients.insert(cluster.id.clone(), kept);
+            }
+        }
+        let ready = |(id, kept): (&ClusterId, &KeptClient)| Some((id.clone(), kept.ready.clone()?));
+        self.clients.iter().filter_map(ready).collect()
+    }
+
+    fn client(
+        &mut self,
+        last: Option<KeptClient>,
+        origination: &Arc<Origination>,
+        table: &Table,
+    ) -> KeptClient {
+        let material = ClientMaterial::gather(origination, &table.credentials, &mut self.files);
+        let last = last.filter(|kept| kept.origination == *origination);
+        if let Some(kept) = last.as_ref().filter(|kept| kept.material == material) {
+            let (ready, problem) = (kept.ready.clone(), kept.problem.clone());
+            return KeptClient { origination: Arc::clone(origination), material, ready, problem };
+        }
+        let last = last.and_then(|kept| kept.ready);
+        let (ready, problem) = match material.build(origination) {
+            Ok(ready) => (Some(Arc::new(ready)), None),
+            Err((field, flaw)) => {
+                let problem = client_problem(origination, &field, &flaw, last.is_some());
+                (last, problem)
+            }
+        };
+        KeptClient { origination: Arc::clone(origination), material, ready, problem }
     }
 
     /// What keeps servers from being served as they are wanted.
     pub(crate) fn problems(&self) -> Vec<Problem> {
-        self.servers.values().filter_map(|kept| kept.problem.clone()).collect()
+        let servers = self.servers.values().filter_map(|kept| kept.problem.clone());
+        let clients = self.clients.values().filter_map(|kept| kept.problem.clone());
+        let mut problems: Vec<_> = servers.chain(clients).collect();
+        // Several clusters of one rule have one problem.
+        problems.sort();
+        problems.dedup();
+        problems
     }
 
     /// Whether anything is in files, which may change.
@@ -151,6 +215,28 @@ fn problem(
         Problem::error(gateway, format!("{}.{field}", termination.field), "credential-broken")
             .message(format!("{}; {effect}", chain(&flaw)))
             .advice("put a chain and its key there in PEM, and for clients their authorities");
+    Some(problem)
+}
+
+fn client_problem(
+    origination: &Origination,
+    field: &str,
+    flaw: &Flaw,
+    works: bool,
+) -> Option<Problem> {
+    let ObjectName { namespace, name } = origination.rule.as_ref()?;
+    if matches!(flaw, Flaw::Missing) {
+        // Compile has said so.
+        return None;
+    }
+    let rule = ObjectRef::new("DestinationRule", &**namespace, &**name);
+    let effect = if works { "the last that worked stays in use" } else { "requests answer 503" };
+    let problem =
+        Problem::error(rule, format!("spec.trafficPolicy.tls.{field}"), "credential-broken")
+            .message(format!("{}; {effect}", chain(flaw)))
+            .advice(
+                "put authorities there in PEM, and a chain with its key where the mode is MUTUAL",
+            );
     Some(problem)
 }
 

@@ -27,3 +27,4 @@ mod statistics;
 mod streams;
 mod tls;
 mod upstream_h2;
+mod upstream_tls;

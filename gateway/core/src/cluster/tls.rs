@@ -1,5 +1,6 @@
 //! TLS towards endpoints.
 
+use crate::id::ObjectName;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ pub enum UpstreamTls {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origination {
+    /// The DestinationRule that says so: for problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<ObjectName>,
     /// Server name to ask for; `None`: the request's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sni: Option<Arc<str>>,

@@ -8,6 +8,7 @@ use super::{
     policy::policy,
     recipe::{self, Recipe},
     registry::{Absence, PortView, ServiceView},
+    upstream_tls::upstream_tls,
 };
 use crate::{
     action::HashSource,
@@ -142,6 +143,8 @@ fn build(
         None => &service.host,
     };
     let traffic = governing.policy(Some(port.number), subset);
+    let rule = governing.rule.clone();
+    let tls = upstream_tls(traffic.tls.as_ref(), service, rule, &scope.secrets);
     let recipe = Recipe::new(service, port, labels, traffic);
     let recipe::Found { shares, names, endpoints } = recipe.follow(scope.sites, scope.here);
     let cluster = Cluster {
@@ -151,7 +154,7 @@ fn build(
             name: name.into(),
             namespace: service.namespace.into(),
         },
-        policy: ClusterPolicy { shares, ..policy(recipe.traffic(), port.protocol) },
+        policy: ClusterPolicy { shares, tls, ..policy(recipe.traffic(), port.protocol) },
         names,
         endpoints,
     };

@@ -8,6 +8,7 @@ use super::{
     report::Report,
     visibility::Visibility,
 };
+use crate::id::ObjectName;
 use edgeway_api::{
     DestinationRule, Objects, Resource,
     destination_rule::{Subset, TrafficPolicy},
@@ -35,6 +36,8 @@ struct Rule<'o> {
 pub(super) struct Governing<'o> {
     policy: Option<&'o TrafficPolicy>,
     subsets: Vec<&'o Subset>,
+    /// The first of them.
+    pub(super) rule: Option<ObjectName>,
 }
 
 impl<'o> Rules<'o> {
@@ -96,7 +99,9 @@ impl<'o> Rules<'o> {
             .iter()
             .filter(|(rank, rule)| rank.0 == best.0 && rule.visibility == first.visibility)
             .map(|(_, rule)| &rule.object.spec);
-        let mut governing = Governing::default();
+        let object = first.object;
+        let rule = Some(ObjectName::new(object.namespace(), object.name()));
+        let mut governing = Governing { rule, ..Governing::default() };
         for spec in merged {
             governing.policy = governing.policy.or(spec.traffic_policy.as_ref());
             for subset in &spec.subsets {

@@ -32,6 +32,7 @@ mod sites;
 mod streams;
 mod termination;
 mod unsupported;
+mod upstream_tls;
 mod validate;
 pub(crate) mod visibility;
 
@@ -132,6 +133,7 @@ fn full(objects: &Objects, workload: &Workload, verdicts: &mut validate::Verdict
         here: &here,
     };
     binding::check(&scope, &mut report);
+    upstream_tls::check(objects, workload, &scope.secrets, &mut report);
     let mut clusters = clusters::Clusters::default();
     let listeners = listeners::listeners(&scope, &mut clusters, &mut report);
     let (clusters, recipes) = clusters.into_parts();

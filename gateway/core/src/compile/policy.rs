@@ -3,13 +3,12 @@
 use super::outlier::outlier;
 use crate::cluster::{
     Balance, ClusterPolicy, Http2, Keepalive, Limits, ProxyProtocol, RetryLimit, UpstreamProtocol,
-    UpstreamTls, WarmUp,
+    WarmUp,
 };
 use edgeway_api::{
     destination_rule::{
         ConsistentHash, H2UpgradePolicy, Http2KeepAlive, HttpSettings, LoadBalancerSettings,
-        ProxyProtocolVersion, RetryBudget, SimpleLb, TcpKeepalive, TcpSettings, TlsMode,
-        TrafficPolicy,
+        ProxyProtocolVersion, RetryBudget, SimpleLb, TcpKeepalive, TcpSettings, TrafficPolicy,
     },
     duration::Duration as Text,
 };
@@ -43,12 +42,7 @@ pub(super) fn policy(traffic: &TrafficPolicy, protocol: UpstreamProtocol) -> Clu
             max_concurrent_streams: count(http.max_concurrent_streams),
             ping: http.http2_keep_alive.as_ref().and_then(ping),
         },
-        tls: match traffic.tls.as_ref().and_then(|tls| tls.mode) {
-            None | Some(TlsMode::Disable) => UpstreamTls::Disabled,
-            Some(TlsMode::Simple | TlsMode::Mutual | TlsMode::IstioMutual) => {
-                UpstreamTls::Unsupported
-            }
-        },
+        tls: default.tls,
         idle_timeout: idle(&tcp, &http).unwrap_or(default.idle_timeout),
         max_connection_duration: time(tcp.max_connection_duration.as_ref()),
         max_requests_per_connection: count(http.max_requests_per_connection).unwrap_or(0),

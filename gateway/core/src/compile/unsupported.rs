@@ -75,17 +75,14 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
             });
         }
         let tls = policy.tls.as_ref().and_then(|tls| tls.mode);
-        match tls {
-            None | Some(TlsMode::Disable) => {}
-            Some(TlsMode::Simple | TlsMode::Mutual | TlsMode::IstioMutual) => {
-                field.of("tls.mode", |field| {
-                    field.error(
-                        "field-not-supported",
-                        "TLS towards endpoints is not supported yet: requests answer 503",
-                        "remove it where plain text is acceptable",
-                    );
-                });
-            }
+        if tls == Some(TlsMode::IstioMutual) {
+            field.of("tls.mode", |field| {
+                field.error(
+                    "field-not-supported",
+                    "the mesh's certificates are not at hand yet: requests answer 503",
+                    "give a certificate and mode MUTUAL, or DISABLE where plain text will do",
+                );
+            });
         }
         for (index, settings) in policy.port_level_settings.iter().enumerate() {
             field.of(&format!("portLevelSettings[{index}]"), |field| {

@@ -3,7 +3,7 @@
 use super::{fault, now};
 use crate::{
     io::{Conn, Io},
-    live::{Free, Life, Room},
+    live::{Free, Life, Room, TlsName},
     proxy::message::{Body, Fault, Response, Upstream},
 };
 use http::{HeaderMap, Method, StatusCode, header};
@@ -21,6 +21,7 @@ pub(crate) struct Client {
     conn: Arc<Conn>,
     life: Life,
     room: Room,
+    name: TlsName,
     /// Bytes that had come over the connection before this request.
     received_before: u64,
     is_head: bool,
@@ -31,13 +32,14 @@ pub(crate) struct Client {
 impl Client {
     /// A request on a connection.
     pub(crate) fn new(connection: Free) -> Self {
-        let Free { io, conn, life, room } = connection;
+        let Free { io, conn, life, room, name } = connection;
         Self {
             session: Box::new(HttpSession::new(io)),
             received_before: conn.received(),
             conn,
             life,
             room,
+            name,
             is_head: false,
             finished: false,
             raw: false,
@@ -62,7 +64,7 @@ impl Client {
         self.session.respect_keepalive();
         let io = now(self.session.reuse())?.and_then(Io::from_stream)?;
         let life = Life { uses: self.life.uses.saturating_add(1), ..self.life };
-        Some(Free { io, conn: self.conn, life, room: self.room })
+        Some(Free { io, conn: self.conn, life, room: self.room, name: self.name })
     }
 
     fn response(&self) -> Option<Response> {

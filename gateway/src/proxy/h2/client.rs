@@ -3,7 +3,7 @@
 use super::{drop_framing, wire::Wire};
 use crate::{
     io::{Conn, Io},
-    live::{Session, Sessions, Stream},
+    live::{Session, Sessions, Stream, TlsName},
     proxy::{
         headers::X_FORWARDED_PROTO,
         message::{Body, Fault, Response, Upstream},
@@ -44,10 +44,10 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// Begins to speak HTTP/2 on a new connection, which from then on carries requests by itself.
 pub(in crate::proxy) async fn open(
-    io: Box<Io>,
-    conn: Arc<Conn>,
+    (io, conn): (Box<Io>, Arc<Conn>),
     policy: Http2,
     sessions: &Sessions,
+    name: TlsName,
 ) -> Result<Rc<Session>, Fault> {
     let handshake = Builder::new()
         .initial_window_size(STREAM_WINDOW)
@@ -57,7 +57,7 @@ pub(in crate::proxy) async fn open(
         .enable_push(false)
         .handshake::<_, Bytes>(Wire::to_endpoint(io, &conn));
     let (sender, connection) = handshake.await.map_err(|error| fault(&error))?;
-    let session = sessions.keep(sender, conn);
+    let session = sessions.keep(sender, conn, name);
     // It keeps nobody from closing the connection.
     spawn_local(drive(connection, policy.ping, Rc::downgrade(&session)));
     Ok(session)
