@@ -8,6 +8,7 @@ use super::{
     exchange::Exchange,
     failure::{Failure, Interrupt, Stop},
     filters::Filtered,
+    grpc,
     message::{Downstream, Response},
     tries::{self, Tries, Verdict},
 };
@@ -74,7 +75,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     async fn tries(&mut self, plan: Plan<'c>, asked: &Asked) -> Option<Answer<'c>> {
         let key = self.key(plan, asked);
         let mut tries = Tries::new(&plan.forward.retry);
-        let mut clock = Clock { request: Timer::new(plan.forward.timeout), attempt: Timer::Never };
+        let limit = self.limit(plan, asked);
+        let mut clock = Clock { request: Timer::new(limit), attempt: Timer::Never };
         // Counts this try among the cluster's retries, if they are limited.
         let mut counted = None;
         loop {
@@ -119,6 +121,15 @@ impl<'c, D: Downstream> Exchange<'c, D> {
                     Some(Answer::failed(failure, tries.made() > 1, exhausted))
                 }
             };
+        }
+    }
+
+    /// How long the request may take: as the route says, and no longer than a client of gRPC waits.
+    fn limit(&self, plan: Plan<'_>, asked: &Asked) -> Option<Duration> {
+        let theirs = asked.grpc.then(|| grpc::timeout(&self.down.request().headers)).flatten();
+        match (plan.forward.timeout, theirs.filter(|time| !time.is_zero())) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
         }
     }
 

@@ -14,6 +14,7 @@ mod exchange;
 mod failure;
 mod filters;
 mod forward;
+mod grpc;
 mod h1;
 mod h2;
 mod head;

@@ -104,6 +104,21 @@ async fn grpc_streams_both_ways_with_trailers() {
 }
 
 #[tokio::test]
+async fn clients_of_grpc_say_how_long_they_wait() {
+    let (_open, gate) = watch::channel(false);
+    let backend = Backend::doing(Does::Waits(gate, "late")).await;
+    let rig = rig(&backend).await;
+    let mut client = Client::connect(rig.address()).await;
+    let mut request = grpc("/svc/Get");
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("100m"));
+    let (response, mut stream) = client.send(request, true).await;
+    stream.send_data(Bytes::from_static(b"\0\0\0\0\0"), true).unwrap();
+    let response = whole(response.await.unwrap()).await.unwrap();
+    assert_eq!((response.status, &response.headers["grpc-status"]), (200, &"14".parse().unwrap()));
+    assert_eq!(response.headers["grpc-message"], "upstream request timeout");
+}
+
+#[tokio::test]
 async fn trailers_of_requests_arrive() {
     let backend = Backend::doing(Does::Says("x")).await;
     let rig = rig(&backend).await;
