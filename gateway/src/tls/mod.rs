@@ -106,7 +106,7 @@ impl Keeper {
     /// The TLS towards the clusters of `table`.
     fn clients(&mut self, table: &Table) -> HashMap<ClusterId, Arc<ClientTls>> {
         let mut before = std::mem::take(&mut self.clients);
-        for cluster in &table.clusters {
+        for cluster in table.clusters.iter() {
             if let UpstreamTls::Originate(origination) = &cluster.policy.tls {
                 let last = before.remove(&cluster.id);
                 let kept = self.client(last, origination, table);

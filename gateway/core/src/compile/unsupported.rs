@@ -1,12 +1,9 @@
 //! Fields that are read and not acted on yet: each is named, none is dropped in silence.
 
-use super::{
-    hash,
-    report::{Field, Report},
-};
+use super::{hash, report::Field};
 use edgeway_api::{
     DestinationRule, Gateway, ServiceEntry,
-    destination_rule::{LoadBalancerSettings, Subset, TlsMode, TrafficPolicy},
+    destination_rule::{ClientTlsSettings, LoadBalancerSettings, Subset, TlsMode, TrafficPolicy},
     gateway::{Server, TlsMode as ServerMode},
     service_entry::Resolution,
 };
@@ -74,22 +71,26 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
                 field.unsupported("connections go to the destination itself");
             });
         }
-        let tls = policy.tls.as_ref().and_then(|tls| tls.mode);
-        if tls == Some(TlsMode::IstioMutual) {
-            field.of("tls.mode", |field| {
-                field.error(
-                    "field-not-supported",
-                    "the mesh's certificates are not at hand yet: requests answer 503",
-                    "give a certificate and mode MUTUAL, or DISABLE where plain text will do",
-                );
-            });
-        }
+        check_tls(policy.tls.as_ref(), field);
         for (index, settings) in policy.port_level_settings.iter().enumerate() {
             field.of(&format!("portLevelSettings[{index}]"), |field| {
                 check_balancer(settings.load_balancer.as_ref(), field);
+                check_tls(settings.tls.as_ref(), field);
             });
         }
     });
+}
+
+fn check_tls(tls: Option<&ClientTlsSettings>, field: &mut Field<'_>) {
+    if tls.is_some_and(|tls| tls.mode == Some(TlsMode::IstioMutual)) {
+        field.of("tls.mode", |field| {
+            field.error(
+                "field-not-supported",
+                "the mesh's certificates are not at hand yet: requests answer 503",
+                "give a certificate and mode MUTUAL, or DISABLE where plain text will do",
+            );
+        });
+    }
 }
 
 fn check_balancer(balancer: Option<&LoadBalancerSettings>, field: &mut Field<'_>) {

@@ -11,25 +11,27 @@ pub(crate) use tee::Tee;
 use super::{
     asked::Asked,
     clock::{Clock, Timer},
-    connect::connect,
+    connect::{Way, connect},
     exchange::Exchange,
     forward::Plan,
-    h1::Client,
+    h1, h2,
     message::{Body, Downstream, Response, Upstream},
     outgoing,
+    up::Up,
 };
 use crate::{
-    live::{EndpointLive, Free, InFlight, Seat, Seating},
+    io::{Conn, Io},
+    live::{EndpointLive, Free, InFlight, Room, Seat, Seating, TlsName},
     metrics::Metrics,
     view::Target,
 };
 use edgeway_core::{
     action::{Mirror, fault::falls},
-    cluster::UpstreamTls,
+    cluster::UpstreamProtocol,
     outlier::Outcome,
     pick::Wish,
 };
-use http::StatusCode;
+use http::{StatusCode, Version, header};
 use pingora_http::RequestHeader;
 use std::{
     future::poll_fn,
@@ -83,6 +85,7 @@ struct Shadow {
     head: Box<RequestHeader>,
     copy: Copy,
     ends: (SocketAddr, Option<SocketAddr>),
+    http2: bool,
     metrics: Arc<Metrics>,
     deadline: Timer,
     _in_flight: InFlight,
@@ -113,7 +116,7 @@ impl<D: Downstream> Exchange<'_, D> {
             let service = &*target.cluster().service.host;
             metrics.mirrored.with_label_values(&[service, end.label()]).inc();
         };
-        if target.cluster().policy.tls != UpstreamTls::Disabled {
+        if target.tls().is_err() {
             return given_up(End::Failed);
         }
         let Some(at) = target.pick(&self.context.chance, Wish::default()) else {
@@ -131,6 +134,11 @@ impl<D: Downstream> Exchange<'_, D> {
             head,
             copy,
             ends: (self.down.peer(), self.down.local()),
+            http2: match target.cluster().policy.protocol {
+                UpstreamProtocol::Http1 => false,
+                UpstreamProtocol::Http2 => true,
+                UpstreamProtocol::AsClient => self.down.request().version == Version::HTTP_2,
+            },
             metrics: Arc::clone(metrics),
             deadline: Timer::new(Some(timeout.unwrap_or(PATIENCE))),
             _in_flight: in_flight,
@@ -163,42 +171,79 @@ impl Shadow {
         let nothing_follows = response?.body == Body::Nothing;
         self.deadline.start();
         let whole = nothing_follows || self.discard(&mut up).await?;
-        if let (true, Some(free)) = (whole, up.release()) {
-            self.target.keep(&self.endpoint, free);
+        if whole {
+            up.end(&self.endpoint, &self.target).await;
         }
         Ok(())
     }
 
-    async fn connection(&mut self) -> Result<Client, End> {
-        let seat = match self.target.seat(&self.endpoint) {
+    async fn connection(&mut self) -> Result<Up, End> {
+        let name = self.name();
+        if self.http2 {
+            return self.stream(&name).await;
+        }
+        let seat = match self.target.seat(&self.endpoint, &name) {
             Seating::Now(seat) => seat,
             Seating::Later(waiting) => {
                 self.deadline.start();
                 let deadline = poll_fn(|cx| self.deadline.poll(cx));
                 tokio::select! {
-                    turn = waiting.turn() => turn.ok_or(End::Dropped)?,
+                    turn = waiting.turn() => turn.ok_or(End::Dropped)?.fit(&name),
                     () = deadline => return Err(End::Dropped),
                 }
             }
             Seating::Full => return Err(End::Dropped),
         };
-        match seat {
-            Seat::Used(idle, room) => Ok(Client::new(Free::from_idle(idle, room))),
-            Seat::New(room) => {
-                let cluster = self.target.cluster();
-                let address = self.endpoint.address();
-                let connected = connect(cluster, address, self.ends, &self.metrics).await;
-                let (io, conn) = connected.map_err(|_| {
-                    self.target.note(self.at, Outcome::NoAnswer);
-                    End::Failed
-                })?;
-                Ok(Client::new(Free::new(io, conn, room)))
-            }
+        let free = match seat {
+            Seat::Used(idle, room) => Free::from_idle(idle, room),
+            Seat::New(room) => self.connect(name, room).await?,
+        };
+        Ok(Up::One(h1::Client::new(free)))
+    }
+
+    /// The same over HTTP/2.
+    async fn stream(&self, name: &TlsName) -> Result<Up, End> {
+        let policy = &self.target.cluster().policy;
+        let sessions = self.endpoint.sessions();
+        let up = |stream| Up::Two(Box::new(h2::Client::new(stream)));
+        if let Some(stream) = sessions.stream(policy, name) {
+            return Ok(up(stream));
         }
+        let _making = sessions.making.lock().await;
+        if let Some(stream) = sessions.stream(policy, name) {
+            return Ok(up(stream));
+        }
+        let Free { io, conn, name, .. } = self.connect(name.clone(), None).await?;
+        let opened = h2::open((io, conn), policy.http2, sessions, name).await;
+        opened.map(|session| up(session.stream())).map_err(|_| End::Failed)
+    }
+
+    /// The TLS of a connection that the copy can have.
+    fn name(&self) -> TlsName {
+        let Ok(Some(tls)) = self.target.tls() else { return TlsName::default() };
+        let host = self.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|_| !tls.has_name());
+        TlsName { tls: Some(Arc::clone(tls)), host: host.map(Into::into) }
+    }
+
+    async fn connect(&self, name: TlsName, room: Room) -> Result<Free, End> {
+        let way = Way {
+            target: &self.target,
+            address: self.endpoint.address(),
+            ends: self.ends,
+            host: name.host.as_deref().unwrap_or_default(),
+            http2: self.http2,
+        };
+        let connected: Result<(Box<Io>, Arc<Conn>), _> = connect(way, &self.metrics).await;
+        let (io, conn) = connected.map_err(|_| {
+            self.target.note(self.at, Outcome::NoAnswer);
+            End::Failed
+        })?;
+        Ok(Free::new(io, conn, room, name))
     }
 
     /// Passes on what of the request has come, until there is an answer.
-    fn poll_head(&mut self, up: &mut Client, cx: &mut Context<'_>) -> Poll<Result<Response, End>> {
+    fn poll_head(&mut self, up: &mut Up, cx: &mut Context<'_>) -> Poll<Result<Response, End>> {
         if let Err(end) = self.pass_on(up, cx) {
             return Poll::Ready(Err(end));
         }
@@ -212,7 +257,7 @@ impl Shadow {
         }
     }
 
-    fn pass_on(&mut self, up: &mut Client, cx: &mut Context<'_>) -> Result<(), End> {
+    fn pass_on(&mut self, up: &mut Up, cx: &mut Context<'_>) -> Result<(), End> {
         while !self.copy.is_over() {
             let next = if up.pending() >= HIGH && up.poll_flush(cx).is_pending() {
                 // Nothing can be written, but it must not wait for ever.
@@ -240,7 +285,7 @@ impl Shadow {
     }
 
     /// Reads the answer; true if that was all of it.
-    async fn discard(&mut self, up: &mut Client) -> Result<bool, End> {
+    async fn discard(&mut self, up: &mut Up) -> Result<bool, End> {
         let mut read = 0;
         poll_fn(|cx| {
             while read <= MOST_DISCARDED {
