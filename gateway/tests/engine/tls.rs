@@ -66,7 +66,7 @@ impl Authority {
     }
 
     /// What trusts this authority alone, and shows `own`.
-    fn client(&self, own: Option<&Pair>) -> ClientConfig {
+    pub(crate) fn client(&self, own: Option<&Pair>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let pem = rustls::pki_types::CertificateDer::from_pem_slice(self.pem.as_bytes());
         roots.add(pem.unwrap()).unwrap();
@@ -91,12 +91,16 @@ pub(crate) fn secret(parts: &[(&str, &str)]) -> Credential {
     Credential::new(Arc::new(Secret { data: Some(data.collect()), ..Secret::default() }))
 }
 
-fn of_pair(pair: &Pair) -> Credential {
+pub(crate) fn of_pair(pair: &Pair) -> Credential {
     secret(&[("tls.crt", &pair.certificate), ("tls.key", &pair.key)])
 }
 
 /// A server for names, with the Secret `name` and what `change` makes of it.
-fn server(sni: &str, name: &str, change: impl FnOnce(&mut Termination)) -> (String, Termination) {
+pub(crate) fn server(
+    sni: &str,
+    name: &str,
+    change: impl FnOnce(&mut Termination),
+) -> (String, Termination) {
     let mut termination = Termination {
         field: format!("spec.servers.{name}").into(),
         certificates: vec![Identity::Secret(name.into())],
@@ -107,7 +111,7 @@ fn server(sni: &str, name: &str, change: impl FnOnce(&mut Termination)) -> (Stri
 }
 
 /// TLS servers that all serve what was made.
-fn table(
+pub(crate) fn table(
     made: Made,
     servers: Vec<(String, Termination)>,
     credentials: &[(&str, &Credential)],
@@ -126,13 +130,13 @@ fn table(
     Table { listeners: vec![Arc::new(listener)], clusters, credentials: credentials.collect() }
 }
 
-fn saying(text: &str) -> Made {
+pub(crate) fn saying(text: &str) -> Made {
     let mut made = Made::default();
     made.route("/", direct(200, text));
     made
 }
 
-async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     config: ClientConfig,
     name: &str,
@@ -143,7 +147,10 @@ async fn connect(
 }
 
 /// Status line, head and body of what is answered.
-async fn get(stream: &mut TlsStream<TcpStream>, fields: &str) -> std::io::Result<String> {
+pub(crate) async fn get(
+    stream: &mut TlsStream<TcpStream>,
+    fields: &str,
+) -> std::io::Result<String> {
     let request = format!("GET / HTTP/1.1\r\nHost: a.example.com\r\n{fields}\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut all = Vec::new();
@@ -388,56 +395,4 @@ async fn sessions_are_resumed_but_not_at_another_server() {
     // Who is in from before is asked to come again.
     let answer = get(&mut old, "").await.unwrap();
     assert!(answer.contains("connection: close"), "{answer}");
-}
-
-/// A connection on which these protocols were offered.
-async fn offering(
-    rig: &Rig,
-    authority: &Authority,
-    protocols: &[&[u8]],
-) -> (TlsStream<TcpStream>, Option<Vec<u8>>) {
-    let mut config = authority.client(None);
-    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
-    let stream = connect(rig.address(), config, "a.example.com").await.unwrap();
-    let agreed = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-    (stream, agreed)
-}
-
-#[tokio::test]
-async fn clients_choose_what_they_speak() {
-    let authority = Authority::new();
-    let pair = of_pair(&authority.issue("a.example.com"));
-    let servers = vec![server("a.example.com", "a", |_| {})];
-    let rig = Rig::new(table(saying("hello"), servers, &[("a", &pair)])).await;
-    for (offered, agreed) in [
-        (&[&b"http/1.1"[..], b"h2"][..], Some(&b"h2"[..])),
-        (&[b"http/1.1"], Some(b"http/1.1")),
-        (&[b"foo"], None),
-        (&[], None),
-    ] {
-        let (mut stream, got) = offering(&rig, &authority, offered).await;
-        assert_eq!(got.as_deref(), agreed, "{offered:?}");
-        if agreed == Some(b"h2") {
-            let (mut requests, connection) = h2::client::handshake(stream).await.unwrap();
-            tokio::spawn(connection);
-            let request = crate::h2_clients::get("/");
-            let (response, _) = requests.send_request(request, true).unwrap();
-            let response = crate::h2_clients::whole(response.await.unwrap()).await.unwrap();
-            assert_eq!(response.body, b"hello");
-        } else {
-            let response = get(&mut stream, "").await.unwrap();
-            assert!(response.ends_with("hello"), "{response}");
-        }
-    }
-    // What was agreed upon holds.
-    let (mut stream, _) = offering(&rig, &authority, &[b"h2"]).await;
-    assert!(get(&mut stream, "").await.is_err());
-    let (stream, _) = offering(&rig, &authority, &[b"http/1.1"]).await;
-    let spoken = async {
-        let (mut requests, connection) = h2::client::handshake(stream).await?;
-        tokio::spawn(connection);
-        let (response, _) = requests.send_request(crate::h2_clients::get("/"), true)?;
-        response.await
-    };
-    assert!(spoken.await.is_err());
 }
