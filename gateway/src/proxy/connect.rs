@@ -7,6 +7,7 @@ use crate::{
     view::Target,
 };
 use edgeway_core::cluster::{Keepalive, ProxyProtocol};
+use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -71,7 +72,11 @@ async fn open(way: &Way<'_>) -> Result<(Box<Io>, Arc<Conn>), Stage> {
         conn.send(&proxy_head(version, client, ours.unwrap_or(address)));
     }
     if let Some(tls) = target.tls().map_err(|_| Stage::Handshake)? {
-        let name = tls.name_for(host).ok_or(Stage::Handshake)?;
+        let name = match host {
+            // Bytes are for no host: the endpoint is asked for by its address, which names nothing.
+            "" if !tls.has_name() => ServerName::IpAddress(address.ip().into()),
+            host => tls.name_for(host).ok_or(Stage::Handshake)?,
+        };
         io.secure(tls.begin(name, http2).map_err(|_| Stage::Handshake)?);
         conn.handshake().await.map_err(|error| {
             let cluster = target.cluster().id.as_str();

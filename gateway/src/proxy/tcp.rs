@@ -147,7 +147,6 @@ impl<'c> Passing<'c> {
         address: std::net::SocketAddr,
     ) -> Result<(Box<Io>, Arc<Conn>), Failure> {
         let ends = (self.conn.peer(), self.conn.local());
-        // A connection names no host: without a name of the policy's there is no TLS to be made.
         let way = Way { target, address, ends, host: "", http2: false };
         connect(way, &self.context.reporter.metrics).await
     }
