@@ -7,7 +7,7 @@ use crate::{
 };
 use edgeway_core::{
     action::{Action, Forward, Mirror, fault::WHOLE, forward::PathRewrite},
-    cluster::ClusterPolicy,
+    cluster::{ClusterPolicy, UpstreamProtocol},
     id::ClusterIx,
 };
 use std::{net::SocketAddr, time::Duration};
@@ -194,4 +194,20 @@ async fn a_request_that_its_client_breaks_off_is_broken_off_for_the_mirror() {
     outcome(&rig, "abandoned", 1).await;
     copy.ended(1).await;
     assert!(copy.seen().is_empty());
+}
+
+#[tokio::test]
+async fn mirrors_are_spoken_to_as_they_speak() {
+    use crate::h2_backend::{Backend as Two, Does};
+    let main = Backend::saying("main").await;
+    let copy = Two::doing(Does::Says("copy")).await;
+    let policy = |policy: &mut ClusterPolicy| policy.protocol = UpstreamProtocol::Http2;
+    let rig = rig_with(main.address, &[(copy.address, WHOLE)], policy, |_| {}).await;
+    for count in 1..4 {
+        assert_eq!(post(&rig, b"abc").await, "main");
+        outcome(&rig, "answered", count).await;
+    }
+    assert_eq!((copy.seen().len(), copy.accepted()), (3, 1));
+    let head = &copy.seen()[0].head;
+    assert_eq!((head.uri.path(), &head.headers["content-length"]), ("/p", &"3".parse().unwrap()));
 }
