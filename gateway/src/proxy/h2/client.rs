@@ -1,6 +1,6 @@
 //! The endpoint's side of a try over HTTP/2: one stream.
 
-use super::{drop_framing, wire::Wire};
+use super::{drop_framing, wire::Wire, writing::Writing};
 use crate::{
     io::{Conn, Io},
     live::{Session, Sessions, Stream, TlsName},
@@ -9,10 +9,10 @@ use crate::{
         message::{Body, Fault, Response, Upstream},
     },
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use edgeway_core::cluster::Http2;
 use h2::{
-    Ping, PingPong, Reason, RecvStream, SendStream,
+    Ping, PingPong, Reason, RecvStream,
     client::{self, Builder, ResponseFuture},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
@@ -99,11 +99,8 @@ pub(in crate::proxy) struct Client {
     stream: Stream,
     /// Until its head has come.
     response: Option<ResponseFuture>,
-    send: Option<SendStream<Bytes>>,
+    writing: Writing,
     recv: Option<RecvStream>,
-    /// Written, and not yet taken by the session, which takes what the endpoint lets it send.
-    out: BytesMut,
-    ending: Ending,
     /// The part of the response that was given out last.
     part: Bytes,
     trailers: Option<HeaderMap>,
@@ -113,26 +110,14 @@ pub(in crate::proxy) struct Client {
     unprocessed: bool,
 }
 
-/// How far the request's end is.
-enum Ending {
-    /// More may follow.
-    Open,
-    /// Nothing follows what is written but these fields.
-    Written(Option<HeaderMap>),
-    /// The session knows.
-    Told,
-}
-
 impl Client {
     /// A request to come.
     pub(in crate::proxy) fn new(stream: Stream) -> Self {
         Self {
             stream,
             response: None,
-            send: None,
+            writing: Writing::new(),
             recv: None,
-            out: BytesMut::new(),
-            ending: Ending::Open,
             part: Bytes::new(),
             trailers: None,
             is_head: false,
@@ -153,10 +138,11 @@ impl Client {
 
     /// Lets the session take what it can: a response may end before its request.
     pub(in crate::proxy) async fn end(mut self) {
-        if !matches!(self.ending, Ending::Told) {
-            let _ = poll_fn(|cx| Poll::Ready(self.poll_hand_over(cx))).await;
-            if let (Some(send), false) = (&mut self.send, matches!(self.ending, Ending::Told)) {
-                send.send_reset(Reason::NO_ERROR);
+        if !self.writing.is_told() {
+            let _ = poll_fn(|cx| Poll::Ready(self.writing.poll_flush(cx))).await;
+            let told = self.writing.is_told();
+            if let (Some(stream), false) = (self.writing.stream(), told) {
+                stream.send_reset(Reason::NO_ERROR);
             }
         }
     }
@@ -168,36 +154,6 @@ impl Client {
         let gone_away = error.is_go_away() && error.is_remote();
         self.unprocessed |= gone_away && error.reason() == Some(Reason::NO_ERROR);
         fault(error)
-    }
-
-    /// Hands the session as much as the endpoint takes.
-    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let Some(send) = &mut self.send else { return Poll::Ready(Ok(())) };
-        while !self.out.is_empty() {
-            send.reserve_capacity(self.out.len());
-            let room = match send.capacity() {
-                0 => match ready!(send.poll_capacity(cx)) {
-                    Some(Ok(room)) => room,
-                    Some(Err(_)) | None => return Poll::Ready(Err(Fault::Gone)),
-                },
-                room => room,
-            };
-            let part = self.out.split_to(room.min(self.out.len())).freeze();
-            let last = self.out.is_empty() && matches!(self.ending, Ending::Written(None));
-            send.send_data(part, last).map_err(|_| Fault::Gone)?;
-            if last {
-                self.ending = Ending::Told;
-            }
-        }
-        if let Ending::Written(trailers) = &mut self.ending {
-            let told = match trailers.take() {
-                Some(trailers) => send.send_trailers(trailers),
-                None => send.send_data(Bytes::new(), true),
-            };
-            self.ending = Ending::Told;
-            told.map_err(|_| Fault::Gone)?;
-        }
-        Poll::Ready(Ok(()))
     }
 
     fn response(&self, head: http::Response<()>, ended: bool) -> Response {
@@ -223,10 +179,8 @@ impl Upstream for Client {
         let Some(request) = in_http2(&request) else { return };
         match self.stream.sender().send_request(request, ended) {
             Ok((response, send)) => {
-                (self.response, self.send) = (Some(response), Some(send));
-                if ended {
-                    self.ending = Ending::Told;
-                }
+                self.response = Some(response);
+                self.writing.begin(send, ended);
             }
             Err(error) => {
                 // The session ended before anything was sent.
@@ -238,15 +192,11 @@ impl Upstream for Client {
     }
 
     fn send(&mut self, data: &[u8]) {
-        if matches!(self.ending, Ending::Open) {
-            self.out.extend_from_slice(data);
-        }
+        self.writing.send(data);
     }
 
     fn finish(&mut self, trailers: Option<&HeaderMap>) {
-        if matches!(self.ending, Ending::Open) {
-            self.ending = Ending::Written(trailers.cloned());
-        }
+        self.writing.finish(trailers.cloned());
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Fault>> {
@@ -308,15 +258,11 @@ impl Upstream for Client {
     fn switch(&mut self) {}
 
     fn pending(&self) -> usize {
-        self.out.len()
+        self.writing.pending()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let flushed = ready!(self.poll_hand_over(cx));
-        if flushed.is_err() {
-            self.out.clear();
-        }
-        Poll::Ready(flushed)
+        self.writing.poll_flush(cx)
     }
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod connection;
 mod server;
 mod wire;
+mod writing;
 
 pub(super) use client::{Client, open};
 pub(super) use connection::serve;

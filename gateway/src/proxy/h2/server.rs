@@ -1,6 +1,6 @@
 //! The client's side of an exchange over HTTP/2: one stream.
 
-use super::drop_framing;
+use super::{drop_framing, writing::Writing};
 use crate::{
     context::{Entered, Phase},
     io::Conn,
@@ -9,8 +9,8 @@ use crate::{
         refusal::Refusal,
     },
 };
-use bytes::{Bytes, BytesMut};
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use bytes::Bytes;
+use h2::{Reason, RecvStream, server::SendResponse};
 use http::{
     HeaderMap, HeaderValue, Method, Uri, Version, header,
     request::{self, Parts},
@@ -41,26 +41,12 @@ pub(super) struct Server<'c> {
     refusal: Option<Refusal>,
     recv: RecvStream,
     respond: SendResponse<Bytes>,
-    /// Where the response's body goes, once its head is written.
-    send: Option<SendStream<Bytes>>,
-    /// Written, and not yet taken by the session, which takes what the client lets it send.
-    out: BytesMut,
-    ending: Ending,
+    writing: Writing,
     /// What the client may send more once the endpoint has taken it.
     unreleased: usize,
     complete: bool,
     trailers: Option<HeaderMap>,
     reset: bool,
-}
-
-/// How far the response's end is.
-enum Ending {
-    /// More may follow.
-    Open,
-    /// Nothing follows what is written but these fields.
-    Written(Option<HeaderMap>),
-    /// The session knows.
-    Told,
 }
 
 impl<'c> Server<'c> {
@@ -78,9 +64,7 @@ impl<'c> Server<'c> {
             refusal,
             recv,
             respond,
-            send: None,
-            out: BytesMut::new(),
-            ending: Ending::Open,
+            writing: Writing::new(),
             unreleased: 0,
             complete: false,
             trailers: None,
@@ -90,12 +74,12 @@ impl<'c> Server<'c> {
 
     /// Ends the stream: a response that is not complete is reset. Whether the client has done so.
     pub(super) async fn end(mut self) -> bool {
-        if !matches!(self.ending, Ending::Told) && !self.reset {
-            let _ = poll_fn(|cx| Poll::Ready(self.poll_hand_over(cx))).await;
+        if !self.writing.is_told() && !self.reset {
+            let _ = poll_fn(|cx| Poll::Ready(self.writing.poll_flush(cx))).await;
             // A reset overtakes what the session has not sent yet: let it send what has come.
             tokio::task::yield_now().await;
-            match &mut self.send {
-                Some(send) => send.send_reset(Reason::INTERNAL_ERROR),
+            match self.writing.stream() {
+                Some(stream) => stream.send_reset(Reason::INTERNAL_ERROR),
                 None => self.respond.send_reset(Reason::INTERNAL_ERROR),
             }
         }
@@ -105,36 +89,6 @@ impl<'c> Server<'c> {
     fn failed(&mut self, error: &h2::Error) -> Fault {
         self.reset |= error.is_reset() && error.is_remote();
         Fault::Gone
-    }
-
-    /// Hands the session as much as the client and the socket take.
-    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let Some(send) = &mut self.send else { return Poll::Ready(Ok(())) };
-        while !self.out.is_empty() {
-            send.reserve_capacity(self.out.len());
-            let room = match send.capacity() {
-                0 => match ready!(send.poll_capacity(cx)) {
-                    Some(Ok(room)) => room,
-                    Some(Err(_)) | None => return Poll::Ready(Err(Fault::Gone)),
-                },
-                room => room,
-            };
-            let part = self.out.split_to(room.min(self.out.len())).freeze();
-            let last = self.out.is_empty() && matches!(self.ending, Ending::Written(None));
-            send.send_data(part, last).map_err(|_| Fault::Gone)?;
-            if last {
-                self.ending = Ending::Told;
-            }
-        }
-        if let Ending::Written(trailers) = &mut self.ending {
-            let told = match trailers.take() {
-                Some(trailers) => send.send_trailers(trailers),
-                None => send.send_data(Bytes::new(), true),
-            };
-            self.ending = Ending::Told;
-            told.map_err(|_| Fault::Gone)?;
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -195,8 +149,8 @@ impl Downstream for Server<'_> {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let gone = match &mut self.send {
-            Some(send) => send.poll_reset(cx),
+        let gone = match self.writing.stream() {
+            Some(stream) => stream.poll_reset(cx),
             None => self.respond.poll_reset(cx),
         };
         gone.map(|reset| self.reset |= reset.is_ok())
@@ -222,36 +176,28 @@ impl Downstream for Server<'_> {
         }
         let bodiless = matches!(response.body, Body::Nothing | Body::Sized(0));
         if let Ok(send) = self.respond.send_response(head, bodiless) {
-            self.send = Some(send);
-            if bodiless {
-                self.ending = Ending::Told;
-            }
+            self.writing.begin(send, bodiless);
         }
     }
 
     fn send(&mut self, data: &[u8]) {
-        if matches!(self.ending, Ending::Open) {
-            self.out.extend_from_slice(data);
-        }
+        self.writing.send(data);
     }
 
     fn finish(&mut self, trailers: Option<HeaderMap>) {
-        if matches!(self.ending, Ending::Open) {
-            self.ending = Ending::Written(trailers);
-        }
+        self.writing.finish(trailers);
     }
 
     /// Cannot happen: without `Upgrade`, which HTTP/2 does not have, nobody switches.
     fn switch(&mut self) {}
 
     fn pending(&self) -> usize {
-        self.out.len()
+        self.writing.pending()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        let flushed = ready!(self.poll_hand_over(cx));
+        let flushed = ready!(self.writing.poll_flush(cx));
         if flushed.is_err() {
-            self.out.clear();
             let _ = self.poll_gone(cx);
         }
         Poll::Ready(flushed)
