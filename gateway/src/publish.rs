@@ -35,7 +35,8 @@ struct Draft {
 }
 
 /// Puts every new configuration of `latest` in force, and tells so in `report`, until its source
-/// ends. What stands in for something broken is kept in the folder `last_good` over a restart. Of configurations that come faster than advice on them can be given, the newest is told.
+/// ends. What stands in for something broken is kept in the folder `last_good` over a restart. Of
+/// configurations that come faster than advice on them can be given, the newest is told.
 ///
 /// Only what is sent after `latest` was made counts: the value that a channel begins with is no
 /// configuration.

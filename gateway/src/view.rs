@@ -18,6 +18,7 @@ use edgeway_core::{
     pick::{Balancer, Situation, Wish},
     table::{App, Hosts, Listener, Route, Table},
 };
+use http::Version;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -247,6 +248,27 @@ impl Target {
             (UpstreamTls::Disabled, _) => Ok(None),
             (UpstreamTls::Originate(_), Some(tls)) => Ok(Some(tls)),
             (UpstreamTls::Originate(_), None) | (UpstreamTls::Unsupported, _) => Err(NoTls),
+        }
+    }
+
+    /// The TLS of a connection for requests to a host, which is only looked at where the policy
+    /// names none; without one, the endpoint is asked for by its address.
+    pub(crate) fn tls_name(
+        &self,
+        host: impl FnOnce() -> Option<Arc<str>>,
+    ) -> Result<TlsName, NoTls> {
+        Ok(self.tls()?.map_or_else(TlsName::default, |tls| TlsName {
+            tls: Some(Arc::clone(tls)),
+            host: if tls.has_name() { None } else { host() },
+        }))
+    }
+
+    /// Whether the endpoints are spoken to in HTTP/2 for a client that speaks `version`.
+    pub(crate) fn speaks_http2(&self, version: Version) -> bool {
+        match self.cluster.policy.protocol {
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::AsClient => version == Version::HTTP_2,
         }
     }
 

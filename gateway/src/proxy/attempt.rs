@@ -3,7 +3,7 @@
 use super::{
     asked::Asked,
     clock::{Clock, Timer},
-    connect::{Way, connect},
+    connect::{Way, connect, stream},
     exchange::Exchange,
     failure::{Failure, Stop},
     forward::Plan,
@@ -14,12 +14,8 @@ use super::{
     tries,
     up::Up,
 };
-use crate::{
-    io::{Conn, Io},
-    live::{EndpointLive, Free, InFlight, Seat, Seating, TlsName},
-};
-use edgeway_core::cluster::UpstreamProtocol;
-use http::{StatusCode, Version};
+use crate::live::{EndpointLive, Free, InFlight, Seat, Seating};
+use http::StatusCode;
 use std::{future::poll_fn, rc::Rc, sync::Arc, time::Instant};
 
 /// A try whose response has begun.
@@ -36,6 +32,14 @@ pub(super) struct Reply {
     pub(super) in_flight: InFlight,
 }
 
+/// What a try is about, and the way it takes.
+#[derive(Clone, Copy)]
+struct Trying<'c, 'w> {
+    plan: Plan<'c>,
+    asked: &'w Asked,
+    way: Way<'w>,
+}
+
 impl<'c, D: Downstream> Exchange<'c, D> {
     /// One try: a free connection that breaks without a word, before anything can have been done,
     /// is replaced by a new one within it.
@@ -50,34 +54,30 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let Some(in_flight) = plan.target.begin(&endpoint) else {
             return Err(self.overflow(plan, "requests"));
         };
-        let (up, response) = if self.is_multiplexed(plan, asked) {
-            self.attempt_stream(&endpoint, plan, asked, clock).await?
+        let target = plan.target;
+        let name =
+            target.tls_name(|| Some(self.host(plan, asked))).map_err(|_| Failure::Refused)?;
+        let ends = (self.down.peer(), self.down.local());
+        let way = Way { target, endpoint: &endpoint, ends, name: &name };
+        // Requests that want another protocol, as WebSocket's do, have a connection of their own.
+        let http2 = !asked.websocket && target.speaks_http2(self.down.request().version);
+        let trying = Trying { plan, asked, way };
+        let (up, response) = if http2 {
+            self.attempt_stream(trying, clock).await?
         } else {
-            self.attempt_connection(&endpoint, plan, asked, clock).await?
+            self.attempt_connection(trying, clock).await?
         };
         Ok(Reply { up, response, endpoint, at, in_flight })
-    }
-
-    /// Whether the endpoint is spoken to in HTTP/2. Requests that want another protocol, as
-    /// WebSocket's do, have a connection of their own.
-    fn is_multiplexed(&self, plan: Plan<'_>, asked: &Asked) -> bool {
-        match plan.target.cluster().policy.protocol {
-            UpstreamProtocol::Http1 => false,
-            UpstreamProtocol::Http2 => !asked.websocket,
-            UpstreamProtocol::AsClient => self.down.request().version == Version::HTTP_2,
-        }
     }
 
     /// Over HTTP/1.1.
     async fn attempt_connection(
         &mut self,
-        endpoint: &EndpointLive,
-        plan: Plan<'c>,
-        asked: &Asked,
+        trying: Trying<'c, '_>,
         clock: &mut Clock,
     ) -> Result<(Up, Response), Stop> {
-        let name = self.name(plan, asked);
-        let room = match self.seat(endpoint, plan, &name, clock).await? {
+        let Trying { plan, asked, way } = trying;
+        let room = match self.seat(way, plan, clock).await? {
             Seat::New(room) => room,
             Seat::Used(idle, room) => {
                 let mut up = Up::One(h1::Client::new(Free::from_idle(idle, room)));
@@ -90,9 +90,10 @@ impl<'c, D: Downstream> Exchange<'c, D> {
                 }
             }
         };
-        let way = self.way(endpoint, plan, &name, false);
-        let (io, conn) = self.connect(way, clock).await?;
-        let mut up = Up::One(h1::Client::new(Free::new(io, conn, room, name)));
+        let context = self.context;
+        let connecting = connect(way, false, &context.reporter.metrics);
+        let (io, conn) = self.unless_stopped(connecting, clock).await??;
+        let mut up = Up::One(h1::Client::new(Free::new(io, conn, room, way.name.clone())));
         let response = self.ask(&mut up, plan, asked, clock).await?;
         Ok((up, response))
     }
@@ -100,31 +101,21 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     /// Over HTTP/2.
     async fn attempt_stream(
         &mut self,
-        endpoint: &EndpointLive,
-        plan: Plan<'c>,
-        asked: &Asked,
+        trying: Trying<'c, '_>,
         clock: &mut Clock,
     ) -> Result<(Up, Response), Stop> {
-        let sessions = endpoint.sessions();
-        let policy = &plan.target.cluster().policy;
-        let name = self.name(plan, asked);
-        if let Some(stream) = sessions.stream(policy, &name) {
+        let Trying { plan, asked, way } = trying;
+        let ready = way.endpoint.sessions().stream(&plan.target.cluster().policy, way.name);
+        if let Some(stream) = ready {
             let mut up = Up::Two(Box::new(h2::Client::new(stream)));
             match self.ask(&mut up, plan, asked, clock).await {
                 Err(Stop::Failed(Failure::Terminated)) if self.may_ask_anew(&up) => {}
                 outcome => return outcome.map(|response| (up, response)),
             }
         }
-        let making = self.unless_stopped(sessions.making.lock(), clock).await?;
-        let stream = if let Some(stream) = sessions.stream(policy, &name) {
-            stream
-        } else {
-            let way = self.way(endpoint, plan, &name, true);
-            let connection = self.connect(way, clock).await?;
-            let opened = h2::open(connection, policy.http2, sessions, name.clone()).await;
-            opened.map_err(Failure::from)?.stream()
-        };
-        drop(making);
+        let context = self.context;
+        let opening = stream(way, &context.reporter.metrics);
+        let stream = self.unless_stopped(opening, clock).await??;
         let mut up = Up::Two(Box::new(h2::Client::new(stream)));
         let response = self.ask(&mut up, plan, asked, clock).await?;
         Ok((up, response))
@@ -133,16 +124,15 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     /// A connection that waits, or leave to make one; waits for that where connections are limited.
     async fn seat(
         &mut self,
-        endpoint: &EndpointLive,
+        way: Way<'_>,
         plan: Plan<'c>,
-        name: &TlsName,
         clock: &mut Clock,
     ) -> Result<Seat, Stop> {
-        match plan.target.seat(endpoint, name) {
+        match plan.target.seat(way.endpoint, way.name) {
             Seating::Now(seat) => Ok(seat),
             Seating::Later(waiting) => {
                 let turn = self.unless_stopped(waiting.turn(), clock).await?;
-                turn.map(|seat| seat.fit(name)).ok_or(Failure::Overflow.into())
+                turn.map(|seat| seat.fit(way.name)).ok_or(Failure::Overflow.into())
             }
             Seating::Full => Err(self.overflow(plan, "pending")),
         }
@@ -154,36 +144,10 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         Failure::Overflow.into()
     }
 
-    /// The TLS of a connection that this request can have.
-    fn name(&self, plan: Plan<'_>, asked: &Asked) -> TlsName {
-        let Ok(Some(tls)) = plan.target.tls() else { return TlsName::default() };
-        let host = || {
-            let request = asked.request(self.down.request());
-            plan.forward.upstream(&request, plan.destination).authority.as_ref().into()
-        };
-        TlsName { tls: Some(Arc::clone(tls)), host: (!tls.has_name()).then(host) }
-    }
-
-    fn way<'w>(
-        &self,
-        endpoint: &EndpointLive,
-        plan: Plan<'w>,
-        name: &'w TlsName,
-        http2: bool,
-    ) -> Way<'w> {
-        let ends = (self.down.peer(), self.down.local());
-        let host = name.host.as_deref().unwrap_or_default();
-        Way { target: plan.target, address: endpoint.address(), ends, host, http2 }
-    }
-
-    async fn connect(
-        &mut self,
-        way: Way<'_>,
-        clock: &mut Clock,
-    ) -> Result<(Box<Io>, Arc<Conn>), Stop> {
-        let context = self.context;
-        let connecting = connect(way, &context.reporter.metrics);
-        Ok(self.unless_stopped(connecting, clock).await??)
+    /// The host that an endpoint is asked for.
+    fn host(&self, plan: Plan<'_>, asked: &Asked) -> Arc<str> {
+        let request = asked.request(self.down.request());
+        plan.forward.upstream(&request, plan.destination).authority.as_ref().into()
     }
 
     /// Whether a request that broke a used connection can be sent again.
@@ -203,7 +167,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     ) -> Result<Response, Stop> {
         self.upload.restart();
         clock.attempt = Timer::new(plan.forward.retry.per_try_timeout);
-        self.record.upstream = Some(std::sync::Arc::clone(up.conn()));
+        self.record.upstream = Some(Arc::clone(up.conn()));
         up.start(outgoing::head(self, plan, asked, clock));
         let sent = Instant::now();
         let mut relay = self.relay(up, clock);

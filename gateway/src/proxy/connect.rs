@@ -1,8 +1,9 @@
 //! New connections to endpoints.
 
-use super::failure::Failure;
+use super::{failure::Failure, h2};
 use crate::{
     io::{self, Conn, Io},
+    live::{EndpointLive, Stream, TlsName},
     metrics::Metrics,
     view::Target,
 };
@@ -19,26 +20,28 @@ use tokio::{net::TcpStream, time::timeout};
 const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
 /// A way to an endpoint.
+#[derive(Clone, Copy)]
 pub(super) struct Way<'t> {
     /// The cluster.
     pub(super) target: &'t Target,
     /// The endpoint.
-    pub(super) address: SocketAddr,
+    pub(super) endpoint: &'t EndpointLive,
     /// The client's address and ours towards it, for endpoints that want to know.
     pub(super) ends: (SocketAddr, Option<SocketAddr>),
-    /// The host that is asked for, for TLS whose policy names none.
-    pub(super) host: &'t str,
-    /// What is to be spoken.
-    pub(super) http2: bool,
+    /// Its TLS.
+    pub(super) name: &'t TlsName,
 }
 
-/// Connects to an endpoint as its cluster's policy says, handshake included.
+/// Connects to an endpoint as its cluster's policy says, handshake included, to speak HTTP/2 on the
+/// connection or anything else.
 pub(super) async fn connect(
     way: Way<'_>,
+    http2: bool,
     metrics: &Metrics,
 ) -> Result<(Box<Io>, Arc<Conn>), Failure> {
     let cluster = way.target.cluster();
-    let (failure, reason) = match timeout(cluster.policy.connect_timeout, open(&way)).await {
+    let opening = open(way, http2);
+    let (failure, reason) = match timeout(cluster.policy.connect_timeout, opening).await {
         Ok(Ok(connection)) => {
             metrics.upstream_connections.inc();
             return Ok(connection);
@@ -51,15 +54,29 @@ pub(super) async fn connect(
     Err(failure)
 }
 
+/// A stream on a connection that carries many, which is made if none has room. Others wait for the
+/// one that is being made instead of making one each.
+pub(super) async fn stream(way: Way<'_>, metrics: &Metrics) -> Result<Stream, Failure> {
+    let sessions = way.endpoint.sessions();
+    let policy = &way.target.cluster().policy;
+    let _making = sessions.making.lock().await;
+    if let Some(stream) = sessions.stream(policy, way.name) {
+        return Ok(stream);
+    }
+    let connection = connect(way, true, metrics).await?;
+    let session = h2::open(connection, policy.http2, sessions, way.name.clone()).await?;
+    Ok(session.stream())
+}
+
 /// Where it failed.
 enum Stage {
     Connect,
     Handshake,
 }
 
-async fn open(way: &Way<'_>) -> Result<(Box<Io>, Arc<Conn>), Stage> {
-    let Way { target, address, ends, host, http2 } = *way;
-    let policy = &target.cluster().policy;
+async fn open(way: Way<'_>, http2: bool) -> Result<(Box<Io>, Arc<Conn>), Stage> {
+    let Way { target, endpoint, ends, name } = way;
+    let (policy, address) = (&target.cluster().policy, endpoint.address());
     let stream = TcpStream::connect(address).await.map_err(|_| Stage::Connect)?;
     // Without it, requests are late, but they are served.
     let _ = stream.set_nodelay(true);
@@ -71,13 +88,13 @@ async fn open(way: &Way<'_>) -> Result<(Box<Io>, Arc<Conn>), Stage> {
         let (client, ours) = ends;
         conn.send(&proxy_head(version, client, ours.unwrap_or(address)));
     }
-    if let Some(tls) = target.tls().map_err(|_| Stage::Handshake)? {
-        let name = match host {
+    if let Some(tls) = &name.tls {
+        let asked = match &name.host {
             // Bytes are for no host: the endpoint is asked for by its address, which names nothing.
-            "" if !tls.has_name() => ServerName::IpAddress(address.ip().into()),
-            host => tls.name_for(host).ok_or(Stage::Handshake)?,
+            None if !tls.has_name() => ServerName::IpAddress(address.ip().into()),
+            host => tls.name_for(host.as_deref().unwrap_or_default()).ok_or(Stage::Handshake)?,
         };
-        io.secure(tls.begin(name, http2).map_err(|_| Stage::Handshake)?);
+        io.secure(tls.begin(asked, http2).map_err(|_| Stage::Handshake)?);
         conn.handshake().await.map_err(|error| {
             let cluster = target.cluster().id.as_str();
             tracing::debug!(cluster, %address, %error, "no TLS with an endpoint");

@@ -80,7 +80,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         // Counts this try among the cluster's retries, if they are limited.
         let mut counted = None;
         loop {
-            let elsewhere = tries.is_for_elsewhere();
+            let elsewhere = plan.forward.retry.remote;
             let wish = Wish { key, tried: &tries.endpoints, elsewhere };
             let Some(at) = plan.target.pick(&self.context.chance, wish) else {
                 return Some(Answer::no_endpoint());

@@ -98,7 +98,7 @@ impl<'c> Passing<'c> {
         else {
             return Err(self.overflow(target));
         };
-        let connected = self.connect(target, endpoint.address()).await;
+        let connected = self.connect(target, endpoint).await;
         let outcome = connected.as_ref().map_or(Outcome::NoAnswer, |_| Outcome::Status(200));
         target.note(at, outcome);
         let (mut far, far_conn) = connected.map_err(Failure::flags)?;
@@ -144,11 +144,12 @@ impl<'c> Passing<'c> {
     async fn connect(
         &self,
         target: &Target,
-        address: std::net::SocketAddr,
+        endpoint: &EndpointLive,
     ) -> Result<(Box<Io>, Arc<Conn>), Failure> {
+        let name = target.tls_name(|| None).map_err(|_| Failure::Refused)?;
         let ends = (self.conn.peer(), self.conn.local());
-        let way = Way { target, address, ends, host: "", http2: false };
-        connect(way, &self.context.reporter.metrics).await
+        let way = Way { target, endpoint, ends, name: &name };
+        connect(way, false, &self.context.reporter.metrics).await
     }
 }
 

@@ -11,9 +11,6 @@ static X_ENVOY_RATELIMITED: HeaderName = HeaderName::from_static("x-envoy-rateli
 /// The pause before a retry never exceeds this many times the first.
 const LONGEST_PAUSE: u32 = 10;
 
-/// Tries before a retry may look beyond its locality (as Istio: `updateFrequency`).
-const TRIES_PER_LOCALITY: u32 = 2;
-
 /// The tries of one request.
 #[derive(Debug)]
 pub(crate) struct Tries<'t> {
@@ -45,11 +42,6 @@ impl<'t> Tries<'t> {
     pub(crate) fn begin(&mut self, endpoint: usize) {
         self.made += 1;
         self.endpoints.push(endpoint);
-    }
-
-    /// Whether the next is to look beyond the localities that had one (as Istio: from the third on).
-    pub(crate) fn is_for_elsewhere(&self) -> bool {
-        self.retry.remote && self.made >= TRIES_PER_LOCALITY
     }
 
     /// How many there were.

@@ -30,8 +30,8 @@ pub(crate) enum Does {
     Heads(&'static [(&'static str, &'static str)]),
     /// Calls the request off.
     Resets(Reason),
-    /// Begins an answer, then calls it off.
-    Breaks,
+    /// Begins an answer, and calls it off once the value is there.
+    Breaks(watch::Receiver<bool>),
     /// Answers, then asks the other end to go elsewhere.
     SaysAndLeaves,
 }
@@ -159,10 +159,10 @@ async fn act(
             respond.send_reset(reason);
             Ok(())
         }
-        Does::Breaks => {
+        Does::Breaks(mut until) => {
             let mut send = respond.send_response(Response::new(()), false)?;
             send.send_data(Bytes::from_static(b"half"), false)?;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            drop(until.wait_for(|yes| *yes).await.unwrap());
             send.send_reset(Reason::INTERNAL_ERROR);
             Ok(())
         }

@@ -172,9 +172,10 @@ async fn what_was_refused_is_tried_again() {
 
 #[tokio::test]
 async fn a_reset_is_an_error_and_costs_nobody_else() {
-    let backend = Backend::new(|head| match head.uri.path() {
+    let (break_off, gate) = watch::channel(false);
+    let backend = Backend::new(move |head| match head.uri.path() {
         "/reset" => Does::Resets(Reason::INTERNAL_ERROR),
-        "/break" => Does::Breaks,
+        "/break" => Does::Breaks(gate.clone()),
         _ => Does::Says("fine"),
     })
     .await;
@@ -187,7 +188,9 @@ async fn a_reset_is_an_error_and_costs_nobody_else() {
         "upstream connect error or disconnect/reset before headers. reset reason: remote reset"
     );
     let (response, _) = client.send(get("/break"), false).await;
-    assert!(whole(response.await.unwrap()).await.unwrap_err().is_reset());
+    let response = response.await.unwrap();
+    break_off.send_replace(true);
+    assert!(whole(response).await.unwrap_err().is_reset());
     assert_eq!(client.get("/").await.body, b"fine");
     assert_eq!(backend.accepted(), 1);
     assert_eq!(rig.log(1).await[0]["response_flags"], "UR");

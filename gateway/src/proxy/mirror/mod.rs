@@ -11,7 +11,7 @@ pub(crate) use tee::Tee;
 use super::{
     asked::Asked,
     clock::{Clock, Timer},
-    connect::{Way, connect},
+    connect::{Way, connect, stream},
     exchange::Exchange,
     forward::Plan,
     h1, h2,
@@ -20,18 +20,16 @@ use super::{
     up::Up,
 };
 use crate::{
-    io::{Conn, Io},
-    live::{EndpointLive, Free, InFlight, Room, Seat, Seating, TlsName},
+    live::{EndpointLive, Free, InFlight, Seat, Seating, TlsName},
     metrics::Metrics,
     view::Target,
 };
 use edgeway_core::{
     action::{Mirror, fault::falls},
-    cluster::UpstreamProtocol,
     outlier::Outcome,
     pick::Wish,
 };
-use http::{StatusCode, Version, header};
+use http::{StatusCode, header};
 use pingora_http::RequestHeader;
 use std::{
     future::poll_fn,
@@ -82,7 +80,6 @@ struct Shadow {
     target: Rc<Target>,
     endpoint: Rc<EndpointLive>,
     at: usize,
-    head: Box<RequestHeader>,
     copy: Copy,
     ends: (SocketAddr, Option<SocketAddr>),
     http2: bool,
@@ -131,25 +128,20 @@ impl<D: Downstream> Exchange<'_, D> {
             endpoint: Rc::clone(endpoint),
             target: Rc::clone(target),
             at,
-            head,
             copy,
             ends: (self.down.peer(), self.down.local()),
-            http2: match target.cluster().policy.protocol {
-                UpstreamProtocol::Http1 => false,
-                UpstreamProtocol::Http2 => true,
-                UpstreamProtocol::AsClient => self.down.request().version == Version::HTTP_2,
-            },
+            http2: target.speaks_http2(self.down.request().version),
             metrics: Arc::clone(metrics),
             deadline: Timer::new(Some(timeout.unwrap_or(PATIENCE))),
             _in_flight: in_flight,
         };
-        spawn_local(shadow.run());
+        spawn_local(shadow.run(head));
     }
 }
 
 impl Shadow {
-    async fn run(mut self) {
-        let end = match self.send().await {
+    async fn run(mut self, head: Box<RequestHeader>) {
+        let end = match self.send(head).await {
             Ok(()) => End::Answered,
             Err(end) => end,
         };
@@ -157,9 +149,10 @@ impl Shadow {
         self.metrics.mirrored.with_label_values(&[service, end.label()]).inc();
     }
 
-    async fn send(&mut self) -> Result<(), End> {
-        let mut up = self.connection().await?;
-        up.start(self.head.clone());
+    async fn send(&mut self, head: Box<RequestHeader>) -> Result<(), End> {
+        let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let mut up = self.connection(host.map(Into::into)).await?;
+        up.start(head);
         let response = poll_fn(|cx| self.poll_head(&mut up, cx)).await;
         match &response {
             Ok(response) => {
@@ -177,8 +170,8 @@ impl Shadow {
         Ok(())
     }
 
-    async fn connection(&mut self) -> Result<Up, End> {
-        let name = self.name();
+    async fn connection(&mut self, host: Option<Arc<str>>) -> Result<Up, End> {
+        let name = self.target.tls_name(|| host).map_err(|_| End::Failed)?;
         if self.http2 {
             return self.stream(&name).await;
         }
@@ -196,50 +189,33 @@ impl Shadow {
         };
         let free = match seat {
             Seat::Used(idle, room) => Free::from_idle(idle, room),
-            Seat::New(room) => self.connect(name, room).await?,
+            Seat::New(room) => {
+                let connected = connect(self.way(&name), false, &self.metrics).await;
+                let (io, conn) = connected.map_err(|_| self.failed())?;
+                Free::new(io, conn, room, name)
+            }
         };
         Ok(Up::One(h1::Client::new(free)))
     }
 
     /// The same over HTTP/2.
     async fn stream(&self, name: &TlsName) -> Result<Up, End> {
-        let policy = &self.target.cluster().policy;
-        let sessions = self.endpoint.sessions();
-        let up = |stream| Up::Two(Box::new(h2::Client::new(stream)));
-        if let Some(stream) = sessions.stream(policy, name) {
-            return Ok(up(stream));
-        }
-        let _making = sessions.making.lock().await;
-        if let Some(stream) = sessions.stream(policy, name) {
-            return Ok(up(stream));
-        }
-        let Free { io, conn, name, .. } = self.connect(name.clone(), None).await?;
-        let opened = h2::open((io, conn), policy.http2, sessions, name).await;
-        opened.map(|session| up(session.stream())).map_err(|_| End::Failed)
-    }
-
-    /// The TLS of a connection that the copy can have.
-    fn name(&self) -> TlsName {
-        let Ok(Some(tls)) = self.target.tls() else { return TlsName::default() };
-        let host = self.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.filter(|_| !tls.has_name());
-        TlsName { tls: Some(Arc::clone(tls)), host: host.map(Into::into) }
-    }
-
-    async fn connect(&self, name: TlsName, room: Room) -> Result<Free, End> {
-        let way = Way {
-            target: &self.target,
-            address: self.endpoint.address(),
-            ends: self.ends,
-            host: name.host.as_deref().unwrap_or_default(),
-            http2: self.http2,
+        let ready = self.endpoint.sessions().stream(&self.target.cluster().policy, name);
+        let stream = match ready {
+            Some(stream) => stream,
+            None => stream(self.way(name), &self.metrics).await.map_err(|_| self.failed())?,
         };
-        let connected: Result<(Box<Io>, Arc<Conn>), _> = connect(way, &self.metrics).await;
-        let (io, conn) = connected.map_err(|_| {
-            self.target.note(self.at, Outcome::NoAnswer);
-            End::Failed
-        })?;
-        Ok(Free::new(io, conn, room, name))
+        Ok(Up::Two(Box::new(h2::Client::new(stream))))
+    }
+
+    fn way<'w>(&'w self, name: &'w TlsName) -> Way<'w> {
+        Way { target: &self.target, endpoint: &self.endpoint, ends: self.ends, name }
+    }
+
+    /// Blames the endpoint.
+    fn failed(&self) -> End {
+        self.target.note(self.at, Outcome::NoAnswer);
+        End::Failed
     }
 
     /// Passes on what of the request has come, until there is an answer.
