@@ -4,10 +4,15 @@ use super::{
     pods::PodLabels,
     scene::{Known, Scene},
 };
-use crate::compile::{age::oldest_first, pods::selects, visibility::Visibility};
+use crate::compile::{
+    age::oldest_first,
+    pods::selects,
+    upstream_tls::{given, settings},
+    visibility::Visibility,
+};
 use edgeway_api::{
     DestinationRule, Problem, Resource, ServiceEntry,
-    destination_rule::{ClientTlsSettings, Subset, TlsMode, TrafficPolicy},
+    destination_rule::{ClientTlsSettings, Subset, TlsMode},
     k8s_openapi::api::core::v1::Service,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,38 +165,22 @@ fn no_endpoint(entry: &ServiceEntry, subset: &Subset) -> bool {
 
 /// TLS towards pods, whose certificates no public authority vouches for.
 fn unverified(rule: &DestinationRule, advice: &mut Vec<Problem>) {
-    let of_subsets = rule.spec.subsets.iter().enumerate().filter_map(|(index, subset)| {
-        Some((format!("spec.subsets[{index}].trafficPolicy"), subset.traffic_policy.as_ref()?))
-    });
-    let own = rule.spec.traffic_policy.as_ref();
-    let policies = own.map(|policy| ("spec.trafficPolicy".to_owned(), policy));
-    for (field, policy) in policies.into_iter().chain(of_subsets) {
-        for (field, _) in all_tls(&field, policy).into_iter().filter(|(_, tls)| blind(tls)) {
-            advice.push(
-                Problem::warning(rule.reference(), field, "tls-without-authorities")
-                    .message(
-                        "only public authorities vouch for the server, and they know no Service of \
-                         a cluster",
-                    )
-                    .advice("give `credentialName` or `caCertificates` with the authority's own"),
-            );
-        }
+    for (field, _) in settings(rule).into_iter().filter(|(_, tls)| blind(tls)) {
+        advice.push(
+            Problem::warning(rule.reference(), field, "tls-without-authorities")
+                .message(
+                    "only public authorities vouch for the server, and they know no Service of a \
+                     cluster",
+                )
+                .advice("give `credentialName` or `caCertificates` with the authority's own"),
+        );
     }
 }
 
-fn all_tls<'p>(field: &str, policy: &'p TrafficPolicy) -> Vec<(String, &'p ClientTlsSettings)> {
-    let own = policy.tls.as_ref().map(|tls| (format!("{field}.tls"), tls));
-    let ports = policy.port_level_settings.iter().enumerate().filter_map(|(index, settings)| {
-        Some((format!("{field}.portLevelSettings[{index}].tls"), settings.tls.as_ref()?))
-    });
-    own.into_iter().chain(ports).collect()
-}
-
 fn blind(tls: &ClientTlsSettings) -> bool {
-    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     matches!(tls.mode, Some(TlsMode::Simple | TlsMode::Mutual))
-        && !given(&tls.ca_certificates)
-        && !given(&tls.credential_name)
+        && given(tls.ca_certificates.as_ref()).is_none()
+        && given(tls.credential_name.as_ref()).is_none()
         && tls.insecure_skip_verify != Some(true)
 }
 

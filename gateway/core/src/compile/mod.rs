@@ -32,7 +32,7 @@ mod sites;
 mod streams;
 mod termination;
 mod unsupported;
-mod upstream_tls;
+pub(crate) mod upstream_tls;
 mod validate;
 pub(crate) mod visibility;
 

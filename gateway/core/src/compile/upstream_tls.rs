@@ -12,7 +12,7 @@ use crate::{
     id::ObjectName,
 };
 use edgeway_api::{
-    Objects, Resource,
+    DestinationRule, Objects, Resource,
     destination_rule::{ClientTlsSettings, TlsMode, TrafficPolicy},
 };
 use std::sync::Arc;
@@ -77,7 +77,8 @@ fn identity(tls: &ClientTlsSettings, secrets: &Secrets<'_>) -> Option<Identity> 
     Some(Identity::Files { certificate: certificate.into(), key: key.into() })
 }
 
-fn given(text: Option<&String>) -> Option<&str> {
+/// A field that says something.
+pub(crate) fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
@@ -95,26 +96,28 @@ pub(super) fn check(
         {
             continue;
         }
-        let own = rule.spec.traffic_policy.as_ref();
-        let subsets = rule.spec.subsets.iter().enumerate().map(|(at, subset)| {
-            (format!("spec.subsets[{at}].trafficPolicy"), subset.traffic_policy.as_ref())
-        });
-        let all = [("spec.trafficPolicy".to_owned(), own)].into_iter().chain(subsets);
-        for (path, policy) in all.filter_map(|(path, policy)| Some((path, policy?))) {
-            for (path, tls) in settings(&path, policy) {
-                if let Some(name) = given(tls.credential_name.as_ref()) {
-                    let mut field = report.object(rule.reference());
-                    field.of(&format!("{path}.credentialName"), |field| {
-                        secrets.named(name, field);
-                    });
-                }
+        for (path, tls) in settings(rule) {
+            if let Some(name) = given(tls.credential_name.as_ref()) {
+                let mut field = report.object(rule.reference());
+                field.of(&format!("{path}.credentialName"), |field| {
+                    secrets.named(name, field);
+                });
             }
         }
     }
 }
 
-/// The settings of a policy and of its ports, each with its path.
-fn settings<'p>(path: &str, policy: &'p TrafficPolicy) -> Vec<(String, &'p ClientTlsSettings)> {
+/// All that a rule says of TLS, for itself, its subsets and their ports, each with its path.
+pub(crate) fn settings(rule: &DestinationRule) -> Vec<(String, &ClientTlsSettings)> {
+    let own = rule.spec.traffic_policy.as_ref();
+    let own = own.map(|policy| ("spec.trafficPolicy".to_owned(), policy));
+    let subsets = rule.spec.subsets.iter().enumerate().filter_map(|(at, subset)| {
+        Some((format!("spec.subsets[{at}].trafficPolicy"), subset.traffic_policy.as_ref()?))
+    });
+    own.into_iter().chain(subsets).flat_map(|(path, policy)| of_policy(&path, policy)).collect()
+}
+
+fn of_policy<'p>(path: &str, policy: &'p TrafficPolicy) -> Vec<(String, &'p ClientTlsSettings)> {
     let own = policy.tls.as_ref().map(|tls| (format!("{path}.tls"), tls));
     let ports = policy.port_level_settings.iter().enumerate().filter_map(|(at, port)| {
         Some((format!("{path}.portLevelSettings[{at}].tls"), port.tls.as_ref()?))
