@@ -2,17 +2,21 @@
 //!
 //! Made when a table comes into force, so that a request finds everything without hashing a name.
 
+mod counts;
+
+pub(crate) use counts::Key;
+
 use crate::{
     chance::Chance,
-    flags::Flags,
     live::{
         ClusterLive, Counted, EndpointLive, Free, InFlight, Live, Seating, SharedEndpoint, TlsName,
     },
-    metrics::{Destination, Ending, Metrics, RouteCounts, Sample, Series, Workload},
+    metrics::{Destination, Metrics, RouteCounts, Sample, Workload},
     tls::{ClientTls, Prepared, Servers},
 };
+use counts::{Counts, destination};
 use edgeway_core::{
-    cluster::{Cluster, Endpoint, UpstreamProtocol, UpstreamTls},
+    cluster::{Cluster, UpstreamProtocol, UpstreamTls},
     id::{ClusterId, ClusterIx},
     outlier::Outcome,
     pick::{Balancer, Situation, Wish},
@@ -78,23 +82,6 @@ pub(crate) struct Serving {
     pub(crate) listener: Arc<Listener>,
     /// The TLS of its servers.
     pub(crate) tls: Servers,
-}
-
-/// The series of one destination, by ending: few, so that looking through them is quickest.
-#[derive(Default)]
-struct Counts(RefCell<Vec<(Key, Series)>>);
-
-/// What tells the series of one destination apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    /// Status, or 0.
-    pub(crate) code: u16,
-    /// Response flags.
-    pub(crate) flags: Flags,
-    /// Whether the request was gRPC.
-    pub(crate) grpc: bool,
-    /// Its status, where known.
-    pub(crate) grpc_status: Option<u16>,
 }
 
 impl View {
@@ -373,44 +360,5 @@ impl Serving {
             App::Http(hosts) => Some(hosts),
             App::Tcp(_) => None,
         }
-    }
-}
-
-impl Counts {
-    fn add(
-        &self,
-        key: Key,
-        sample: Sample,
-        reporter: &Reporter,
-        destination: impl FnOnce() -> Destination,
-    ) {
-        let mut series = self.0.borrow_mut();
-        if let Some((_, series)) = series.iter().find(|(known, _)| *known == key) {
-            return series.add(sample);
-        }
-        let flags = key.flags.text();
-        let Key { code, flags: _, grpc, grpc_status } = key;
-        let ending = Ending { code, grpc, grpc_status, flags: &flags };
-        let new = reporter.metrics.series(&reporter.gateway, &destination(), ending);
-        new.add(sample);
-        series.push((key, new));
-    }
-
-    fn flush(&self) {
-        self.0.borrow().iter().for_each(|(_, series)| series.flush());
-    }
-}
-
-fn destination(cluster: &Cluster, endpoint: Option<&Endpoint>, reporter: &Reporter) -> Destination {
-    let service = &cluster.service;
-    let workload = endpoint.map_or_else(Workload::unknown, |endpoint| {
-        let Endpoint { workload, labels, .. } = endpoint;
-        Workload::new(workload, &service.namespace, labels, &reporter.cluster)
-    });
-    Destination {
-        workload,
-        service: service.host.to_string(),
-        service_name: service.name.to_string(),
-        service_namespace: service.namespace.to_string(),
     }
 }
