@@ -262,7 +262,9 @@ fn act(
     let mut answer = |status: u16| {
         let body = backend.to_string();
         let length = body.len();
-        write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}")
+        // In one write: the kernel holds back the second of two until the first is acknowledged.
+        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(answer.as_bytes())
     };
     match does {
         Does::Answer(status) => answer(status)?,
