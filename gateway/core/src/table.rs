@@ -127,6 +127,8 @@ pub struct TcpRoute {
 pub struct Hosts {
     /// Istio's name of the route table: `http.8080` or `https.443.https.gw.istio-system`.
     pub name: String,
+    /// Requests of gRPC-Web are translated: one of the servers speaks `GRPC-WEB`.
+    pub grpc_web: bool,
     pub(crate) exact: HashMap<Box<str>, Arc<VirtualHost>>,
     /// Keyed by what follows the `*`, and all their lengths, longest first.
     pub(crate) suffix: HashMap<Box<str>, Arc<VirtualHost>>,
@@ -281,8 +283,11 @@ fn lower_case<'b>(host: &'b str, buffer: &'b mut [u8; LONGEST_HOST]) -> Option<&
 /// Name and virtual hosts, sorted: the look-up structures say nothing more.
 impl Serialize for Hosts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &self.name)?;
+        if self.grpc_web {
+            map.serialize_entry("grpcWeb", &true)?;
+        }
         map.serialize_entry("hosts", &self.all())?;
         map.end()
     }

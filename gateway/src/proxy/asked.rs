@@ -60,7 +60,7 @@ impl Asked {
             query: parts.uri.query().map(Into::into),
             client: headers::trusted_address(fields, origin.peer, origin.trusted_hops),
             websocket: is_websocket(fields)?,
-            grpc: is_grpc(fields),
+            grpc: fields.get(header::CONTENT_TYPE).is_some_and(headers::is_grpc),
         })
     }
 
@@ -106,12 +106,6 @@ fn is_websocket(fields: &HeaderMap) -> Result<bool, Refusal> {
         b"h2c" => Ok(false),
         _ => Err(Refusal::Upgrade),
     }
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use super::{
     answer::Answer,
     exchange::{Exchange, Fate, sign},
+    grpc_web,
     h1::{Server, write_head},
     h2,
     head::{self, Limits, Progress, Scan},
+    message::Downstream,
     record::{Record, Subject},
     refusal::Refusal,
 };
@@ -106,8 +108,12 @@ impl Connection<'_> {
     async fn exchange(&self, io: Box<Io>, head: Parts) -> (Fate, Option<Box<Io>>) {
         let mut server = Server::new(io, Arc::clone(self.conn), head);
         let serving = Rc::clone(&self.client.port().serving.borrow());
-        let exchange = Exchange::new(self.context, self.client, &serving, &mut server);
-        match exchange.run().await {
+        let fate = if grpc_web::is_meant(server.request(), self.client, &serving) {
+            grpc_web::exchange(self.context, self.client, &serving, &mut server).await
+        } else {
+            Exchange::new(self.context, self.client, &serving, &mut server).run().await
+        };
+        match fate {
             Fate::Keep => (Fate::Keep, server.reuse()),
             fate @ (Fate::Close | Fate::Linger) => (fate, Some(server.into_io())),
         }

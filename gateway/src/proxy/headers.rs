@@ -60,6 +60,12 @@ pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
     tokens(headers, name).any(|other| other.eq_ignore_ascii_case(token))
 }
 
+/// Whether a content type is one of gRPC's.
+pub(crate) fn is_grpc(kind: &HeaderValue) -> bool {
+    let rest = kind.as_bytes().strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+}
+
 /// Whether the client wants the connection closed, by either of the fields that can say so.
 pub(crate) fn wants_close(headers: &HeaderMap) -> bool {
     has_token(headers, &header::CONNECTION, "close")

@@ -15,6 +15,7 @@ mod failure;
 mod filters;
 mod forward;
 mod grpc;
+mod grpc_web;
 mod h1;
 mod h2;
 mod head;

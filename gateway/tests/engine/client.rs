@@ -82,6 +82,16 @@ impl Client {
         read_response(&mut self.read, &mut self.buffer, method).await
     }
 
+    /// The head of the next response.
+    pub(crate) async fn head(&mut self) -> Response {
+        self.response_to("HEAD").await.expect("a head")
+    }
+
+    /// What follows of a body in chunks.
+    pub(crate) async fn chunks(&mut self) -> Vec<u8> {
+        read_chunks(&mut self.read, &mut self.buffer).await.unwrap().expect("a whole body")
+    }
+
     /// What comes until the connection ends.
     pub(crate) async fn rest(mut self) -> Vec<u8> {
         let _ = self.read.read_to_end(&mut self.buffer).await;

@@ -26,6 +26,8 @@ pub(crate) enum Does {
     Waits(watch::Receiver<bool>, &'static str),
     /// Sends everything back as it comes, and the trailers, too.
     Echoes,
+    /// As a gRPC server that sends everything back, and these trailers.
+    EchoesInGrpc(&'static [(&'static str, &'static str)]),
     /// Answers with these fields and no body.
     Heads(&'static [(&'static str, &'static str)]),
     /// Calls the request off.
@@ -165,6 +167,15 @@ async fn act(
             drop(until.wait_for(|yes| *yes).await.unwrap());
             send.send_reset(Reason::INTERNAL_ERROR);
             Ok(())
+        }
+        Does::EchoesInGrpc(fields) => {
+            let head = Response::builder().header("content-type", "application/grpc");
+            let mut send = respond.send_response(head.body(()).unwrap(), false)?;
+            echo(&mut recv, &mut send).await?;
+            let field = |(name, value): &(&'static str, &'static str)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            };
+            send.send_trailers(fields.iter().map(field).collect())
         }
         Does::Echoes => {
             let mut send = respond.send_response(Response::new(()), false)?;

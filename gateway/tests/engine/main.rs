@@ -14,6 +14,7 @@ mod client;
 mod dns;
 mod failures;
 mod frames;
+mod grpc_web;
 mod h2;
 mod h2_backend;
 mod h2_clients;

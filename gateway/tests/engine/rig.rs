@@ -131,6 +131,7 @@ pub(crate) struct Made {
     clusters: Vec<Arc<Cluster>>,
     routes: Vec<Route>,
     https_redirect: bool,
+    grpc_web: bool,
 }
 
 impl Made {
@@ -197,6 +198,12 @@ impl Made {
         self
     }
 
+    /// The server's protocol is `GRPC-WEB`.
+    pub(crate) fn grpc_web(mut self) -> Self {
+        self.grpc_web = true;
+        self
+    }
+
     /// All of it on [`PORT`].
     pub(crate) fn table(self) -> Table {
         self.table_on(&[PORT])
@@ -206,7 +213,9 @@ impl Made {
         let mut host = VirtualHost::new("a.example.com");
         host.https_redirect = self.https_redirect;
         host.routes = self.routes;
-        let hosts = Arc::new(Hosts::new("http.80".into(), [host]));
+        let mut hosts = Hosts::new("http.80".into(), [host]);
+        hosts.grpc_web = self.grpc_web;
+        let hosts = Arc::new(hosts);
         let listener = |id: &ListenerId| {
             let plain = Some(App::Http(Arc::clone(&hosts)));
             Arc::new(Listener { id: *id, plain, tls: Vec::new() })

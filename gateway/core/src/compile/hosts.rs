@@ -72,7 +72,11 @@ pub(super) fn hosts(
         // Stable: the written order of all others is kept.
         host.routes.sort_by_key(|route| route.matcher.is_catch_all());
     }
-    Hosts::new(name, table.into_values())
+    let grpc_web = members.iter().any(|member| {
+        let port = member.server.port.as_ref();
+        port.is_some_and(|port| port.protocol.eq_ignore_ascii_case("GRPC-WEB"))
+    });
+    Hosts { grpc_web, ..Hosts::new(name, table.into_values()) }
 }
 
 fn virtual_host<'t>(

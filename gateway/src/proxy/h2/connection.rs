@@ -7,7 +7,7 @@ use super::{
 use crate::{
     context::{Context, Entered, Phase},
     io::{Conn, Io},
-    proxy::{connection::Unused, exchange::Exchange},
+    proxy::{connection::Unused, exchange::Exchange, grpc_web, message::Downstream},
 };
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -106,7 +106,11 @@ async fn exchange(
     let begun = Instant::now();
     let serving = Rc::clone(&shared.client.port().serving.borrow());
     let mut server = Server::new(request, respond, shared);
-    Exchange::new(context, shared.client, &serving, &mut server).run().await;
+    if grpc_web::is_meant(server.request(), shared.client, &serving) {
+        grpc_web::exchange(context, shared.client, &serving, &mut server).await;
+    } else {
+        Exchange::new(context, shared.client, &serving, &mut server).run().await;
+    }
     let reset = server.end().await;
     reset && begun.elapsed() < IN_VAIN
 }
