@@ -3,16 +3,15 @@
 //! Rustls works on our buffers: what is sent is sealed straight into the write buffer, as late as
 //! possible so that a response becomes one record, and an idle connection owns no read buffer.
 
-use bytes::{Buf, BytesMut};
-use rustls::{
-    CommonState,
-    client::UnbufferedClientConnection,
-    server::UnbufferedServerConnection,
-    unbuffered::{
-        ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
-        WriteTraffic,
-    },
-};
+mod side;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use side::Side;
+
+use bytes::BytesMut;
+use rustls::CommonState;
+use side::{Plain, Step};
 use std::{
     fmt, io,
     task::{Context, Poll, ready},
@@ -24,20 +23,6 @@ const READ: usize = 4096;
 
 /// With so much waiting to be sealed, it is.
 const LARGEST_PLAIN: usize = 16 * 1024;
-
-/// More than a record costs beside what is in it.
-const OVERHEAD: usize = 64;
-
-/// Plain bytes of the largest record.
-const RECORD: usize = 16 * 1024;
-
-/// Our side of a TLS connection.
-pub(crate) enum Side {
-    /// A client connected to us.
-    Server(UnbufferedServerConnection),
-    /// We connected to an endpoint.
-    Client(UnbufferedClientConnection),
-}
 
 /// A TLS connection.
 pub(super) struct Tls {
@@ -56,20 +41,6 @@ pub(super) struct Tls {
     closed: bool,
 }
 
-/// Where a handshake stands.
-enum Step {
-    /// Something was received.
-    Received,
-    /// There is something to send, the connection can wait.
-    Send,
-    /// The other side has to go on.
-    Wait,
-    /// Bytes can be sent; nothing has come.
-    Open,
-    /// Nothing more comes.
-    Ended,
-}
-
 impl Tls {
     /// A connection of which `records` have been read already.
     pub(super) fn new(side: Side, records: BytesMut) -> Self {
@@ -79,10 +50,7 @@ impl Tls {
 
     /// What was agreed upon, once it was.
     pub(super) fn state(&self) -> &CommonState {
-        match &self.side {
-            Side::Server(server) => server,
-            Side::Client(client) => client,
-        }
+        self.side.state()
     }
 
     /// How much waits to be sealed.
@@ -123,21 +91,16 @@ impl Tls {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        self.with_traffic(out, |traffic, out| {
-            append(out, OVERHEAD, |room| traffic.queue_close_notify(room));
-        });
+        self.say(Plain::End, out);
     }
 
     fn seal_all(&mut self, plain: &[u8], out: &mut Vec<u8>) {
-        self.with_traffic(out, |traffic, out| {
-            let records = plain.len().div_ceil(RECORD);
-            append(out, plain.len() + records * OVERHEAD, |room| traffic.encrypt(plain, room));
-        });
+        self.say(Plain::Bytes(plain), out);
     }
 
-    /// Does `work` if bytes can be sent. They cannot be on a broken connection, where they are lost
+    /// Seals `plain` if bytes can be sent. They cannot be on a broken connection, where they are lost
     /// as they would be on a broken socket.
-    fn with_traffic(&mut self, out: &mut Vec<u8>, work: impl FnOnce(&mut dyn Seal, &mut Vec<u8>)) {
+    fn say(&mut self, plain: Plain<'_>, out: &mut Vec<u8>) {
         if self.failed {
             return;
         }
@@ -150,39 +113,15 @@ impl Tls {
                 Err(error) => return drop(self.fail(error, out)),
             }
         }
-        match &mut self.side {
-            Side::Server(server) => {
-                let state = server.process_tls_records(&mut []).state;
-                if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
-                    work(&mut traffic, out);
-                }
-            }
-            Side::Client(client) => {
-                let state = client.process_tls_records(&mut []).state;
-                if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
-                    work(&mut traffic, out);
-                }
-            }
+        // Keys that are worn out seal nothing more: what is lost must not go unnoticed.
+        if !self.side.seal(&mut self.records, plain, out) {
+            (self.ended, self.failed) = (true, true);
         }
     }
 
     /// Goes one step with the records at hand.
     fn step(&mut self, out: &mut Vec<u8>) -> Result<Step, rustls::Error> {
-        let Self { side, records, received, .. } = self;
-        match side {
-            Side::Server(server) => {
-                let status = server.process_tls_records(records);
-                let (discard, step) = step(status, received, out);
-                records.advance(discard.min(records.len()));
-                step
-            }
-            Side::Client(client) => {
-                let status = client.process_tls_records(records);
-                let (discard, step) = step(status, received, out);
-                records.advance(discard.min(records.len()));
-                step
-            }
-        }
+        self.side.step(&mut self.records, &mut self.received, out)
     }
 
     /// Ready when something was received, nothing more comes, or the connection is broken. What it
@@ -215,9 +154,9 @@ impl Tls {
     /// Tells the other side what it did wrong.
     fn fail(&mut self, error: rustls::Error, out: &mut Vec<u8>) -> io::Error {
         (self.ended, self.failed) = (true, true);
-        // One step: the alert comes first. Rustls must not look at the records again, which it
-        // counts on to be as they were.
-        let _ = self.step(out);
+        // What was to be sent comes first, the alert is the last of it. Rustls must not look at the
+        // records again: those that it could not read are not what they were.
+        while self.state().wants_write() && self.step(out).is_ok() {}
         io::Error::new(io::ErrorKind::InvalidData, error)
     }
 
@@ -291,106 +230,5 @@ impl Tls {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("ended", &self.ended).finish_non_exhaustive()
-    }
-}
-
-/// What can be done with a connection on which bytes can be sent, ours or the other side.
-trait Seal {
-    fn encrypt(&mut self, plain: &[u8], room: &mut [u8]) -> Result<usize, EncryptError>;
-    fn queue_close_notify(&mut self, room: &mut [u8]) -> Result<usize, EncryptError>;
-}
-
-impl<D> Seal for WriteTraffic<'_, D> {
-    fn encrypt(&mut self, plain: &[u8], room: &mut [u8]) -> Result<usize, EncryptError> {
-        WriteTraffic::encrypt(self, plain, room)
-    }
-
-    fn queue_close_notify(&mut self, room: &mut [u8]) -> Result<usize, EncryptError> {
-        WriteTraffic::queue_close_notify(self, room)
-    }
-}
-
-/// One step: how many bytes of records are used up, and where that leads.
-fn step<D>(
-    status: UnbufferedStatus<'_, '_, D>,
-    received: &mut BytesMut,
-    out: &mut Vec<u8>,
-) -> (usize, Result<Step, rustls::Error>) {
-    let UnbufferedStatus { mut discard, state } = status;
-    let step = match state {
-        Err(error) => Err(error),
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-            let mut read = Ok(Step::Received);
-            while let Some(record) = traffic.next_record() {
-                match record {
-                    Ok(record) => {
-                        discard += record.discard;
-                        received.extend_from_slice(record.payload);
-                    }
-                    Err(error) => {
-                        read = Err(error);
-                        break;
-                    }
-                }
-            }
-            read
-        }
-        Ok(ConnectionState::EncodeTlsData(mut data)) => {
-            append(out, OVERHEAD, |room| data.encode(room));
-            Ok(Step::Send)
-        }
-        Ok(ConnectionState::TransmitTlsData(data)) => {
-            data.done();
-            Ok(Step::Send)
-        }
-        Ok(ConnectionState::WriteTraffic(_)) => Ok(Step::Open),
-        Ok(ConnectionState::BlockedHandshake) => Ok(Step::Wait),
-        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Ended),
-        // Early data is not accepted: it can be replayed.
-        Ok(_) => Err(rustls::Error::General("unexpected state of TLS".into())),
-    };
-    (discard, step)
-}
-
-/// Lets `write` append to `out`; `guess` is how much room it probably needs.
-fn append<E: Shortage>(
-    out: &mut Vec<u8>,
-    guess: usize,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, E>,
-) {
-    let start = out.len();
-    let mut room = guess;
-    loop {
-        out.resize(start + room, 0);
-        match write(out.get_mut(start..).unwrap_or_default()) {
-            Ok(written) => return out.truncate(start + written),
-            Err(error) => match error.required() {
-                Some(required) if required > room => room = required,
-                _ => return out.truncate(start),
-            },
-        }
-    }
-}
-
-/// Errors that say how much room was missing.
-trait Shortage {
-    fn required(&self) -> Option<usize>;
-}
-
-impl Shortage for EncryptError {
-    fn required(&self) -> Option<usize> {
-        match self {
-            Self::InsufficientSize(InsufficientSizeError { required_size }) => Some(*required_size),
-            Self::EncryptExhausted => None,
-        }
-    }
-}
-
-impl Shortage for EncodeError {
-    fn required(&self) -> Option<usize> {
-        match self {
-            Self::InsufficientSize(InsufficientSizeError { required_size }) => Some(*required_size),
-            Self::AlreadyEncoded => None,
-        }
     }
 }
