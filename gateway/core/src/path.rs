@@ -8,13 +8,23 @@ pub struct BadPath;
 
 /// The path that is matched, logged and forwarded: dot segments resolved, unreserved escapes
 /// decoded, `\` turned into `/`, what a URL cannot carry escaped; `//`, `%2F`, `%5C` and the case
-/// of other escapes kept. `%00` is refused.
+/// of other escapes kept. NUL is refused, escaped or not, and so is what would not stay as it is if
+/// it were normalised once more.
 ///
 /// `path` has no query and no fragment. Borrowed when nothing changes.
 pub fn normalise(path: &str) -> Result<Cow<'_, str>, BadPath> {
     if is_normal(path) {
         return Ok(path.into());
     }
+    let out = normalised(path)?;
+    // A lone `%` and what was decoded behind it may make an escape that was not there: `%2%65`.
+    if has_lone_percent(path) && normalised(&out)? != out {
+        return Err(BadPath);
+    }
+    Ok(Cow::Owned(out))
+}
+
+fn normalised(path: &str) -> Result<String, BadPath> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -24,6 +34,7 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, BadPath> {
                 segment_start(tail, &mut out)
             }
             b'%' => escape(rest, &mut out)?,
+            b'\0' => return Err(BadPath),
             byte if must_be_escaped(*byte) => {
                 push_escaped(*byte, &mut out);
                 tail
@@ -34,7 +45,16 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, BadPath> {
             }
         };
     }
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| BadPath)
+    String::from_utf8(out).map_err(|_| BadPath)
+}
+
+/// Whether there is a `%` that begins no escape.
+fn has_lone_percent(path: &str) -> bool {
+    let begins_none = |after: &str| {
+        let digits = after.as_bytes().get(..2);
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    path.split('%').skip(1).any(begins_none)
 }
 
 /// Whether `path` stays as it is.
@@ -159,6 +179,8 @@ mod tests {
         }
         assert_eq!(normalise("/%00"), Err(BadPath));
         assert_eq!(normalise("/a%00b"), Err(BadPath));
+        assert_eq!(normalise("/a\0b"), Err(BadPath));
+        assert_eq!(normalise("/a/%2%65%2%65/b"), Err(BadPath));
     }
 
     proptest! {
@@ -168,6 +190,8 @@ mod tests {
                 let dotted = once.split('/').any(|segment| segment == "." || segment == "..");
                 prop_assert!(!dotted, "{path} became {once}");
                 prop_assert!(once.starts_with('/'));
+                let twice = normalise(&once);
+                prop_assert_eq!(twice.as_deref(), Ok(&*once), "{} became {}", path, once);
             }
         }
 
