@@ -25,5 +25,5 @@ pub mod tls;
 mod view;
 mod worker;
 
-pub use proxy::preview;
+pub use proxy::{greeting, preview};
 pub use run::{Config, Running, StartError, run, serve, start};

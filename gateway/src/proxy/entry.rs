@@ -1,7 +1,11 @@
 //! What a new connection is used for: HTTP, or bytes that are passed on, perhaps by the name that its
 //! TLS greeting gives.
 
-use super::{connection, tcp};
+use super::{
+    connection,
+    greeting::{Greeting, Hello, Peek},
+    tcp,
+};
 use crate::{
     context::{Context, Entered, Port, Seat},
     flags::Flags,
@@ -13,7 +17,6 @@ use edgeway_core::{
     table::{App, TcpRoute, TlsMode},
     tls::Termination,
 };
-use rustls::server::Acceptor;
 use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -23,30 +26,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Room made for each read of a greeting.
 const READ: usize = 4096;
-
-/// A greeting larger than this is none.
-const LARGEST_GREETING: usize = 64 * 1024;
-
-/// First byte of a TLS connection.
-const HANDSHAKE: u8 = 22;
-
-/// How a client begins.
-enum Greeting {
-    /// Without TLS.
-    Plain,
-    /// With TLS.
-    Tls(Hello),
-    /// Not at all, or in no way that we understand.
-    None,
-}
-
-/// What a client says of itself in its TLS greeting.
-struct Hello {
-    /// The host that it wants.
-    name: Option<String>,
-    /// What it would speak inside.
-    protocols: Option<Vec<Vec<u8>>>,
-}
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(io: Box<Io>, conn: Arc<Conn>, port: Rc<Port>, context: Rc<Context>) {
@@ -156,33 +135,14 @@ impl Visit<'_> {
 
 /// Reads as much as it takes to know how a client begins; all of it stays to be read.
 async fn greeting(io: &mut Io) -> Greeting {
-    let mut acceptor = Acceptor::default();
-    let mut fed = 0;
+    let mut peek = Peek::default();
     loop {
-        let read = poll_fn(|cx| io.poll_fill(READ, cx)).await;
-        let bytes = io.unread();
-        match (read, bytes.first()) {
-            (Ok(read), Some(&HANDSHAKE)) if read > 0 && bytes.len() <= LARGEST_GREETING => {}
-            (Ok(read), Some(_)) if read > 0 && bytes.len() <= LARGEST_GREETING => {
-                return Greeting::Plain;
-            }
-            _ => return Greeting::None,
+        match poll_fn(|cx| io.poll_fill(READ, cx)).await {
+            Ok(read) if read > 0 => {}
+            Ok(_) | Err(_) => return Greeting::None,
         }
-        while let Some(mut rest) = bytes.get(fed..).filter(|rest| !rest.is_empty()) {
-            match acceptor.read_tls(&mut rest) {
-                Ok(taken) if taken > 0 => fed += taken,
-                Ok(_) | Err(_) => return Greeting::None,
-            }
-            match acceptor.accept() {
-                Ok(Some(accepted)) => {
-                    let hello = accepted.client_hello();
-                    let protocols = hello.alpn().map(|all| all.map(<[u8]>::to_vec).collect());
-                    let name = hello.server_name().map(str::to_owned);
-                    return Greeting::Tls(Hello { name, protocols });
-                }
-                Ok(None) => {}
-                Err(_) => return Greeting::None,
-            }
+        if let Some(greeting) = peek.advance(io.unread()) {
+            return greeting;
         }
     }
 }

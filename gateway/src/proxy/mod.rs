@@ -14,6 +14,7 @@ mod exchange;
 mod failure;
 mod filters;
 mod forward;
+pub mod greeting;
 mod grpc;
 mod grpc_web;
 mod h1;
