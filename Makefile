@@ -3,7 +3,11 @@
 SHELL := /bin/bash
 BIN   := target/release
 
-.PHONY: up test bench lint fmt setup build
+.PHONY: up test bench fuzz lint fmt setup build
+
+# What `make fuzz` runs, and for how long each.
+TARGETS      ?= head greeting path certificate yaml compile
+SECONDS_EACH ?= 600
 
 ## up: build the command and run the Bookinfo example on this machine (Ctrl-C stops it)
 up: setup
@@ -21,6 +25,14 @@ test:
 ## bench: programs that measure; never part of the tests
 bench: setup
 	cargo bench --locked -p edgeway-core
+
+## fuzz: feed each target with nonsense for ten minutes; the first finding ends it
+fuzz: setup
+	./deploy/setup fuzz
+	cd fuzz && for target in $(TARGETS); do mkdir -p corpus/$$target seeds/$$target && \
+	    cargo +nightly fuzz run $$target corpus/$$target seeds/$$target ../examples \
+	        ../gateway/core/testdata/compile -- \
+	        -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 -timeout=10 || exit 1; done
 
 ## lint: format, clippy, documentation; warnings are errors
 lint: setup

@@ -104,6 +104,7 @@ fn nothing_is_added_at_the_top() {
         "deploy",
         "docs",
         "examples",
+        "fuzz",
         "gateway",
         "target",
         "tests",
@@ -140,6 +141,8 @@ fn rust_files() -> Vec<PathBuf> {
             below(&edgeway_tests::root().join(package).join(part), &mut found);
         }
     }
+    below(&edgeway_tests::root().join("fuzz/src"), &mut found);
+    below(&edgeway_tests::root().join("fuzz/fuzz_targets"), &mut found);
     found.sort();
     found.dedup();
     found

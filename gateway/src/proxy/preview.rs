@@ -3,6 +3,7 @@
 use super::{
     asked::{Asked, Origin},
     exchange::HEALTH,
+    h1::{Decoded, Decoder},
     head::{self, Limits, Progress, Scan},
     refusal::Refusal,
 };
@@ -37,10 +38,7 @@ impl Preview {
         trusted_hops: usize,
     ) -> Result<Self, Refused> {
         let origin = Origin { scheme, peer, trusted_hops };
-        read(head, origin).map_err(|refusal| Refused {
-            status: refusal.status().as_u16(),
-            reason: refusal.details(),
-        })
+        read(head, origin).map_err(Refused::from)
     }
 
     /// As the table wants it.
@@ -54,16 +52,77 @@ impl Preview {
     }
 }
 
+/// A request with its body, and what follows it.
+#[derive(Debug)]
+pub struct Whole {
+    /// The head.
+    pub preview: Preview,
+    /// The body, taken out of its framing.
+    pub body: Vec<u8>,
+    /// Bytes behind the request.
+    pub rest: Vec<u8>,
+}
+
+impl Whole {
+    /// Reads a request that arrives in `pieces`, over plain text; `None` if it is not complete.
+    pub fn read<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<Option<Self>, Refused> {
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let origin = Origin { scheme: Scheme::Http, peer, trusted_hops: 0 };
+        whole(pieces.into_iter(), origin).map_err(Refused::from)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: refusal.status().as_u16(), reason: refusal.details() }
+    }
+}
+
 fn read(bytes: &[u8], origin: Origin) -> Result<Preview, Refusal> {
     let mut scan = Scan::default();
-    let end = match scan.advance(bytes, Limits::default())? {
-        Progress::Complete(end) => end,
-        Progress::More => return Err(Refusal::Malformed),
-    };
-    let bytes = BytesMut::from(bytes.get(..end).unwrap_or_default());
-    let parts = head::parse(head::canonical(bytes, &scan)?)?;
+    match scan.advance(bytes, Limits::default())? {
+        Progress::Complete(end) => {
+            preview(BytesMut::from(bytes.get(..end).unwrap_or_default()), &scan, origin)
+        }
+        Progress::More => Err(Refusal::Malformed),
+    }
+}
+
+fn preview(head: BytesMut, scan: &Scan, origin: Origin) -> Result<Preview, Refusal> {
+    let parts = head::parse(head::canonical(head, scan)?)?;
     let asked = Asked::new(&parts, origin)?;
     Ok(Preview { parts, asked })
+}
+
+fn whole<'b>(
+    mut pieces: impl Iterator<Item = &'b [u8]>,
+    origin: Origin,
+) -> Result<Option<Whole>, Refusal> {
+    let (mut bytes, mut scan) = (BytesMut::new(), Scan::default());
+    let end = loop {
+        let Some(piece) = pieces.next() else { return Ok(None) };
+        bytes.extend_from_slice(piece);
+        if let Progress::Complete(end) = scan.advance(&bytes, Limits::default())? {
+            break end;
+        }
+    };
+    let preview = preview(bytes.split_to(end), &scan, origin)?;
+    let (mut decoder, mut body) = (Decoder::new(&preview.parts.headers), Vec::new());
+    loop {
+        match decoder.decode(&mut bytes).map_err(|_| Refusal::Body)? {
+            Decoded::Part(part) => body.extend_from_slice(&part),
+            Decoded::End => break,
+            Decoded::More => match pieces.next() {
+                Some(piece) => bytes.extend_from_slice(piece),
+                None => return Ok(None),
+            },
+        }
+    }
+    let rest = pieces.fold(bytes.to_vec(), |mut rest, piece| {
+        rest.extend_from_slice(piece);
+        rest
+    });
+    Ok(Some(Whole { preview, body, rest }))
 }
 
 #[cfg(test)]
@@ -94,6 +153,19 @@ mod tests {
         assert!(!plain.is_health_check());
         let check = format!("GET /.well-known/edgeway/health?x HTTP/1.1\r\n{fields}");
         assert!(preview(&check).unwrap().is_health_check());
+    }
+
+    #[test]
+    fn a_request_ends_where_its_framing_says() {
+        let bytes = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+            3\r\nabc\r\n0\r\n\r\nGET";
+        for cut in 1..bytes.len() {
+            let whole = Whole::read(bytes.chunks(cut)).unwrap().unwrap();
+            assert_eq!((&*whole.body, &*whole.rest), (&b"abc"[..], &b"GET"[..]), "by {cut}");
+        }
+        assert!(Whole::read(bytes[..bytes.len() - 4].chunks(7)).unwrap().is_none());
+        let odd = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
+        assert_eq!(Whole::read([&odd[..]]).unwrap_err().status, 400);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt::Write;
 const LINE: usize = 64;
 
 /// The field's value for a certificate in DER, as Envoy writes it.
-pub(crate) fn client_certificate(der: &[u8]) -> Option<HeaderValue> {
+pub fn client_certificate(der: &[u8]) -> Option<HeaderValue> {
     let read = Certificate::read(der)?;
     let mut out = format!("Hash={};Cert=\"{}\";Subject=\"", hex(der), escaped_pem(der));
     for character in read.subject.chars() {

@@ -7,10 +7,10 @@ mod forwarded;
 mod pem;
 mod server;
 mod verify;
-mod x509;
+pub mod x509;
 
 pub(crate) use client::ClientTls;
-pub(crate) use forwarded::client_certificate;
+pub use forwarded::client_certificate;
 pub(crate) use server::ServerTls;
 
 use self::{client::ClientMaterial, files::Files, pem::Flaw, server::Material};

@@ -15,24 +15,24 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// What a certificate says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Certificate<'a> {
+pub struct Certificate<'a> {
     /// As RFC 2253 writes it, last part first.
-    pub(super) subject: String,
+    pub subject: String,
     /// The public key with its algorithm, in DER.
-    pub(super) key: &'a [u8],
+    pub key: &'a [u8],
     /// URIs among its names.
-    pub(super) uris: Vec<&'a str>,
+    pub uris: Vec<&'a str>,
     /// DNS names.
-    pub(super) dns: Vec<&'a str>,
+    pub dns: Vec<&'a str>,
     /// Mail addresses.
-    pub(super) mails: Vec<&'a str>,
+    pub mails: Vec<&'a str>,
     /// IP addresses, as text.
-    pub(super) addresses: Vec<String>,
+    pub addresses: Vec<String>,
 }
 
 impl<'a> Certificate<'a> {
     /// Reads a certificate.
-    pub(super) fn read(der: &'a [u8]) -> Option<Self> {
+    pub fn read(der: &'a [u8]) -> Option<Self> {
         let mut certificate = Der(Der(der).expect(SEQUENCE)?);
         let mut fields = Der(certificate.expect(SEQUENCE)?);
         fields.optional(VERSION);
@@ -53,7 +53,7 @@ impl<'a> Certificate<'a> {
     }
 
     /// All names, of every kind.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         let texts = self.uris.iter().chain(&self.dns).chain(&self.mails).copied();
         texts.chain(self.addresses.iter().map(String::as_str))
     }

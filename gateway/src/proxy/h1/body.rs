@@ -14,11 +14,11 @@ const MOST_TRAILERS: usize = 16 * 1024;
 
 /// The framing is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadFraming;
+pub(crate) struct BadFraming;
 
 /// What a decoder has made of the bytes it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Decoded {
+pub(crate) enum Decoded {
     /// A part of the body.
     Part(Bytes),
     /// Nothing yet: more bytes are needed.
@@ -29,7 +29,7 @@ pub(super) enum Decoded {
 
 /// Where a body stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decoder {
+pub(crate) enum Decoder {
     /// So many bytes are to come.
     Length(u64),
     /// The line with the size of a chunk is to come.
@@ -44,7 +44,7 @@ pub(super) enum Decoder {
 
 impl Decoder {
     /// The decoder for a request whose head was checked.
-    pub(super) fn new(headers: &HeaderMap) -> Self {
+    pub(crate) fn new(headers: &HeaderMap) -> Self {
         if headers.contains_key(header::TRANSFER_ENCODING) {
             return Self::Size;
         }
@@ -53,12 +53,12 @@ impl Decoder {
     }
 
     /// Whether nothing is to come.
-    pub(super) fn is_done(self) -> bool {
+    pub(crate) fn is_done(self) -> bool {
         self == Self::Length(0)
     }
 
     /// Takes what is there of the next part.
-    pub(super) fn decode(&mut self, bytes: &mut BytesMut) -> Result<Decoded, BadFraming> {
+    pub(crate) fn decode(&mut self, bytes: &mut BytesMut) -> Result<Decoded, BadFraming> {
         loop {
             match *self {
                 Self::Length(0) => return Ok(Decoded::End),

@@ -8,6 +8,7 @@ mod client;
 mod server;
 mod wire;
 
+pub(super) use body::{Decoded, Decoder};
 pub(super) use client::Client;
 pub(super) use server::Server;
 pub(super) use wire::head as write_head;

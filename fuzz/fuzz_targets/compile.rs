@@ -1,0 +1,4 @@
+//! Feeds `compile`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| edgeway_fuzz::compile(data));

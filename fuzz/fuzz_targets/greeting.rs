@@ -1,0 +1,4 @@
+//! Feeds `greeting`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| edgeway_fuzz::greeting(data));

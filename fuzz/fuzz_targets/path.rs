@@ -1,0 +1,4 @@
+//! Feeds `path`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| edgeway_fuzz::path(data));

@@ -1,0 +1,142 @@
+//! What is fuzzed, and what must hold whatever comes: one function per target, which panics if it
+//! does not.
+//!
+//! The ordinary tests replay the seeds through the same functions (`gateway/tests/fuzz.rs`).
+
+use edgeway_api::{Objects, manifest};
+use edgeway_core::{
+    Workload, compile as compiled, path as paths,
+    request::{Request, Scheme},
+    table::{App, Decision, Listener},
+};
+use edgeway_gateway::{
+    greeting::Peek,
+    preview::{Preview, Refused, Whole},
+    tls::{client_certificate, x509::Certificate},
+};
+
+/// What is done with bytes.
+pub type Target = fn(&[u8]);
+
+/// The targets by name.
+pub const ALL: &[(&str, Target)] = &[
+    ("head", head),
+    ("greeting", greeting),
+    ("path", path),
+    ("certificate", certificate),
+    ("yaml", yaml),
+    ("compile", compile),
+];
+
+/// Everything of a request that anybody acts on.
+type Seen = Option<(String, String, Option<String>, Vec<u8>, Vec<u8>)>;
+
+fn seen<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<Seen, Refused> {
+    let whole = Whole::read(pieces)?;
+    Ok(whole.map(|Whole { preview, body, rest }| {
+        let Request { authority, path, query, .. } = preview.request();
+        (authority.to_owned(), path.to_owned(), query.map(str::to_owned), body, rest)
+    }))
+}
+
+/// A request, whose first byte says in what pieces it arrives: what is read does not depend on it.
+pub fn head(data: &[u8]) {
+    let Some((cut, bytes)) = data.split_first() else { return };
+    let at_once = seen([bytes]);
+    let in_pieces = seen(bytes.chunks(usize::from(*cut).max(1)));
+    assert_eq!(at_once, in_pieces);
+    let Ok(Some((authority, path, _, body, rest))) = at_once else { return };
+    assert!(path.starts_with('/') && !path.contains(['\0', '?', '#', ' ']), "{path:?}");
+    assert!(!authority.contains(['\r', '\n', '/', ' ', '@']), "{authority:?}");
+    assert!(body.len() + rest.len() < bytes.len());
+    // The head alone is the same request.
+    let local = [127, 0, 0, 1].into();
+    let alone = Preview::new(bytes, Scheme::Http, local, 0).map(|it| it.request().path.to_owned());
+    assert_eq!(alone, Ok(path));
+}
+
+/// The first bytes of a connection: what is seen does not depend on how they arrive.
+pub fn greeting(data: &[u8]) {
+    let Some((cut, bytes)) = data.split_first() else { return };
+    let at_once = Peek::default().advance(bytes);
+    let (mut peek, step) = (Peek::default(), usize::from(*cut).max(1));
+    let ends = (1..=bytes.len().div_ceil(step)).map(|count| (count * step).min(bytes.len()));
+    let mut all = ends.filter_map(|end| peek.advance(bytes.get(..end)?));
+    let in_pieces = all.next();
+    assert_eq!(at_once, in_pieces);
+}
+
+/// A path: what is normal stays as it is, and has no dot segments.
+pub fn path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let path = format!("/{text}");
+    let Ok(normal) = paths::normalise(&path) else { return };
+    assert!(normal.starts_with('/') && !normal.contains(['\\', '\0', ' ']), "{normal:?}");
+    assert!(!normal.split('/').any(|part| part == "." || part == ".."), "{normal:?}");
+    assert_eq!(paths::normalise(&normal).as_deref(), Ok(&*normal));
+}
+
+/// A client's certificate, as far as it is read after it was verified.
+pub fn certificate(data: &[u8]) {
+    let read = Certificate::read(data);
+    let names = read.iter().flat_map(Certificate::names).count();
+    let told = client_certificate(data);
+    assert!(told.is_none() || read.is_some());
+    assert!(names <= data.len());
+}
+
+/// Manifests.
+pub fn yaml(data: &[u8]) {
+    objects(data);
+}
+
+fn objects(data: &[u8]) -> Objects {
+    let mut objects = Objects::default();
+    manifest::read(&String::from_utf8_lossy(data), "fuzz.yaml", &mut objects);
+    objects
+}
+
+/// Manifests that become a table, which answers: the same each time.
+pub fn compile(data: &[u8]) {
+    let objects = objects(data);
+    if objects.count() == 0 {
+        return;
+    }
+    let workload = Workload {
+        namespace: "istio-system".into(),
+        labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
+        ..Workload::default()
+    };
+    let first = compiled(&objects, &workload);
+    let again = compiled(&objects, &workload);
+    assert_eq!(first.problems, again.problems);
+    let text = |table| serde_json::to_string(table).ok();
+    assert!(text(&first.table).is_some());
+    assert_eq!(text(&first.table), text(&again.table));
+    for listener in &first.table.listeners {
+        ask(listener);
+    }
+}
+
+fn ask(listener: &Listener) {
+    let _ = listener.server(Some("a.example.com"));
+    let apps = listener.tls.iter().map(|server| &server.app).chain(&listener.plain);
+    for app in apps {
+        let App::Http(hosts) = app else { continue };
+        for host in hosts.all() {
+            for path in ["/", "/productpage", "/a%2Fb/.."] {
+                let request = Request {
+                    method: "GET",
+                    scheme: Scheme::Https,
+                    authority: &host.domain,
+                    path,
+                    query: Some("a=b"),
+                    headers: &http::HeaderMap::new(),
+                    claims: None,
+                };
+                let decided = hosts.route(&request);
+                assert!(!matches!(decided, Decision::NoHost) || host.domain.starts_with('*'));
+            }
+        }
+    }
+}
