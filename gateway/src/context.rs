@@ -16,6 +16,7 @@ use std::{
     collections::HashMap,
     rc::{Rc, Weak},
     sync::Arc,
+    task::Waker,
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -87,6 +88,8 @@ pub(crate) struct Client {
     conn: Arc<Conn>,
     port: Rc<Port>,
     idle: Cell<bool>,
+    /// Who takes leave of the client, where leave is taken: others see their reading end.
+    farewell: RefCell<Option<Waker>>,
     seat: OnceCell<Seat>,
 }
 
@@ -165,7 +168,13 @@ impl Context {
     pub(crate) fn enter(&self, conn: Arc<Conn>, port: Rc<Port>) -> Entered<'_> {
         let id = self.clients.next.get();
         self.clients.next.set(id + 1);
-        let client = Rc::new(Client { conn, port, idle: Cell::new(true), seat: OnceCell::new() });
+        let client = Rc::new(Client {
+            conn,
+            port,
+            idle: Cell::new(true),
+            farewell: RefCell::default(),
+            seat: OnceCell::new(),
+        });
         if self.phase(&client.port) == Phase::Closing {
             client.conn.stop_reading();
         }
@@ -202,7 +211,10 @@ impl Clients {
     pub(crate) fn close_idle(&self, of: Option<&Rc<Port>>) {
         for client in self.open.borrow().values() {
             if client.idle.get() && of.is_none_or(|port| Rc::ptr_eq(port, &client.port)) {
-                client.conn.stop_reading();
+                match &*client.farewell.borrow() {
+                    Some(waker) => waker.wake_by_ref(),
+                    None => client.conn.stop_reading(),
+                }
             }
         }
     }
@@ -258,6 +270,11 @@ impl Entered<'_> {
     /// Notes whether the connection waits for a request.
     pub(crate) fn set_idle(&self, idle: bool) {
         self.client.idle.set(idle);
+    }
+
+    /// Lets this task be woken when an unused connection is to end, so that it takes leave.
+    pub(crate) fn wake_to_leave(&self, waker: &Waker) {
+        self.client.farewell.borrow_mut().get_or_insert_with(|| waker.clone()).clone_from(waker);
     }
 
     /// Whether it does.

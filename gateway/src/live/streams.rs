@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// The connections.
 #[derive(Debug, Default)]
@@ -34,6 +34,9 @@ pub(crate) struct Session {
     unused_since: Cell<Instant>,
     /// It takes no more requests.
     closed: Cell<bool>,
+    /// The endpoint has said what it can do.
+    settled: Cell<bool>,
+    settling: Notify,
 }
 
 /// Counts a request on a connection while it lives.
@@ -71,6 +74,8 @@ impl Sessions {
             streams: Cell::new(0),
             unused_since: Cell::new(now),
             closed: Cell::new(false),
+            settled: Cell::new(false),
+            settling: Notify::new(),
         });
         self.open.borrow_mut().push(Rc::clone(&session));
         session
@@ -100,6 +105,12 @@ impl Session {
         self.closed.set(true);
     }
 
+    /// Notes that the endpoint has said what it can do.
+    pub(crate) fn settle(&self) {
+        self.settled.set(true);
+        self.settling.notify_waiters();
+    }
+
     fn takes_more(&self, policy: &ClusterPolicy, now: Instant) -> bool {
         let Life { born, uses } = self.life.get();
         let most = policy.max_requests_per_connection;
@@ -120,6 +131,19 @@ impl Stream {
     /// Where requests are given to the session.
     pub(crate) fn sender(&self) -> SendRequest<Bytes> {
         self.session.sender.clone()
+    }
+
+    /// Returns once the endpoint has said what it can do.
+    pub(crate) async fn settled(&self) {
+        let settling = self.session.settling.notified();
+        if !self.session.settled.get() {
+            settling.await;
+        }
+    }
+
+    /// Whether it can make a connection of another protocol of a stream.
+    pub(crate) fn takes_tunnels(&self) -> bool {
+        self.session.sender.is_extended_connect_protocol_enabled()
     }
 
     /// The connection.

@@ -15,8 +15,9 @@ use super::{
     up::Up,
 };
 use crate::live::{EndpointLive, Free, InFlight, Seat, Seating};
-use http::StatusCode;
+use http::{StatusCode, Version};
 use std::{future::poll_fn, rc::Rc, sync::Arc, time::Instant};
+use tokio::time::timeout;
 
 /// A try whose response has begun.
 pub(super) struct Reply {
@@ -59,13 +60,16 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             target.tls_name(|| Some(self.host(plan, asked))).map_err(|_| Failure::Refused)?;
         let ends = (self.down.peer(), self.down.local());
         let way = Way { target, endpoint: &endpoint, ends, name: &name };
-        // Requests that want another protocol, as WebSocket's do, have a connection of their own.
-        let http2 = !asked.websocket && target.speaks_http2(self.down.request().version);
         let trying = Trying { plan, asked, way };
-        let (up, response) = if http2 {
-            self.attempt_stream(trying, clock).await?
-        } else {
-            self.attempt_connection(trying, clock).await?
+        let http2 = target.speaks_http2(self.down.request().version);
+        let (up, response) = match (http2, asked.websocket) {
+            (true, false) => self.attempt_stream(trying, clock).await?,
+            (true, true) => match self.attempt_tunnel(trying, clock).await? {
+                Some(reply) => reply,
+                // The endpoint does not offer that: a connection of its own may still do.
+                None => self.attempt_connection(trying, clock).await?,
+            },
+            (false, _) => self.attempt_connection(trying, clock).await?,
         };
         Ok(Reply { up, response, endpoint, at, in_flight })
     }
@@ -119,6 +123,30 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let mut up = Up::Two(Box::new(h2::Client::new(stream)));
         let response = self.ask(&mut up, plan, asked, clock).await?;
         Ok((up, response))
+    }
+
+    /// A WebSocket as a stream over HTTP/2; `None` if the endpoint does not offer that.
+    async fn attempt_tunnel(
+        &mut self,
+        trying: Trying<'c, '_>,
+        clock: &mut Clock,
+    ) -> Result<Option<(Up, Response)>, Stop> {
+        let Trying { plan, asked, way } = trying;
+        let context = self.context;
+        let policy = &plan.target.cluster().policy;
+        let opening = async {
+            let ready = way.endpoint.sessions().stream(policy, way.name);
+            let stream = match ready {
+                Some(stream) => stream,
+                None => stream(way, &context.reporter.metrics).await?,
+            };
+            let settled = timeout(policy.connect_timeout, stream.settled()).await;
+            Ok::<_, Failure>((settled.is_ok() && stream.takes_tunnels()).then_some(stream))
+        };
+        let Some(stream) = self.unless_stopped(opening, clock).await?? else { return Ok(None) };
+        let mut up = Up::Two(Box::new(h2::Client::new(stream)));
+        let response = self.ask(&mut up, plan, asked, clock).await?;
+        Ok(Some((up, response)))
     }
 
     /// A connection that waits, or leave to make one; waits for that where connections are limited.
@@ -175,6 +203,11 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         self.record.service_time = Some(sent.elapsed());
         if response.status == StatusCode::SWITCHING_PROTOCOLS && !asked.websocket {
             // Nobody asked for another protocol.
+            return Err(Failure::Protocol.into());
+        }
+        let tunnel = asked.websocket && self.down.request().version == Version::HTTP_2;
+        if tunnel && response.status.is_success() {
+            // The client would take it for a WebSocket.
             return Err(Failure::Protocol.into());
         }
         Ok(response)

@@ -14,6 +14,7 @@ use super::{
     record,
     scene::Scene,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use pingora_http::RequestHeader;
 use std::fmt::Write;
@@ -71,6 +72,11 @@ pub(super) fn head<D: Downstream>(
         let upgrade = upgrade.unwrap_or(HeaderValue::from_static("websocket"));
         fields.insert(header::UPGRADE, upgrade);
         fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        if parts.version == Version::HTTP_2 {
+            // A handshake over HTTP/2 has none, and one over HTTP/1.1 needs one.
+            let nonce = STANDARD.encode(exchange.context.chance.uuid().as_bytes());
+            set(&mut fields, &header::SEC_WEBSOCKET_KEY, &nonce);
+        }
     }
     finished(parts.method.clone(), &upstream.path, fields)
 }

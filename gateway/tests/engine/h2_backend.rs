@@ -36,6 +36,8 @@ pub(crate) enum Does {
     Breaks(watch::Receiver<bool>),
     /// Answers, then asks the other end to go elsewhere.
     SaysAndLeaves,
+    /// Agrees to speak another protocol, in which everything is sent back.
+    Tunnels,
 }
 
 /// A request as it came.
@@ -57,6 +59,8 @@ pub(crate) struct Backend {
 
 struct Shared {
     script: Box<Script>,
+    /// It offers to speak other protocols on streams.
+    tunnels: bool,
     seen: Mutex<Vec<Seen>>,
     trailers: Mutex<Vec<HeaderMap>>,
     accepted: AtomicUsize,
@@ -65,10 +69,19 @@ struct Shared {
 
 impl Backend {
     pub(crate) async fn new(script: impl Fn(&Parts) -> Does + Send + Sync + 'static) -> Self {
+        Self::offering(false, script).await
+    }
+
+    /// One that may offer to speak other protocols on streams.
+    pub(crate) async fn offering(
+        tunnels: bool,
+        script: impl Fn(&Parts) -> Does + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Box::new(script),
+            tunnels,
             seen: Mutex::default(),
             trailers: Mutex::default(),
             accepted: AtomicUsize::new(0),
@@ -121,7 +134,11 @@ impl Drop for Backend {
 }
 
 async fn converse(stream: TcpStream, number: usize, shared: &Arc<Shared>) {
-    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    let mut builder = h2::server::Builder::new();
+    if shared.tunnels {
+        builder.enable_connect_protocol();
+    }
+    let Ok(mut connection) = builder.handshake(stream).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
         let (head, recv) = Request::into_parts(request);
         let does = (shared.script)(&head);
@@ -176,6 +193,11 @@ async fn act(
                 (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
             };
             send.send_trailers(fields.iter().map(field).collect())
+        }
+        Does::Tunnels => {
+            let mut send = respond.send_response(Response::new(()), false)?;
+            echo(&mut recv, &mut send).await?;
+            send.send_data(Bytes::new(), true)
         }
         Does::Echoes => {
             let mut send = respond.send_response(Response::new(()), false)?;

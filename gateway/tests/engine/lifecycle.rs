@@ -3,6 +3,7 @@
 use crate::{
     backend::{Backend, Step, ok},
     client::Client,
+    h2_clients,
     rig::{Made, PORT, Rig, config, direct, port},
 };
 use edgeway_core::{id::ListenerId, table::Table};
@@ -149,6 +150,24 @@ async fn a_drain_finishes_what_has_begun_and_accepts_until_its_end() {
     go.send(true).unwrap();
     let response = slow.response().await;
     assert_eq!((response.text(), response.field("connection")), ("slow", Some("close")));
+    rig.running.stopped().await;
+}
+
+#[tokio::test]
+async fn a_drain_sends_all_of_what_a_slow_client_takes() {
+    const SIZE: usize = 4 << 20;
+    let backend = Backend::new(|_| vec![Step::Send(ok(&"x".repeat(SIZE)))]).await;
+    let rig = Rig::new(Made::forwarding(&[backend.address]).table()).await;
+    let mut client = h2_clients::Client::connect(rig.address()).await;
+    let (response, _) = client.send(h2_clients::get("/"), false).await;
+    let response = response.await.unwrap();
+    rig.shutdown.cancel();
+    while TcpStream::connect(rig.address()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    // Only now does it take what the window did not hold.
+    assert_eq!(h2_clients::whole(response).await.unwrap().body.len(), SIZE);
+    client.connection.await.unwrap().unwrap();
     rig.running.stopped().await;
 }
 

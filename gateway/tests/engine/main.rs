@@ -28,5 +28,6 @@ mod rig;
 mod statistics;
 mod streams;
 mod tls;
+mod tunnels;
 mod upstream_h2;
 mod upstream_tls;

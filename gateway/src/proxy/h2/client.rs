@@ -1,6 +1,6 @@
 //! The endpoint's side of a try over HTTP/2: one stream.
 
-use super::{drop_framing, wire::Wire, writing::Writing};
+use super::{drop_framing, websocket, wire::Wire, writing::Writing};
 use crate::{
     io::{Conn, Io},
     live::{Session, Sessions, Stream, TlsName},
@@ -14,8 +14,9 @@ use edgeway_core::cluster::Http2;
 use h2::{
     Ping, PingPong, Reason, RecvStream,
     client::{self, Builder, ResponseFuture},
+    ext::Protocol,
 };
-use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use pingora_http::RequestHeader;
 use std::{
     future::{pending, poll_fn},
@@ -39,6 +40,9 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 /// The same on all streams of a connection.
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
+/// How often a connection is looked at until it counts as silent.
+const LOOKS: u32 = 4;
+
 /// What is written and not yet sent, on one stream.
 const SEND_BUFFER: usize = 64 * 1024;
 
@@ -57,23 +61,35 @@ pub(in crate::proxy) async fn open(
         .enable_push(false)
         .handshake::<_, Bytes>(Wire::to_endpoint(io, &conn));
     let (sender, connection) = handshake.await.map_err(|error| fault(&error))?;
-    let session = sessions.keep(sender, conn, name);
+    let session = sessions.keep(sender, Arc::clone(&conn), name);
     // It keeps nobody from closing the connection.
-    spawn_local(drive(connection, policy.ping, Rc::downgrade(&session)));
+    spawn_local(drive(connection, conn, policy.ping, Rc::downgrade(&session)));
     Ok(session)
 }
 
 /// Lets the connection work until it ends.
 async fn drive(
     mut connection: client::Connection<Wire<'static>, Bytes>,
+    conn: Arc<Conn>,
     ping: Option<(Duration, Duration)>,
     session: Weak<Session>,
 ) {
-    let pings = connection.ping_pong();
-    let watch = watch(pings, ping);
+    let watch = watch(connection.ping_pong(), &conn, ping);
+    let mut settled = false;
+    let working = poll_fn(|cx| {
+        let worked = Pin::new(&mut connection).poll(cx);
+        if !settled && conn.received() > 0 {
+            // What comes first are the settings.
+            settled = true;
+            if let Some(session) = session.upgrade() {
+                session.settle();
+            }
+        }
+        worked
+    });
     tokio::select! {
         // How it ended is told on its streams.
-        _ = connection => {}
+        _ = working => {}
         () = watch => {}
     }
     if let Some(session) = session.upgrade() {
@@ -81,17 +97,35 @@ async fn drive(
     }
 }
 
-/// Returns when the endpoint has not answered in time to the question whether it lives.
-async fn watch(pings: Option<PingPong>, policy: Option<(Duration, Duration)>) {
+/// Returns when the endpoint has been silent and has not answered in time to the question whether
+/// it lives.
+async fn watch(pings: Option<PingPong>, conn: &Conn, policy: Option<(Duration, Duration)>) {
     let (Some(mut pings), Some((silence, patience))) = (pings, policy) else {
         return pending().await;
     };
     loop {
-        sleep(silence).await;
+        // Looked at from time to time: a note on each read would cost every request.
+        let mut quiet = 0;
+        while quiet < LOOKS {
+            let before = conn.received();
+            sleep(silence / LOOKS).await;
+            quiet = if conn.received() == before { quiet + 1 } else { 0 };
+        }
         if !matches!(timeout(patience, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
             return;
         }
     }
+}
+
+/// How far a stream is that wants to be a connection of another protocol (RFC 8441).
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tunnel {
+    /// It does not.
+    No,
+    /// It has asked; what proves to the client that the endpoint has understood.
+    Asked(Option<HeaderValue>),
+    /// It is one.
+    Open,
 }
 
 /// One request.
@@ -105,6 +139,7 @@ pub(in crate::proxy) struct Client {
     part: Bytes,
     trailers: Option<HeaderMap>,
     is_head: bool,
+    tunnel: Tunnel,
     has_spoken: bool,
     /// The endpoint said that it has not done anything about the request.
     unprocessed: bool,
@@ -121,6 +156,7 @@ impl Client {
             part: Bytes::new(),
             trailers: None,
             is_head: false,
+            tunnel: Tunnel::No,
             has_spoken: false,
             unprocessed: false,
         }
@@ -157,7 +193,15 @@ impl Client {
     }
 
     fn response(&self, head: http::Response<()>, ended: bool) -> Response {
-        let (parts, ()) = head.into_parts();
+        let (mut parts, ()) = head.into_parts();
+        if let (Tunnel::Asked(accept), StatusCode::OK) = (&self.tunnel, parts.status) {
+            // As the rest of the exchange knows it.
+            if let Some(accept) = accept {
+                parts.headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept.clone());
+            }
+            let status = StatusCode::SWITCHING_PROTOCOLS;
+            return Response { status, headers: parts.headers, body: Body::Nothing };
+        }
         let length = || parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
         let bodiless = self.is_head
             || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -173,7 +217,12 @@ impl Client {
 impl Upstream for Client {
     fn start(&mut self, request: Box<RequestHeader>) {
         self.is_head = request.method == Method::HEAD;
-        let ended = !request.headers.contains_key(header::TRANSFER_ENCODING)
+        if request.headers.contains_key(header::UPGRADE) {
+            let key = request.headers.get(header::SEC_WEBSOCKET_KEY);
+            self.tunnel = Tunnel::Asked(key.and_then(websocket::accept));
+        }
+        let ended = self.tunnel == Tunnel::No
+            && !request.headers.contains_key(header::TRANSFER_ENCODING)
             && request.headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
         // Fails on bytes that a checked request cannot contain; then no answer will come.
         let Some(request) = in_http2(&request) else { return };
@@ -196,7 +245,10 @@ impl Upstream for Client {
     }
 
     fn finish(&mut self, trailers: Option<&HeaderMap>) {
-        self.writing.finish(trailers.cloned());
+        // The end of a handshake is none of the stream.
+        if !matches!(self.tunnel, Tunnel::Asked(_)) {
+            self.writing.finish(trailers.cloned());
+        }
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Fault>> {
@@ -254,8 +306,9 @@ impl Upstream for Client {
         self.has_spoken
     }
 
-    /// Cannot happen: requests that want another protocol go over HTTP/1.1.
-    fn switch(&mut self) {}
+    fn switch(&mut self) {
+        self.tunnel = Tunnel::Open;
+    }
 
     fn pending(&self) -> usize {
         self.writing.pending()
@@ -271,6 +324,7 @@ fn in_http2(request: &RequestHeader) -> Option<http::Request<()>> {
     let mut headers = request.headers.clone();
     let host = headers.remove(header::HOST)?;
     let scheme = headers.get(&X_FORWARDED_PROTO).is_some_and(|proto| proto == "https");
+    let tunnel = headers.contains_key(header::UPGRADE);
     drop_framing(&mut headers);
     let uri = Uri::builder()
         .scheme(if scheme { "https" } else { "http" })
@@ -282,6 +336,11 @@ fn in_http2(request: &RequestHeader) -> Option<http::Request<()>> {
     *new.method_mut() = request.method.clone();
     *new.version_mut() = Version::HTTP_2;
     *new.uri_mut() = uri;
+    if tunnel {
+        headers.remove(header::SEC_WEBSOCKET_KEY);
+        *new.method_mut() = Method::CONNECT;
+        new.extensions_mut().insert(Protocol::from_static("websocket"));
+    }
     *new.headers_mut() = headers;
     Some(new)
 }

@@ -62,6 +62,7 @@ pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, c
     let mut streams = FuturesUnordered::new();
     let mut keeper = Keeper::new(&shared, context);
     poll_fn(|cx| {
+        client.wake_to_leave(cx.waker());
         loop {
             // Streams go first, so that what they write leaves with this poll.
             while let Poll::Ready(Some(in_vain)) = streams.poll_next_unpin(cx) {
@@ -92,7 +93,8 @@ fn builder() -> Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_local_error_reset_streams(Some(MOST_ERRORS));
+        .max_local_error_reset_streams(Some(MOST_ERRORS))
+        .enable_connect_protocol();
     builder
 }
 
@@ -164,9 +166,7 @@ impl<'c> Keeper<'c> {
         }
         if self.is_under_attack() {
             self.tell(h2, Reason::ENHANCE_YOUR_CALM);
-        } else if idle && self.shared.client.phase() == Phase::Closing {
-            self.tell(h2, Reason::NO_ERROR);
-        } else if self.shared.leave.get() || (idle && self.unused.poll(cx).is_ready()) {
+        } else if self.shared.leave.get() || (idle && self.is_over(cx)) {
             self.ask(h2);
         }
         match &mut self.leaving {
@@ -182,7 +182,13 @@ impl<'c> Keeper<'c> {
         }
     }
 
-    /// Asks the client to open no more streams.
+    /// Whether a connection without streams is to end.
+    fn is_over(&mut self, cx: &mut task::Context<'_>) -> bool {
+        self.shared.client.phase() == Phase::Closing || self.unused.poll(cx).is_ready()
+    }
+
+    /// Asks the client to open no more streams: once it has seen that, what it began meanwhile is
+    /// served, and the connection ends when everything has been sent.
     fn ask(&mut self, h2: &mut Connection<Wire<'_>, Bytes>) {
         if matches!(self.leaving, Leaving::No) {
             h2.graceful_shutdown();
@@ -190,7 +196,7 @@ impl<'c> Keeper<'c> {
         }
     }
 
-    /// Ends the connection.
+    /// Ends the connection, whatever is still to be sent.
     fn tell(&mut self, h2: &mut Connection<Wire<'_>, Bytes>, reason: Reason) {
         if !matches!(self.leaving, Leaving::Told(_)) {
             h2.abrupt_shutdown(reason);

@@ -6,6 +6,7 @@
 mod client;
 mod connection;
 mod server;
+mod websocket;
 mod wire;
 mod writing;
 

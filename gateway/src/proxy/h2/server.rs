@@ -10,9 +10,9 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use h2::{Reason, RecvStream, server::SendResponse};
+use h2::{Reason, RecvStream, ext::Protocol, server::SendResponse};
 use http::{
-    HeaderMap, HeaderValue, Method, Uri, Version, header,
+    HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header,
     request::{self, Parts},
 };
 use std::{
@@ -34,6 +34,17 @@ pub(super) struct Shared<'c> {
     pub(super) leave: Cell<bool>,
 }
 
+/// How far a stream is that wants to be a connection of another protocol (RFC 8441).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tunnel {
+    /// It does not.
+    No,
+    /// It has asked: what the client sends already is for the endpoint that agrees.
+    Asked,
+    /// It is one.
+    Open,
+}
+
 /// One request.
 pub(super) struct Server<'c> {
     shared: &'c Shared<'c>,
@@ -44,6 +55,7 @@ pub(super) struct Server<'c> {
     writing: Writing,
     /// What the client may send more once the endpoint has taken it.
     unreleased: usize,
+    tunnel: Tunnel,
     complete: bool,
     trailers: Option<HeaderMap>,
     reset: bool,
@@ -57,6 +69,8 @@ impl<'c> Server<'c> {
         shared: &'c Shared<'c>,
     ) -> Self {
         let (mut head, recv) = request.into_parts();
+        let tunnel =
+            if head.extensions.get::<Protocol>().is_some() { Tunnel::Asked } else { Tunnel::No };
         let refusal = canonical(&mut head, recv.is_end_stream()).err();
         Self {
             shared,
@@ -66,6 +80,7 @@ impl<'c> Server<'c> {
             respond,
             writing: Writing::new(),
             unreleased: 0,
+            tunnel,
             complete: false,
             trailers: None,
             reset: false,
@@ -84,6 +99,15 @@ impl<'c> Server<'c> {
             }
         }
         self.reset
+    }
+
+    fn begin(&mut self, head: http::Response<()>, bodiless: bool) {
+        if self.shared.client.phase() != Phase::Open {
+            self.shared.leave.set(true);
+        }
+        if let Ok(send) = self.respond.send_response(head, bodiless) {
+            self.writing.begin(send, bodiless);
+        }
     }
 
     fn failed(&mut self, error: &h2::Error) -> Fault {
@@ -114,7 +138,7 @@ impl Downstream for Server<'_> {
     }
 
     fn is_complete(&mut self) -> bool {
-        self.complete || self.recv.is_end_stream()
+        self.tunnel == Tunnel::Asked || self.complete || self.recv.is_end_stream()
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
@@ -123,7 +147,7 @@ impl Downstream for Server<'_> {
             // Fails only if more were released than came.
             let _ = self.recv.flow_control().release_capacity(taken);
         }
-        if self.complete {
+        if self.complete || self.tunnel == Tunnel::Asked {
             return Poll::Ready(Ok(None));
         }
         match ready!(self.recv.poll_data(cx)) {
@@ -166,18 +190,18 @@ impl Downstream for Server<'_> {
         *head.version_mut() = Version::HTTP_2;
         *head.headers_mut() = response.headers.clone();
         drop_framing(head.headers_mut());
+        if self.tunnel == Tunnel::Asked && response.status == StatusCode::SWITCHING_PROTOCOLS {
+            *head.status_mut() = StatusCode::OK;
+            head.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+            self.begin(head, false);
+            return;
+        }
         if response.status.is_informational() {
             // A client that is gone is noticed elsewhere.
             let _ = self.respond.send_informational(head);
             return;
         }
-        if self.shared.client.phase() != Phase::Open {
-            self.shared.leave.set(true);
-        }
-        let bodiless = matches!(response.body, Body::Nothing | Body::Sized(0));
-        if let Ok(send) = self.respond.send_response(head, bodiless) {
-            self.writing.begin(send, bodiless);
-        }
+        self.begin(head, matches!(response.body, Body::Nothing | Body::Sized(0)));
     }
 
     fn send(&mut self, data: &[u8]) {
@@ -188,8 +212,9 @@ impl Downstream for Server<'_> {
         self.writing.finish(trailers);
     }
 
-    /// Cannot happen: without `Upgrade`, which HTTP/2 does not have, nobody switches.
-    fn switch(&mut self) {}
+    fn switch(&mut self) {
+        self.tunnel = Tunnel::Open;
+    }
 
     fn pending(&self) -> usize {
         self.writing.pending()
@@ -205,9 +230,10 @@ impl Downstream for Server<'_> {
 }
 
 /// Brings a head into the form that it would have in HTTP/1.1, which the rest of the exchange
-/// knows: the authority as `Host`, one `Cookie`, and a word on whether a body follows.
+/// knows: the authority as `Host`, one `Cookie`, a word on whether a body follows, and a handshake
+/// for what wants to be a WebSocket.
 fn canonical(head: &mut Parts, ended: bool) -> Result<(), Refusal> {
-    let request::Parts { method, uri, headers, .. } = head;
+    let request::Parts { method, uri, headers, extensions, .. } = head;
     let count = |name| headers.get_all(name).iter().count();
     if headers.len() > MOST_FIELDS {
         return Err(Refusal::TooManyFields);
@@ -227,11 +253,18 @@ fn canonical(head: &mut Parts, ended: bool) -> Result<(), Refusal> {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
         headers.insert(header::HOST, host);
     }
+    let protocol = extensions.get::<Protocol>().filter(|_| *method == Method::CONNECT);
+    if let Some(protocol) = protocol {
+        let protocol = HeaderValue::from_str(protocol.as_str()).map_err(|_| Refusal::Upgrade)?;
+        *method = Method::GET;
+        headers.insert(header::UPGRADE, protocol);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
     if *method != Method::CONNECT {
         let path = uri.path_and_query().filter(|path| is_plain(path.as_str()));
         *uri = Uri::from(path.cloned().ok_or(Refusal::Target)?);
     }
-    if !ended && !headers.contains_key(header::CONTENT_LENGTH) {
+    if !ended && protocol.is_none() && !headers.contains_key(header::CONTENT_LENGTH) {
         headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     Ok(())
@@ -282,6 +315,18 @@ mod tests {
             let announced = parts.headers.contains_key(header::TRANSFER_ENCODING);
             assert_eq!(announced, chunked, "{lines:?} {ended}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_is_asked_for_as_a_handshake() {
+        let mut parts = head("https://a.example.com/chat", &[("sec-websocket-version", "13")]);
+        parts.method = Method::CONNECT;
+        parts.extensions.insert(Protocol::from_static("websocket"));
+        canonical(&mut parts, false).unwrap();
+        assert_eq!((parts.method, parts.uri), (Method::GET, Uri::from_static("/chat")));
+        assert_eq!(parts.headers[header::UPGRADE], "websocket");
+        assert_eq!(parts.headers[header::CONNECTION], "Upgrade");
+        assert!(!parts.headers.contains_key(header::TRANSFER_ENCODING));
     }
 
     #[test]
