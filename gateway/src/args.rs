@@ -1,5 +1,9 @@
 //! The command line and the environment; nobody else reads either.
 
+mod edge;
+
+pub use edge::EdgeArgs;
+
 use crate::{
     access::AccessLog,
     run::Config,
@@ -68,10 +72,6 @@ pub struct Args {
     #[arg(long = "dns-server", value_name = "ADDR[:PORT]")]
     pub dns_servers: Vec<DnsServer>,
 
-    /// Proxies before the gateway that are believed about client and scheme
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub trusted_hops: usize,
-
     /// How long connections are accepted after the signal to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain_seconds: u64,
@@ -99,6 +99,10 @@ pub struct Args {
     /// Name of the cluster, for metrics
     #[arg(long, env = "ISTIO_META_CLUSTER_ID", default_value = "Kubernetes")]
     pub cluster_name: String,
+
+    /// What is said about clients
+    #[command(flatten)]
+    pub edge: EdgeArgs,
 }
 
 /// `k=v,k=v`.
@@ -192,7 +196,7 @@ impl Args {
             metrics: SocketAddr::new(any, self.metrics_port),
             admin: SocketAddr::from(([127, 0, 0, 1], self.admin_port)),
             dns_servers: self.dns_servers.iter().map(|DnsServer(address)| *address).collect(),
-            trusted_hops: self.trusted_hops,
+            edge: self.edge.edge(),
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
             access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
@@ -205,6 +209,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::{Edge, ForwardedFor};
 
     fn args(text: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(["edgeway-gateway"].into_iter().chain(text.split_whitespace()))
@@ -228,7 +233,8 @@ mod tests {
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
-             --dns-server 10.0.0.10 --dns-server [::1]:5353",
+             --dns-server 10.0.0.10 --dns-server [::1]:5353 \
+             --trusted-proxies 10.0.0.0/8,fd00::1 --forwarded-for preserve --proxy-protocol 80,443",
         )
         .unwrap()
         .config(std::io::sink());
@@ -237,7 +243,11 @@ mod tests {
         assert_eq!(config.workload.locality.to_string(), "eu/eu-1/");
         assert_eq!(config.workload.pod, "gw-1");
         assert_eq!(config.status.to_string(), "127.0.0.1:15021");
-        assert_eq!((config.port_offset, config.workers, config.trusted_hops), (8000, 3, 1));
+        assert_eq!((config.port_offset, config.workers), (8000, 3));
+        let Edge { trust, proxy_protocol } = &config.edge;
+        assert_eq!((trust.hops, trust.proxies.len()), (1, 2));
+        assert_eq!(trust.forwarded_for, ForwardedFor::Preserve);
+        assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
         assert_eq!(config.drain, Duration::from_secs(1));
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
@@ -259,6 +269,9 @@ mod tests {
             ("--source files:/x --dns-server dns.example.com", "write 10.0.0.10"),
             ("--source files:/x --access-log 2", "between 0 and 1"),
             ("--source files:/x --bind localhost", "--bind"),
+            ("--source files:/x --trusted-proxies vpc", "write 10.0.0.0/8"),
+            ("--source files:/x --forwarded-for strip", "write append"),
+            ("--source files:/x --proxy-protocol http", "write off, all"),
         ] {
             let error = args(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

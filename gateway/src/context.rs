@@ -3,6 +3,7 @@
 use crate::{
     access::Lines,
     chance::Chance,
+    edge::Edge,
     io::Conn,
     live::Live,
     view::{Reporter, Serving},
@@ -43,10 +44,10 @@ pub(crate) struct Context {
 }
 
 /// What does not change while the gateway runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// How many proxies before us are trusted about the client.
-    pub(crate) trusted_hops: usize,
+    /// How clients are met.
+    pub(crate) edge: Edge,
     /// Deadline of a request's head, from its first byte.
     pub(crate) head_timeout: Duration,
     /// How long a client connection may be unused.
@@ -71,6 +72,8 @@ pub(crate) struct Port {
     pub(crate) serving: RefCell<Rc<Serving>>,
     /// Whether it is going away.
     pub(crate) phase: Cell<Phase>,
+    /// Whether connections begin with a PROXY header.
+    pub(crate) proxied: bool,
 }
 
 /// The client connections of a worker.

@@ -6,6 +6,7 @@ pub mod args;
 pub mod board;
 mod chance;
 mod context;
+pub mod edge;
 mod flags;
 mod io;
 mod last_good;

@@ -7,6 +7,7 @@ use crate::{
     admin::{Admin, Door, SetLogLevel},
     board::tell,
     context::Settings,
+    edge::Edge,
     listen::{Addressing, Ports},
     live::Registry,
     metrics::{Metrics, Workload},
@@ -64,8 +65,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Which DNS servers are asked; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
-    /// How many proxies before us are trusted about the client's address and scheme.
-    pub trusted_hops: usize,
+    /// How clients are met.
+    pub edge: Edge,
     /// How long new connections are accepted after the signal to stop.
     pub drain: Duration,
     /// How long requests may take after that.
@@ -96,7 +97,7 @@ impl Default for Config {
             metrics: any(15020),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 15000)),
             dns_servers: Vec::new(),
-            trusted_hops: 0,
+            edge: Edge::default(),
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
             head_timeout: HEAD_TIMEOUT,
@@ -269,7 +270,7 @@ impl Engine {
             count => count,
         };
         let settings = Settings {
-            trusted_hops: config.trusted_hops,
+            edge: config.edge,
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
         };
@@ -283,7 +284,7 @@ impl Engine {
         let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
         let workers = (0..count).map(|index| {
             let lines = Lines::new(access.as_ref(), metrics.access_log_dropped.clone());
-            Worker::start(index, settings, reporter.clone(), lines, Arc::clone(&registry))
+            Worker::start(index, settings.clone(), reporter.clone(), lines, Arc::clone(&registry))
         });
         let workers = workers.collect::<Result<_, _>>().map_err(StartError::Thread)?;
         let addressing =

@@ -5,7 +5,6 @@ use crate::{
     access::Lines,
     chance::Chance,
     context::{Clients, Context, Phase, Port, Settings},
-    io,
     live::{Live, Registry},
     proxy,
     tls::Prepared,
@@ -219,8 +218,11 @@ impl Desk {
                 return;
             }
         };
-        let port =
-            Rc::new(Port { serving: RefCell::new(self.serving(listener)), phase: Cell::default() });
+        let port = Rc::new(Port {
+            serving: RefCell::new(self.serving(listener)),
+            phase: Cell::default(),
+            proxied: self.context.settings.edge.proxy_protocol.covers(id.port),
+        });
         let close = Rc::new(Notify::new());
         let context = Rc::clone(&self.context);
         context.clients.begin_accepting();
@@ -244,8 +246,7 @@ impl Desk {
 async fn accept(socket: TcpListener, port: Rc<Port>, close: Rc<Notify>, context: Rc<Context>) {
     let begin = |stream: TcpStream, peer: SocketAddr| {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let (io, conn) = io::open(stream, peer);
-        spawn_local(proxy::serve(io, conn, Rc::clone(&port), Rc::clone(&context)));
+        spawn_local(proxy::serve(stream, peer, Rc::clone(&port), Rc::clone(&context)));
     };
     loop {
         tokio::select! {

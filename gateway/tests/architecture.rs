@@ -27,23 +27,20 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     // What a worker has of its own.
     ("io", &[], &["pingora_core", "rustls"]),
     ("chance", &[], &[]),
+    ("edge", &[], &[]),
     ("flags", &[], &[]),
     ("metrics", &[], &["prometheus"]),
     ("live", &["io", "metrics", "tls"], &["edgeway_core"]),
     ("view", &["chance", "flags", "live", "metrics", "tls"], &["edgeway_core"]),
     ("access", &["chance"], &["prometheus"]),
-    ("context", &["access", "chance", "io", "live", "view"], &["edgeway_core"]),
+    ("context", &["access", "chance", "edge", "io", "live", "view"], &["edgeway_core"]),
     // The engine asks the table; it knows neither manifests nor where they come from.
     (
         "proxy",
-        &["access", "context", "flags", "io", "live", "metrics", "tls", "view"],
+        &["access", "context", "edge", "flags", "io", "live", "metrics", "tls", "view"],
         &["edgeway_core", "pingora_core", "pingora_error", "pingora_http", "rustls"],
     ),
-    (
-        "worker",
-        &["access", "chance", "context", "io", "live", "proxy", "tls", "view"],
-        &["edgeway_core"],
-    ),
+    ("worker", &["access", "chance", "context", "live", "proxy", "tls", "view"], &["edgeway_core"]),
     // Around the workers.
     ("ready", &[], &[]),
     (
@@ -55,12 +52,12 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     (
         "run",
         &[
-            "access", "admin", "board", "context", "listen", "live", "metrics", "publish", "ready",
-            "resolve", "snapshot", "tls", "view", "worker",
+            "access", "admin", "board", "context", "edge", "listen", "live", "metrics", "publish",
+            "ready", "resolve", "snapshot", "tls", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),
-    ("args", &["access", "run", "source"], &["clap", "edgeway_core"]),
+    ("args", &["access", "edge", "run", "source"], &["clap", "edgeway_core"]),
 ];
 
 /// The crates whose use says what a module is about.

@@ -15,6 +15,7 @@ use edgeway_api::{Objects, Problem};
 use edgeway_core::{Workload, compile, id::ListenerId};
 use edgeway_gateway::{
     access::AccessLog,
+    edge::{Edge, Trust},
     publish::Report,
     source::{Files, Lost, Source},
 };
@@ -297,7 +298,7 @@ fn gateway(workload: Workload, bind: IpAddr, port_offset: u16) -> edgeway_gatewa
         metrics: documented(usual.metrics.port()),
         admin: documented(usual.admin.port()),
         // The one before us is the local ALB.
-        trusted_hops: 1,
+        edge: Edge { trust: Trust::hops(1), ..Edge::default() },
         drain: Duration::ZERO,
         drain_deadline: DRAIN,
         access_log: Some(AccessLog { sample: 1.0, sink: Box::<Requests>::default() }),

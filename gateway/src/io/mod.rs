@@ -46,6 +46,8 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct Conn {
     peer: SocketAddr,
+    /// Our address, once somebody wanted to know: the kernel is asked once.
+    local: OnceLock<Option<SocketAddr>>,
     peer_text: OnceLock<HeaderValue>,
     /// Set once, when TLS is there: who the other end is.
     vouched: OnceLock<Option<HeaderValue>>,
@@ -75,17 +77,29 @@ pub(crate) enum Peer {
 
 /// Both sides of a new connection.
 pub(crate) fn open(stream: TcpStream, peer: SocketAddr) -> (Box<Io>, Arc<Conn>) {
+    open_behind(stream, peer, None, BytesMut::new())
+}
+
+/// Both sides of a connection of which `unread` has been read, and to which the peer, at the other
+/// end of a proxy, came by another address.
+pub(crate) fn open_behind(
+    stream: TcpStream,
+    peer: SocketAddr,
+    local: Option<SocketAddr>,
+    unread: BytesMut,
+) -> (Box<Io>, Arc<Conn>) {
     let (read, write) = stream.into_split();
     let socket = Writing(Some(write));
     let out = Out { socket, tls: None, data: Vec::new(), at: 0, finish: false, broken: None };
     let conn = Arc::new(Conn {
         peer,
+        local: local.map_or_else(OnceLock::new, |local| Some(local).into()),
         peer_text: OnceLock::new(),
         vouched: OnceLock::new(),
         received: AtomicU64::new(0),
         out: Mutex::new(out),
     });
-    let io = Io { socket: read, secure: false, unread: BytesMut::new(), conn: Arc::clone(&conn) };
+    let io = Io { socket: read, secure: false, unread, conn: Arc::clone(&conn) };
     (Box::new(io), conn)
 }
 
@@ -103,9 +117,9 @@ impl Conn {
         })
     }
 
-    /// Our address; asks the kernel.
+    /// Our address, which the kernel knows or a proxy has told.
     pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.out().socket.stream()?.local_addr().ok()
+        *self.local.get_or_init(|| self.out().socket.stream()?.local_addr().ok())
     }
 
     /// Bytes read so far.

@@ -3,12 +3,14 @@
 //! Workers count in handles of their own ([`Series`]), without atomics; what they counted becomes
 //! visible when they flush, which a scrape asks them to do.
 
+mod edge;
 mod labels;
 mod routes;
 mod series;
 mod tcp;
 mod usage;
 
+pub(crate) use edge::{Clients, Turned};
 pub(crate) use labels::{Destination, Ending, Workload};
 pub(crate) use routes::{RouteCounts, Routes};
 pub(crate) use series::{Sample, Series};
@@ -54,6 +56,8 @@ pub(crate) struct Metrics {
     pub(crate) routes: Routes,
     /// Of connections that are passed on.
     pub(crate) tcp: Tcp,
+    /// Of clients that were not served.
+    pub(crate) clients: Clients,
     /// Client connections that are open.
     pub(crate) connections_active: IntGauge,
     /// Client connections ever accepted.
@@ -127,6 +131,7 @@ impl Metrics {
             in_use: InUse::default(),
             routes: Routes::new(on)?,
             tcp: Tcp::new(on)?,
+            clients: Clients::new(on)?,
             connections_active: gauge(on, CONNECTIONS_ACTIVE)?,
             connections: counter(on, CONNECTIONS)?,
             upstream_connections: counter(on, UPSTREAM_CONNECTIONS)?,

@@ -4,12 +4,13 @@ use super::{
     headers::{self, X_FORWARDED_PROTO},
     refusal::Refusal,
 };
+use crate::edge::Edge;
 use edgeway_core::{
     path,
     request::{Request, Scheme},
 };
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What the rest of the exchange needs of a request, in its final form.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,18 +33,18 @@ pub(crate) struct Asked {
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct Origin<'e> {
     /// Scheme of the connection.
     pub(crate) scheme: Scheme,
     /// The other end of the connection.
     pub(crate) peer: IpAddr,
-    /// How many proxies before us are trusted.
-    pub(crate) trusted_hops: usize,
+    /// How clients are met.
+    pub(crate) edge: &'e Edge,
 }
 
 impl Asked {
     /// Checks a request.
-    pub(crate) fn new(parts: &Parts, origin: Origin) -> Result<Self, Refusal> {
+    pub(crate) fn new(parts: &Parts, origin: Origin<'_>) -> Result<Self, Refusal> {
         let fields = &parts.headers;
         headers::check_connection(fields)?;
         if parts.method.as_str() == "QUERY" && !fields.contains_key(header::CONTENT_TYPE) {
@@ -58,10 +59,16 @@ impl Asked {
             authority: authority(fields)?.into(),
             path: path.into(),
             query: parts.uri.query().map(Into::into),
-            client: headers::trusted_address(fields, origin.peer, origin.trusted_hops),
+            client: origin.edge.trust.client(fields, origin.peer),
             websocket: is_websocket(fields)?,
             grpc: fields.get(header::CONTENT_TYPE).is_some_and(headers::is_grpc),
         })
+    }
+
+    /// The client as an address, with the port that `peer` has: the client's own is known to
+    /// nobody but the first proxy.
+    pub(crate) fn from(&self, peer: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.client, peer.port())
     }
 
     /// As the table wants it.
@@ -85,8 +92,9 @@ fn authority(headers: &HeaderMap) -> Result<&str, Refusal> {
     if host.contains(odd) { Err(Refusal::Host) } else { Ok(host) }
 }
 
-fn scheme(headers: &HeaderMap, origin: Origin) -> Scheme {
-    let told = headers.get(&X_FORWARDED_PROTO).filter(|_| origin.trusted_hops > 0);
+fn scheme(headers: &HeaderMap, origin: Origin<'_>) -> Scheme {
+    let trusted = origin.edge.trust.believes(origin.peer);
+    let told = headers.get(&X_FORWARDED_PROTO).filter(|_| trusted);
     match told.map(HeaderValue::as_bytes) {
         Some(b"https") => Scheme::Https,
         Some(_) => Scheme::Http,
@@ -111,6 +119,7 @@ fn is_websocket(fields: &HeaderMap) -> Result<bool, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::Trust;
 
     fn parts(method: &str, path: &str, lines: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().method(method).uri(path);
@@ -120,12 +129,12 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    fn origin(trusted_hops: usize) -> Origin {
-        Origin { scheme: Scheme::Http, peer: [10, 0, 0, 1].into(), trusted_hops }
+    fn origin(edge: &Edge) -> Origin<'_> {
+        Origin { scheme: Scheme::Http, peer: [10, 0, 0, 1].into(), edge }
     }
 
     fn get(lines: &[(&str, &str)]) -> Result<Asked, Refusal> {
-        Asked::new(&parts("GET", "/a/../b?q", lines), origin(0))
+        Asked::new(&parts("GET", "/a/../b?q", lines), origin(&Edge::default()))
     }
 
     #[test]
@@ -180,14 +189,16 @@ mod tests {
     #[test]
     fn trusted_proxies_tell_scheme_and_client() {
         let lines = [("host", "a"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "1.1.1.1")];
-        let asked = Asked::new(&parts("GET", "/", &lines), origin(1)).unwrap();
+        let edge = Edge { trust: Trust::hops(1), ..Edge::default() };
+        let asked = Asked::new(&parts("GET", "/", &lines), origin(&edge)).unwrap();
         assert_eq!((asked.scheme, asked.client), (Scheme::Https, [1, 1, 1, 1].into()));
     }
 
     #[test]
     fn what_no_route_could_serve_is_refused() {
         let lines = [("host", "a")];
-        let refused = |method, path| Asked::new(&parts(method, path, &lines), origin(0)).err();
+        let edge = Edge::default();
+        let refused = |method, path| Asked::new(&parts(method, path, &lines), origin(&edge)).err();
         assert_eq!(refused("OPTIONS", "*"), Some(Refusal::NoPath));
         assert_eq!(refused("QUERY", "/"), Some(Refusal::QueryType));
         assert_eq!(refused("GET", "/%00"), Some(Refusal::Path));

@@ -58,7 +58,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let target = plan.target;
         let name =
             target.tls_name(|| Some(self.host(plan, asked))).map_err(|_| Failure::Refused)?;
-        let ends = (self.down.peer(), self.down.local());
+        let ends = (asked.from(self.down.peer()), self.down.local());
         let way = Way { target, endpoint: &endpoint, ends, name: &name };
         let trying = Trying { plan, asked, way };
         let http2 = target.speaks_http2(self.down.request().version);

@@ -2,6 +2,7 @@
 //! TLS greeting gives.
 
 use super::{
+    arrival::arrive,
     connection,
     greeting::{Greeting, Hello, Peek},
     tcp,
@@ -17,8 +18,8 @@ use edgeway_core::{
     table::{App, TcpRoute, TlsMode},
     tls::Termination,
 };
-use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
 
 /// How long a client may take for its TLS greeting, and again for the rest of the handshake, as in
 /// Istio.
@@ -28,7 +29,14 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 const READ: usize = 4096;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(io: Box<Io>, conn: Arc<Conn>, port: Rc<Port>, context: Rc<Context>) {
+pub(crate) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    port: Rc<Port>,
+    context: Rc<Context>,
+) {
+    let arriving = Box::pin(arrive(stream, peer, &port, &context));
+    let Some((io, conn)) = arriving.await else { return };
     let client = context.enter(Arc::clone(&conn), port);
     let serving = Rc::clone(&client.port().serving.borrow());
     let only_http = serving.listener.tls.is_empty() && serving.hosts().is_some();
@@ -137,12 +145,13 @@ impl Visit<'_> {
 async fn greeting(io: &mut Io) -> Greeting {
     let mut peek = Peek::default();
     loop {
+        // Some may have come with the header of a proxy.
+        if let Some(greeting) = peek.advance(io.unread()) {
+            return greeting;
+        }
         match poll_fn(|cx| io.poll_fill(READ, cx)).await {
             Ok(read) if read > 0 => {}
             Ok(_) | Err(_) => return Greeting::None,
-        }
-        if let Some(greeting) = peek.advance(io.unread()) {
-            return greeting;
         }
     }
 }

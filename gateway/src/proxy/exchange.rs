@@ -87,7 +87,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let origin = Origin {
             scheme: if self.client.conn().is_secure() { Scheme::Https } else { Scheme::Http },
             peer: self.down.peer().ip(),
-            trusted_hops: self.context.settings.trusted_hops,
+            edge: &self.context.settings.edge,
         };
         let asked = match self.down.refusal() {
             None => Asked::new(self.down.request(), origin),

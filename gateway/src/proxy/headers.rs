@@ -1,6 +1,7 @@
 //! Which header fields cross the gateway, and which it adds, as Envoy at an edge does.
 
 use super::refusal::Refusal;
+use crate::edge::{ForwardedFor, Trust};
 use edgeway_core::action::{Ops, template::Variables};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ pub(crate) static X_ENVOY_SERVICE_TIME: HeaderName =
 pub(crate) static X_FORWARDED_CLIENT_CERT: HeaderName =
     HeaderName::from_static("x-forwarded-client-cert");
 pub(crate) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(crate) static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -121,42 +123,23 @@ pub(crate) fn drop_steering_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// Appends the peer to `x-forwarded-for`; several lines become one.
-pub(crate) fn append_forwarded_for(headers: &mut HeaderMap, peer: &HeaderValue) {
-    let value = if headers.contains_key(&X_FORWARDED_FOR) {
-        let peer = peer.to_str().unwrap_or_default();
-        HeaderValue::try_from(forwarded_for(headers, peer)).ok()
+/// Brings what is said of who the request comes from into the form that endpoints get.
+pub(crate) fn tell_peer(headers: &mut HeaderMap, trust: &Trust, peer: IpAddr, text: &HeaderValue) {
+    if trust.is_stranger(peer) {
+        headers.remove(&X_FORWARDED_PORT);
+    }
+    let appends = trust.forwarded_for == ForwardedFor::Append;
+    let value = if appends && !headers.contains_key(&X_FORWARDED_FOR) {
+        // Nothing to be joined, nearly always.
+        Some(text.clone())
     } else {
-        Some(peer.clone())
+        let all = trust.forwarded_for(headers, peer);
+        all.and_then(|all| HeaderValue::try_from(all).ok())
     };
-    if let Some(value) = value {
-        headers.insert(&X_FORWARDED_FOR, value);
+    match value {
+        Some(value) => drop(headers.insert(&X_FORWARDED_FOR, value)),
+        None => drop(headers.remove(&X_FORWARDED_FOR)),
     }
-}
-
-/// The lines of `x-forwarded-for`, without such that no one can read, and the peer.
-pub(crate) fn forwarded_for(headers: &HeaderMap, peer: &str) -> String {
-    let lines = headers.get_all(&X_FORWARDED_FOR).into_iter().filter_map(|line| line.to_str().ok());
-    let mut value = String::new();
-    for line in lines.filter(|line| !line.is_empty()) {
-        value.push_str(line);
-        value.push(',');
-    }
-    value.push_str(peer);
-    value
-}
-
-/// The address that `hops` trusted proxies vouch for; the peer if they do not.
-pub(crate) fn trusted_address(headers: &HeaderMap, peer: IpAddr, hops: usize) -> IpAddr {
-    let Some(from_the_right) = hops.checked_sub(1) else { return peer };
-    let entries: Vec<&str> = headers
-        .get_all(&X_FORWARDED_FOR)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .collect();
-    let entry = entries.iter().rev().nth(from_the_right);
-    entry.and_then(|entry| entry.trim().parse().ok()).unwrap_or(peer)
 }
 
 /// Does header operations of several levels: all removals, then what is set, then what is added,
@@ -250,32 +233,28 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_appended_to_what_was_forwarded() {
-        let peer = HeaderValue::from_static("10.0.0.1");
-        for (lines, expected) in [
-            (&[][..], "10.0.0.1"),
-            (&[("x-forwarded-for", "")][..], "10.0.0.1"),
-            (&[("x-forwarded-for", "1.1.1.1")][..], "1.1.1.1,10.0.0.1"),
-            (
-                &[("x-forwarded-for", "1.1.1.1, 2.2.2.2"), ("x-forwarded-for", "x")][..],
-                "1.1.1.1, 2.2.2.2,x,10.0.0.1",
-            ),
+    fn endpoints_are_told_who_the_peer_is_and_nothing_that_strangers_claim() {
+        let (peer, text) = (IpAddr::from([10, 0, 0, 1]), HeaderValue::from_static("10.0.0.1"));
+        let known =
+            |network: &str| Trust { proxies: vec![network.parse().unwrap()], ..Trust::default() };
+        let mode = |forwarded_for| Trust { forwarded_for, ..Trust::default() };
+        for (trust, lines, expected) in [
+            (Trust::default(), &[][..], Some("10.0.0.1")),
+            (Trust::default(), &["1.1.1.1", "x"], Some("1.1.1.1,x,10.0.0.1")),
+            (known("10.0.0.0/8"), &["1.1.1.1"], Some("1.1.1.1,10.0.0.1")),
+            (known("11.0.0.0/8"), &["1.1.1.1"], Some("10.0.0.1")),
+            (mode(ForwardedFor::Preserve), &["1.1.1.1"], Some("1.1.1.1")),
+            (mode(ForwardedFor::Preserve), &[], None),
+            (mode(ForwardedFor::Remove), &["1.1.1.1"], None),
         ] {
-            let mut map = headers(lines);
-            append_forwarded_for(&mut map, &peer);
-            assert_eq!(map.get_all(&X_FORWARDED_FOR).iter().count(), 1);
-            assert_eq!(map[&X_FORWARDED_FOR], expected);
-        }
-    }
-
-    #[test]
-    fn trusted_hops_are_counted_from_the_right() {
-        let peer: IpAddr = [10, 0, 0, 1].into();
-        let map = headers(&[("x-forwarded-for", "1.1.1.1, bad,3.3.3.3")]);
-        for (hops, expected) in
-            [(0, "10.0.0.1"), (1, "3.3.3.3"), (2, "10.0.0.1"), (3, "1.1.1.1"), (4, "10.0.0.1")]
-        {
-            assert_eq!(trusted_address(&map, peer, hops).to_string(), expected, "{hops}");
+            let mut map = headers(&[("x-forwarded-port", "1")]);
+            for line in lines {
+                map.append(&X_FORWARDED_FOR, HeaderValue::from_static(line));
+            }
+            tell_peer(&mut map, &trust, peer, &text);
+            assert_eq!(map.contains_key(&X_FORWARDED_PORT), !trust.is_stranger(peer));
+            let all: Vec<_> = map.get_all(&X_FORWARDED_FOR).iter().collect();
+            assert_eq!(all, expected.as_slice(), "{trust:?} {lines:?}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! two traits of [`message`]; everything that waits does so in [`relay`].
 
 mod answer;
+mod arrival;
 mod asked;
 mod attempt;
 mod clock;

@@ -38,13 +38,14 @@ pub(super) fn head<D: Downstream>(
     let mut fields = parts.headers.clone();
     headers::drop_connection_fields(&mut fields);
     headers::drop_steering_fields(&mut fields);
-    headers::append_forwarded_for(&mut fields, exchange.down.peer_text());
+    let (trust, peer) = (&exchange.context.settings.edge.trust, exchange.down.peer().ip());
+    headers::tell_peer(&mut fields, trust, peer, exchange.down.peer_text());
     let scheme = HeaderValue::from_static(asked.scheme.as_str());
     fields.insert(&X_FORWARDED_PROTO, scheme);
     if let Some(certificate) = exchange.client.conn().client_certificate() {
         fields.insert(&X_FORWARDED_CLIENT_CERT, certificate.clone());
     }
-    if asked.client == exchange.down.peer().ip() {
+    if asked.client == peer {
         fields.insert(&X_ENVOY_EXTERNAL_ADDRESS, exchange.down.peer_text().clone());
     } else {
         set(&mut fields, &X_ENVOY_EXTERNAL_ADDRESS, &asked.client.to_string());

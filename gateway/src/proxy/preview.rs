@@ -7,6 +7,7 @@ use super::{
     head::{self, Limits, Progress, Scan},
     refusal::Refusal,
 };
+use crate::edge::{Edge, Trust};
 use bytes::BytesMut;
 use edgeway_core::request::{Request, Scheme};
 use http::request::Parts;
@@ -30,15 +31,15 @@ pub struct Refused {
 
 impl Preview {
     /// Reads the bytes of a head, as `peer` would send them over a connection of `scheme`;
-    /// `trusted_hops` as in [`crate::Config`].
+    /// `trusted_hops` as in [`Trust`].
     pub fn new(
         head: &[u8],
         scheme: Scheme,
         peer: IpAddr,
         trusted_hops: usize,
     ) -> Result<Self, Refused> {
-        let origin = Origin { scheme, peer, trusted_hops };
-        read(head, origin).map_err(Refused::from)
+        let edge = Edge { trust: Trust::hops(trusted_hops), ..Edge::default() };
+        read(head, Origin { scheme, peer, edge: &edge }).map_err(Refused::from)
     }
 
     /// As the table wants it.
@@ -67,7 +68,8 @@ impl Whole {
     /// Reads a request that arrives in `pieces`, over plain text; `None` if it is not complete.
     pub fn read<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<Option<Self>, Refused> {
         let peer = IpAddr::from([127, 0, 0, 1]);
-        let origin = Origin { scheme: Scheme::Http, peer, trusted_hops: 0 };
+        let edge = Edge::default();
+        let origin = Origin { scheme: Scheme::Http, peer, edge: &edge };
         whole(pieces.into_iter(), origin).map_err(Refused::from)
     }
 }
@@ -78,7 +80,7 @@ impl From<Refusal> for Refused {
     }
 }
 
-fn read(bytes: &[u8], origin: Origin) -> Result<Preview, Refusal> {
+fn read(bytes: &[u8], origin: Origin<'_>) -> Result<Preview, Refusal> {
     let mut scan = Scan::default();
     match scan.advance(bytes, Limits::default())? {
         Progress::Complete(end) => {

@@ -1,6 +1,6 @@
 //! What becomes known of a request as it goes; counted and logged when it ends.
 
-use super::{asked::Asked, headers, message::Downstream, refusal::Refusal};
+use super::{asked::Asked, message::Downstream, refusal::Refusal};
 use crate::{
     access::{Entry, Timestamp},
     context::Context,
@@ -158,8 +158,9 @@ impl Record<'_> {
             parts.and_then(|parts| parts.headers.get(name)).and_then(|value| value.to_str().ok())
         };
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(0);
-        let peer = remote.ip().to_string();
-        let forwarded_for = parts.map(|parts| headers::forwarded_for(&parts.headers, &peer));
+        let trust = &context.settings.edge.trust;
+        let forwarded_for =
+            parts.and_then(|parts| trust.forwarded_for(&parts.headers, remote.ip()));
         context.access.add(&Entry {
             start_time: Timestamp(self.at),
             method: parts.map(|parts| parts.method.as_str()),
@@ -182,7 +183,7 @@ impl Record<'_> {
             upstream_cluster: self.cluster,
             upstream_local_address: self.upstream.as_ref().and_then(|conn| conn.local()),
             downstream_local_address: local,
-            downstream_remote_address: remote,
+            downstream_remote_address: asked.map_or(remote, |asked| asked.from(remote)),
             requested_server_name: None,
             route_name: self.route.map(|route| &*route.name),
             virtual_service: self.route.map(|route| route.virtual_service.to_string()),

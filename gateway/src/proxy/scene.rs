@@ -78,9 +78,7 @@ impl Scene<'_> {
         let ip = |address: SocketAddr| address.ip().to_string();
         match name {
             "BYTES_RECEIVED" => owned(record.request_bytes.to_string()),
-            "DOWNSTREAM_REMOTE_ADDRESS" => {
-                owned(SocketAddr::new(self.asked.client, self.remote.port()).to_string())
-            }
+            "DOWNSTREAM_REMOTE_ADDRESS" => owned(self.asked.from(self.remote).to_string()),
             "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => owned(self.asked.client.to_string()),
             "DOWNSTREAM_REMOTE_PORT" => owned(self.remote.port().to_string()),
             "DOWNSTREAM_DIRECT_REMOTE_ADDRESS" => owned(self.remote.to_string()),

@@ -11,6 +11,7 @@ mod alpn;
 mod answers;
 mod backend;
 mod client;
+mod client_address;
 mod dns;
 mod failures;
 mod frames;

@@ -10,7 +10,10 @@ use edgeway_core::{
     cluster::{Balance, ClusterPolicy},
     table::Table,
 };
-use edgeway_gateway::Config;
+use edgeway_gateway::{
+    Config,
+    edge::{Edge, Trust},
+};
 use http::HeaderName;
 use std::{net::SocketAddr, time::Duration};
 use tokio::sync::watch;
@@ -57,7 +60,8 @@ async fn connections_that_are_not_used_are_ended() {
 #[tokio::test]
 async fn trusted_proxies_are_believed() {
     let backend = Backend::saying("").await;
-    let config = Config { trusted_hops: 1, ..config() };
+    let edge = Edge { trust: Trust::hops(1), ..Edge::default() };
+    let config = Config { edge, ..config() };
     let rig = Rig::with(Made::forwarding(&[backend.address]).table(), config).await;
     let mut client = Client::connect(rig.address()).await;
     let request = "GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n\

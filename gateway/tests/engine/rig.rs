@@ -118,6 +118,14 @@ impl Rig {
         client.response().await
     }
 
+    /// What a metric stands at; its name with all labels, as it is written.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let metrics = Self::ask(self.running.metrics, "/stats/prometheus").await;
+        let mut lines = metrics.text().lines().filter_map(|line| line.rsplit_once(' '));
+        let found = lines.find(|(key, _)| *key == name);
+        found.unwrap_or_else(|| panic!("no {name}")).1.parse().unwrap()
+    }
+
     /// Stops the gateway and waits for its end.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();

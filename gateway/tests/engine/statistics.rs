@@ -6,7 +6,7 @@ use crate::{
     streams::{ask, echo, passing},
 };
 
-async fn lines(rig: &Rig, family: &str) -> Vec<String> {
+pub(crate) async fn lines(rig: &Rig, family: &str) -> Vec<String> {
     let metrics = Rig::ask(rig.running.metrics, "/stats/prometheus").await;
     let lines = metrics.text().lines().filter(|line| line.starts_with(family));
     lines.map(str::to_owned).collect()

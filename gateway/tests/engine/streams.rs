@@ -61,8 +61,20 @@ pub(crate) async fn ask(address: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
     read.ok().map(|_| all)
 }
 
+/// TLS for any name goes to a cluster as it is.
+pub(crate) fn passing_tls(made: Made, cluster: ClusterIx) -> Table {
+    let server = TlsServer {
+        sni: vec!["*".to_owned()],
+        gateway: ObjectName::new("istio-system", "gw"),
+        server: "tls".into(),
+        mode: TlsMode::Passthrough,
+        app: App::Tcp(route(Some(cluster))),
+    };
+    table(made, None, vec![server])
+}
+
 /// What a TLS client says first.
-fn greeting(host: &str) -> Vec<u8> {
+pub(crate) fn greeting(host: &str) -> Vec<u8> {
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

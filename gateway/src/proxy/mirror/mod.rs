@@ -95,16 +95,23 @@ impl<D: Downstream> Exchange<'_, D> {
         if asked.websocket {
             return;
         }
+        let client = asked.from(self.down.peer());
         let mut head = None;
         for mirror in &plan.forward.mirrors {
             if falls(self.context.chance.draw(), mirror.share) {
                 let head = head.get_or_insert_with(|| outgoing::head(self, plan, asked, clock));
-                self.begin_copy(mirror, head.clone(), plan.forward.timeout);
+                self.begin_copy(mirror, head.clone(), plan.forward.timeout, client);
             }
         }
     }
 
-    fn begin_copy(&mut self, mirror: &Mirror, head: Box<RequestHeader>, timeout: Option<Duration>) {
+    fn begin_copy(
+        &mut self,
+        mirror: &Mirror,
+        head: Box<RequestHeader>,
+        timeout: Option<Duration>,
+        client: SocketAddr,
+    ) {
         let Some(target) = mirror.cluster.and_then(|ix| self.serving.view.target(ix)) else {
             return;
         };
@@ -129,7 +136,7 @@ impl<D: Downstream> Exchange<'_, D> {
             target: Rc::clone(target),
             at,
             copy,
-            ends: (self.down.peer(), self.down.local()),
+            ends: (client, self.down.local()),
             http2: target.speaks_http2(self.down.request().version),
             metrics: Arc::clone(metrics),
             deadline: Timer::new(Some(timeout.unwrap_or(PATIENCE))),

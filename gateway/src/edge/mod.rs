@@ -1,0 +1,33 @@
+//! How the gateway meets whoever connects: whom it believes and what it allows.
+//!
+//! Settings and the rules that follow from them; nothing here reads from a connection.
+
+pub mod proxy_protocol;
+mod trust;
+
+pub use proxy_protocol::ProxyPorts;
+pub(crate) use trust::network;
+pub use trust::{ForwardedFor, Trust};
+
+/// All that is set about clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edge {
+    /// Who is believed about the client.
+    pub trust: Trust,
+    /// Where connections begin with a PROXY header.
+    pub proxy_protocol: ProxyPorts,
+}
+
+/// A value that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSetting {
+    /// No way to treat `X-Forwarded-For`.
+    #[error("`{0}` is no way to treat X-Forwarded-For; write append, preserve or remove")]
+    ForwardedFor(String),
+    /// No ports.
+    #[error("`{0}` names no ports; write off, all, or numbers with commas between")]
+    Ports(String),
+    /// No network.
+    #[error("`{0}` is no network; write 10.0.0.0/8, 10.1.2.3 or fd00::/8")]
+    Network(String),
+}
