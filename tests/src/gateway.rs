@@ -48,9 +48,10 @@ impl Gateway {
             &metrics,
             "--admin-port",
             &admin,
-            "--drain-seconds",
-            "0",
         ];
+        if !options.contains(&"--drain-seconds") {
+            arguments.extend(["--drain-seconds", "0"]);
+        }
         arguments.extend(options);
         let process = Process::start("edgeway-gateway", &arguments);
         let gateway = Self { process, folder, offset, ports };
@@ -64,6 +65,11 @@ impl Gateway {
     /// Where the listener of port 80 is.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, 80 + self.offset).into()
+    }
+
+    /// Where the listener of port 443 is.
+    pub fn secure(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 443 + self.offset).into()
     }
 
     /// A URL at the listener of port 80.

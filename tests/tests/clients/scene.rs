@@ -3,7 +3,7 @@
 use edgeway_tests::{Crowd, Gateway, skipped};
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, TcpListener},
     process::{Command, Output},
     thread,
 };
@@ -123,7 +123,7 @@ impl Scene {
     }
 
     pub(crate) fn secure(&self) -> String {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, 443 + self.gateway.offset)).to_string()
+        self.gateway.secure().to_string()
     }
 
     /// The most memory that the gateway ever had, in MiB.
