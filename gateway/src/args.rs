@@ -80,6 +80,10 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub drain_deadline: u64,
 
+    /// Largest body that is kept until there is a response, so that the request can be tried again
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    pub retry_body_limit: usize,
+
     /// Access log on standard output: on, off, or the share of the requests that is written
     #[arg(long, value_name = "on|off|SHARE", default_value = "on")]
     pub access_log: Share,
@@ -199,6 +203,7 @@ impl Args {
             edge: self.edge.edge(),
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
+            retry_body_limit: self.retry_body_limit,
             access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
             last_good: self.last_good_dir.clone(),
             ..Config::default()
@@ -233,7 +238,7 @@ mod tests {
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
-             --dns-server 10.0.0.10 --dns-server [::1]:5353 \
+             --dns-server 10.0.0.10 --dns-server [::1]:5353 --retry-body-limit 4096 \
              --trusted-proxies 10.0.0.0/8,fd00::1 --forwarded-for preserve --proxy-protocol 80,443",
         )
         .unwrap()
@@ -248,7 +253,7 @@ mod tests {
         assert_eq!((trust.hops, trust.proxies.len()), (1, 2));
         assert_eq!(trust.forwarded_for, ForwardedFor::Preserve);
         assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
-        assert_eq!(config.drain, Duration::from_secs(1));
+        assert_eq!((config.drain, config.retry_body_limit), (Duration::from_secs(1), 4096));
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) head_timeout: Duration,
     /// How long a client connection may be unused.
     pub(crate) idle_timeout: Duration,
+    /// The largest body of a request that is kept so that it can be sent again.
+    pub(crate) retry_body_limit: usize,
 }
 
 /// How far something is on its way down.

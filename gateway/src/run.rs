@@ -39,8 +39,13 @@ use tokio_util::sync::CancellationToken;
 /// Where others have none: a head that comes drop by drop must not hold a connection for ever.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a client connection may be unused, as Envoy has it.
+/// How long a client connection may be unused, as Envoy has it. It must be longer than a load
+/// balancer keeps its own unused (60 seconds for an ALB that nobody changed), or requests get lost
+/// that are sent at the moment of the end.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Largest body that is sent again, as Envoy has it.
+const RETRY_BODY_LIMIT: usize = 1024 * 1024;
 
 /// What a gateway is told when it starts.
 #[derive(Debug)]
@@ -75,6 +80,8 @@ pub struct Config {
     pub head_timeout: Duration,
     /// How long a client connection may be unused.
     pub idle_timeout: Duration,
+    /// The largest body of a request that is kept so that it can be sent again.
+    pub retry_body_limit: usize,
     /// The access log, if one is wanted.
     pub access_log: Option<AccessLog>,
     /// How the log level is changed, if it can be.
@@ -102,6 +109,7 @@ impl Default for Config {
             drain_deadline: Duration::from_secs(20),
             head_timeout: HEAD_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
+            retry_body_limit: RETRY_BODY_LIMIT,
             access_log: None,
             log_level: None,
             last_good: None,
@@ -273,6 +281,7 @@ impl Engine {
             edge: config.edge,
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
+            retry_body_limit: config.retry_body_limit,
         };
         let edgeway_core::Workload { namespace, labels, .. } = &config.workload;
         let gateway = Workload::new(&config.workload_name, namespace, labels, &config.cluster_name);

@@ -74,7 +74,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             serving,
             down,
             record: Record::new(),
-            upload: Upload::default(),
+            upload: Upload::new(context.settings.retry_body_limit),
             fate: Fate::Keep,
             marks: Vec::new(),
             cookie: None,

@@ -8,12 +8,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use std::task::{Context, Poll, ready};
 
-/// The largest body that can be sent again.
-const MOST_KEPT: usize = 1024 * 1024;
-
 /// The body of one request, over all its tries.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Upload {
+    /// The largest body that is kept.
+    limit: usize,
     kept: Vec<Bytes>,
     kept_bytes: usize,
     /// Parts of `kept` that this try has got.
@@ -43,6 +42,22 @@ enum ThisTry {
 }
 
 impl Upload {
+    /// A body of which so many bytes can be sent again.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            sent: 0,
+            lost: false,
+            complete: false,
+            trailers: None,
+            this_try: ThisTry::default(),
+            bytes: 0,
+            copies: Vec::new(),
+        }
+    }
+
     /// Begins another try.
     pub(crate) fn restart(&mut self) {
         (self.sent, self.this_try) = (0, ThisTry::Part);
@@ -133,7 +148,7 @@ impl Upload {
             return;
         }
         self.kept_bytes += part.len();
-        if self.kept_bytes > MOST_KEPT {
+        if self.kept_bytes > self.limit {
             self.commit();
         } else {
             self.kept.push(part.clone());

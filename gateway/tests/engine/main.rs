@@ -12,6 +12,7 @@ mod answers;
 mod backend;
 mod client;
 mod client_address;
+mod deadlines;
 mod dns;
 mod failures;
 mod frames;
