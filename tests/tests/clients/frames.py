@@ -418,7 +418,42 @@ def data_after_trailers():
     return connection.outcome(1)
 
 
+def leave():
+    """Asks until it is told to leave, asks once more, and shows that it has understood."""
+    connection, question, told, stream = Connection(), None, None, 1
+
+    def listen(stream):
+        """Until there is an answer."""
+        nonlocal question, told
+        while True:
+            frame = connection.next()
+            if frame is None or frame == "silence":
+                return str(frame)
+            if isinstance(frame, frames.GoAwayFrame):
+                told = f"{frame.last_stream_id:#x} {frame.error_code}"
+            if isinstance(frame, frames.PingFrame) and "ACK" not in frame.flags:
+                question = frame.opaque_data
+            if isinstance(frame, frames.HeadersFrame):
+                status = dict(connection.decoder.decode(frame.data))[":status"]
+                if frame.stream_id == stream:
+                    return status
+
+    while told is None or question is None:
+        connection.request(stream)
+        answer = listen(stream)
+        if stream == 1 or answer != "200":
+            print("answer", answer, flush=True)
+        stream += 2
+    print("told", told)
+    connection.request(stream)
+    print("late", listen(stream))
+    connection.frame(frames.PingFrame(0, question, flags=["ACK"]))
+    print("end", listen(0), told == f"{stream:#x} 0")
+
+
 def main():
+    if sys.argv[2:] == ["leave"]:
+        return leave()
     wanted = sys.argv[2:] or list(ATTACKS)
     bystander, stream = Connection(), 1
     for name in wanted:

@@ -65,6 +65,11 @@ pub(crate) struct Scene {
 
 /// A gateway; what no other route takes goes to this port.
 pub(crate) fn scene(other: u16) -> Scene {
+    scene_with(other, &[])
+}
+
+/// The same with more options.
+pub(crate) fn scene_with(other: u16, more: &[&str]) -> Scene {
     let read = Crowd::start(1);
     let (certificate, key) = certificate();
     let indented =
@@ -80,7 +85,7 @@ pub(crate) fn scene(other: u16) -> Scene {
         let backend = BACKEND.replace("NAME", name).replace("PORT", &port.to_string());
         manifests += &backend.replace("ADDRESS", &address.to_string());
     }
-    let options = ["--workers", "2", "--access-log", "off"];
+    let options = [&["--workers", "2", "--access-log", "off"], more].concat();
     Scene { gateway: Gateway::start_with(&manifests, &options), _read: read }
 }
 

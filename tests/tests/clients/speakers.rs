@@ -1,6 +1,6 @@
 //! Clients that mean well.
 
-use crate::scene::{has, output, python, python_has, scene};
+use crate::scene::{Scene, has, output, python, python_has, scene, scene_with};
 use edgeway_tests::{Process, free_port, wait_for};
 use std::{net::TcpStream, process::Command};
 
@@ -43,6 +43,24 @@ fn many_streams_at_once_are_all_answered() {
         let all = "20000 total, 20000 started, 20000 done, 20000 succeeded, 0 failed, 0 errored";
         assert!(said.contains(all), "{url}: {said}");
     }
+}
+
+#[test]
+fn clients_are_told_twice_before_a_connection_ends() {
+    if !python_has("hyperframe, hpack") {
+        return;
+    }
+    let Scene { gateway, .. } = scene_with(free_port(), &["--drain-seconds", "3"]);
+    let mut command = Command::new("python3");
+    let address = gateway.address().to_string();
+    command.args(["-c", include_str!("frames.py"), &address, "leave"]);
+    let mut client = Process::spawn("the client", &mut command);
+    client.wait_line("an answer", |line| (line == "answer 200").then_some(()));
+    let status = gateway.process.stop();
+    assert!(client.wait().success());
+    // First that it should open no more streams, then which was the last.
+    assert_eq!(client.lines(), ["answer 200", "told 0x7fffffff 0", "late 200", "end None True"]);
+    assert!(status.success());
 }
 
 #[test]
