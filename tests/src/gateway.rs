@@ -15,6 +15,8 @@ pub struct Gateway {
     pub process: Process,
     /// What it reads: one file, `all.yaml`.
     pub folder: TempDir,
+    /// Where its listeners are.
+    pub bind: Ipv4Addr,
     /// Added to the ports of its listeners.
     pub offset: u16,
     ports: [u16; 3],
@@ -28,18 +30,26 @@ impl Gateway {
 
     /// Starts one with `options` of its own, and waits until it is ready.
     pub fn start_with(manifests: &str, options: &[&str]) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, free_offset(), manifests, options)
+    }
+
+    /// Starts one whose listeners have an address to themselves, and so the ports that Gateways say.
+    pub fn start_on(bind: Ipv4Addr, manifests: &str) -> Self {
+        Self::start_at(bind, 0, manifests, &["--workers", "2"])
+    }
+
+    fn start_at(bind: Ipv4Addr, offset: u16, manifests: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         fs::write(folder.path().join("all.yaml"), manifests).expect("there is room for a file");
-        let offset = free_offset();
         let ports = [free_port(), free_port(), free_port()];
         let [status, metrics, admin] = ports.map(|port| port.to_string());
         let source = format!("files:{}", folder.path().display());
-        let offset_text = offset.to_string();
+        let (bind_text, offset_text) = (bind.to_string(), offset.to_string());
         let mut arguments = vec![
             "--source",
             &source,
             "--bind",
-            "127.0.0.1",
+            &bind_text,
             "--port-offset",
             &offset_text,
             "--status-port",
@@ -54,7 +64,7 @@ impl Gateway {
         }
         arguments.extend(options);
         let process = Process::start("edgeway-gateway", &arguments);
-        let gateway = Self { process, folder, offset, ports };
+        let gateway = Self { process, folder, bind, offset, ports };
         wait_for("readiness", || {
             let answer = Ask::get(gateway.status("/healthz/ready")).send().ok()?;
             (answer.status == 200).then_some(())
@@ -64,7 +74,7 @@ impl Gateway {
 
     /// Where the listener of port 80 is.
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, 80 + self.offset).into()
+        (self.bind, 80 + self.offset).into()
     }
 
     /// Where the listener of port 443 is.
@@ -79,12 +89,12 @@ impl Gateway {
 
     /// A URL at the port that tells readiness.
     pub fn status(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.ports[0])
+        format!("http://{}:{}{path}", self.bind, self.ports[0])
     }
 
     /// What would be scraped now.
     pub fn metrics(&self) -> String {
-        let url = format!("http://127.0.0.1:{}/stats/prometheus", self.ports[1]);
+        let url = format!("http://{}:{}/stats/prometheus", self.bind, self.ports[1]);
         Ask::get(url).send().expect("metrics are served").body
     }
 

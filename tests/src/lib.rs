@@ -9,10 +9,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod conformance;
 pub mod crowd;
+pub mod echo;
 pub mod expect;
 pub mod gateway;
 pub mod http;
+pub mod message;
 pub mod process;
 
 pub use crowd::Crowd;

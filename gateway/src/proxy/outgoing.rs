@@ -62,7 +62,7 @@ pub(super) fn head<D: Downstream>(
     if plan.forward.rewrite.changes_path() {
         set(&mut fields, &X_ENVOY_ORIGINAL_PATH, &record::path(asked));
     }
-    if plan.forward.rewrite.authority.is_some() {
+    if plan.forward.host(plan.destination).is_some() {
         set(&mut fields, &X_ENVOY_ORIGINAL_HOST, &asked.authority);
     }
     operate(exchange, plan, asked, &mut fields);

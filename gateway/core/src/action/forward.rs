@@ -233,24 +233,24 @@ impl Forward {
     }
 
     /// Authority and path that `destination` gets for `request`.
-    ///
-    /// The authority is, in this order: `rewrite.authority`, `Host` set by the route's header
-    /// operations, `Host` set by the destination's, the client's.
     pub fn upstream<'a>(
         &'a self,
         request: &Request<'a>,
         destination: &'a Destination,
     ) -> Upstream<'a> {
-        let host = [
+        let authority = self.host(destination).unwrap_or(request.authority);
+        Upstream { authority: authority.into(), path: self.path(request) }
+    }
+
+    /// The authority that `destination` gets instead of the client's: `rewrite.authority`, else `Host`
+    /// set by the route's header operations, else that set by the destination's.
+    pub fn host<'a>(&'a self, destination: &'a Destination) -> Option<&'a str> {
+        let hosts = [
             &self.rewrite.authority,
             &self.headers.request.host,
             &destination.headers.request.host,
         ];
-        let authority = host.into_iter().flatten().next();
-        Upstream {
-            authority: authority.map_or(request.authority.into(), |host| Cow::Borrowed(&**host)),
-            path: self.path(request),
-        }
+        hosts.into_iter().flatten().next().map(AsRef::as_ref)
     }
 
     /// Path and query after the rewrite. Nothing is tidied: `/foo` → `/` makes `//x` of `/foo/x`.
