@@ -46,7 +46,8 @@ impl Reading {
         let mut accepted = objects.clone();
         accepted.retain(|object| !compiled.rejected.contains(object));
         all.extend(analyze(&accepted, &workload(role)));
-        all.extend(tls::problems(&compiled.table).into_iter().map(|mut problem| {
+        let now = std::time::SystemTime::now();
+        all.extend(tls::problems(&compiled.table, now).into_iter().map(|mut problem| {
             problem.origin = objects.origins.get(&problem.object).cloned().unwrap_or_default();
             problem
         }));

@@ -18,7 +18,7 @@ use std::{
     rc::{Rc, Weak},
     sync::Arc,
     task::Waker,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
@@ -41,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) clients: Clients,
     /// What is on its way to mirrors.
     pub(crate) copies: Rc<Copies>,
+    /// Keeps what strangers can cause from filling the log.
+    pub(crate) seldom: Seldom,
 }
 
 /// What does not change while the gateway runs.
@@ -48,6 +50,8 @@ pub(crate) struct Context {
 pub(crate) struct Settings {
     /// How clients are met.
     pub(crate) edge: Edge,
+    /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
+    pub(crate) handshake_timeout: Duration,
     /// Deadline of a request's head, from its first byte.
     pub(crate) head_timeout: Duration,
     /// How long a client connection may be unused.
@@ -103,6 +107,28 @@ pub(crate) struct Client {
 pub(crate) struct Copies {
     count: Cell<usize>,
     bytes: Cell<usize>,
+}
+
+/// Lets something be said once a second.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    last: Cell<Option<Instant>>,
+    unsaid: Cell<u64>,
+}
+
+impl Seldom {
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    /// How often nothing was said since the last time, if something may be now.
+    pub(crate) fn may_speak(&self) -> Option<u64> {
+        let now = Instant::now();
+        if self.last.get().is_some_and(|last| now.duration_since(last) < Self::PAUSE) {
+            self.unsaid.set(self.unsaid.get() + 1);
+            return None;
+        }
+        self.last.set(Some(now));
+        Some(self.unsaid.take())
+    }
 }
 
 /// Which TLS server a connection came to.

@@ -22,7 +22,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::{
     sync::watch,
@@ -36,6 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How often files with certificates are read again.
 const REFRESH: Duration = Duration::from_secs(5);
+
+/// How often certificates are looked at that are about to end.
+const LOOK: Duration = Duration::from_secs(3600);
 
 /// How listeners become addresses.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +101,7 @@ impl Ports {
                 () = sleep(REFRESH), if self.tls.has_files() => if self.tls.refresh() {
                     self.put_in_force(&table);
                 },
+                () = sleep(LOOK) => {}
                 () = stop.cancelled() => break,
             }
         }
@@ -105,6 +109,7 @@ impl Ports {
 
     fn put_in_force(&mut self, table: &Arc<Table>) {
         let tls = self.tls.prepare(table);
+        self.metrics.tls.expire(&self.tls.ends());
         self.tell(|| Command::Table(Arc::clone(table), tls.clone()));
     }
 
@@ -185,7 +190,7 @@ impl Ports {
                 .message(&failed.error)
                 .advice(advice(*id))
         });
-        failed.chain(self.tls.problems()).collect()
+        failed.chain(self.tls.problems(SystemTime::now())).collect()
     }
 
     fn tell(&self, command: impl Fn() -> Command) {

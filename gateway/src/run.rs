@@ -36,6 +36,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// How long a client may take for each half of its TLS handshake, as in Istio.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Where others have none: a head that comes drop by drop must not hold a connection for ever.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -76,6 +79,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long requests may take after that.
     pub drain_deadline: Duration,
+    /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
+    pub handshake_timeout: Duration,
     /// Deadline of a request's head, from its first byte.
     pub head_timeout: Duration,
     /// How long a client connection may be unused.
@@ -107,6 +112,7 @@ impl Default for Config {
             edge: Edge::default(),
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
             head_timeout: HEAD_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
             retry_body_limit: RETRY_BODY_LIMIT,
@@ -279,6 +285,7 @@ impl Engine {
         };
         let settings = Settings {
             edge: config.edge,
+            handshake_timeout: config.handshake_timeout,
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
             retry_body_limit: config.retry_body_limit,

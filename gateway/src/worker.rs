@@ -5,6 +5,8 @@ use crate::{
     access::Lines,
     chance::Chance,
     context::{Clients, Context, Phase, Port, Settings},
+    context::{Clients, Context, Phase, Port, Seldom, Settings},
+    io,
     live::{Live, Registry},
     proxy,
     tls::Prepared,
@@ -89,6 +91,7 @@ impl Worker {
                     phase: Cell::default(),
                     clients: Clients::default(),
                     copies: Rc::default(),
+                    seldom: Seldom::default(),
                 };
                 let serving = Desk::new(Rc::new(context)).run(orders);
                 LocalSet::new().block_on(&runtime, serving);

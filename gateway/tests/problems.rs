@@ -14,6 +14,8 @@ use std::{
 /// Pages without manifests, and why they have none.
 const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
     ("body-large", "the example would be 100 kB"),
+    ("certificate-expired", "it takes a key, too"),
+    ("certificate-expires", "it is true for 14 days"),
     ("dns-not-resolved", "it takes DNS"),
     ("listener-bind", "it takes a port that is in use"),
     ("missing-file", "it takes a file that goes away"),
@@ -29,7 +31,7 @@ fn problems(text: &str) -> Vec<Problem> {
     objects.retain(|object| !compiled.rejected.contains(object));
     let mut all = compiled.problems;
     all.extend(analyze(&objects, &workload));
-    all.extend(tls::problems(&compiled.table));
+    all.extend(tls::problems(&compiled.table, std::time::SystemTime::now()));
     all
 }
 

@@ -278,6 +278,18 @@ impl Io {
         Poll::Ready(Ok(read))
     }
 
+    /// Throws away what comes, TLS or not; ready when nothing more does.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut room = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut room);
+            let read = ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
     /// Puts TLS on the connection; what was read of it so far is the start of it.
     pub(crate) fn secure(&mut self, side: Side) {
         let records = std::mem::take(&mut self.unread);

@@ -8,6 +8,7 @@ mod labels;
 mod routes;
 mod series;
 mod tcp;
+mod tls;
 mod usage;
 
 pub(crate) use edge::{Clients, Turned};
@@ -15,6 +16,7 @@ pub(crate) use labels::{Destination, Ending, Workload};
 pub(crate) use routes::{RouteCounts, Routes};
 pub(crate) use series::{Sample, Series};
 pub(crate) use tcp::Tcp;
+pub(crate) use tls::{Shaken, Tls, TlsFailure};
 
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -58,6 +60,8 @@ pub(crate) struct Metrics {
     pub(crate) tcp: Tcp,
     /// Of clients that were not served.
     pub(crate) clients: Clients,
+    /// Of TLS with clients.
+    pub(crate) tls: Tls,
     /// Client connections that are open.
     pub(crate) connections_active: IntGauge,
     /// Client connections ever accepted.
@@ -132,6 +136,7 @@ impl Metrics {
             routes: Routes::new(on)?,
             tcp: Tcp::new(on)?,
             clients: Clients::new(on)?,
+            tls: Tls::new(on)?,
             connections_active: gauge(on, CONNECTIONS_ACTIVE)?,
             connections: counter(on, CONNECTIONS)?,
             upstream_connections: counter(on, UPSTREAM_CONNECTIONS)?,

@@ -80,7 +80,7 @@ impl Connection<'_> {
             Ok(head) => head,
             Err(NoHead::Refused(refusal)) => {
                 self.refuse(refusal).await;
-                self.linger(io).await;
+                linger(self.conn, io).await;
                 return None;
             }
             Err(NoHead::Http2) => {
@@ -98,7 +98,7 @@ impl Connection<'_> {
         match outcome {
             (Fate::Keep, io) if self.client.phase() != Phase::Closing => io,
             (Fate::Linger, Some(io)) => {
-                self.linger(io).await;
+                linger(self.conn, io).await;
                 None
             }
             _ => None,
@@ -195,23 +195,17 @@ impl Connection<'_> {
             record.log(subject, self.context);
         }
     }
+}
 
-    /// Ends our direction, and takes what still comes for a moment: closing at once would reset
-    /// the connection and could cost the client the response.
-    async fn linger(&self, mut io: Box<Io>) {
-        self.conn.finish();
-        let rest = async {
-            let _ = poll_fn(|cx| self.conn.poll_flush(cx)).await;
-            loop {
-                io.unread().clear();
-                match poll_fn(|cx| io.poll_fill(READ, cx)).await {
-                    Ok(read) if read > 0 => {}
-                    Ok(_) | Err(_) => return,
-                }
-            }
-        };
-        let _ = timeout(LINGER, rest).await;
-    }
+/// Ends our direction, and takes what still comes for a moment: closing at once would reset the
+/// connection and could cost the client the response.
+pub(super) async fn linger(conn: &Conn, mut io: Box<Io>) {
+    conn.finish();
+    let rest = async {
+        let _ = poll_fn(|cx| conn.poll_flush(cx)).await;
+        poll_fn(|cx| io.poll_discard(cx)).await;
+    };
+    let _ = timeout(LINGER, rest).await;
 }
 
 /// The first `end` bytes; the common case, that this is all, costs nothing.

@@ -5,12 +5,14 @@ use super::{
     arrival::arrive,
     connection,
     greeting::{Greeting, Hello, Peek},
+    handshake::{failed, shake},
     tcp,
 };
 use crate::{
     context::{Context, Entered, Port, Seat},
     flags::Flags,
     io::{Conn, Io},
+    metrics::TlsFailure,
     tls::client_certificate,
     view::Serving,
 };
@@ -18,12 +20,8 @@ use edgeway_core::{
     table::{App, TcpRoute, TlsMode},
     tls::Termination,
 };
-use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc};
 use tokio::{net::TcpStream, time::timeout};
-
-/// How long a client may take for its TLS greeting, and again for the rest of the handshake, as in
-/// Istio.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Room made for each read of a greeting.
 const READ: usize = 4096;
@@ -62,19 +60,20 @@ impl Visit<'_> {
     async fn serve(self, mut io: Box<Io>) {
         let listener = &self.serving.listener;
         let greeting = if listener.tls.is_empty() {
-            Greeting::Plain
+            Some(Greeting::Plain)
         } else {
-            timeout(HANDSHAKE_TIMEOUT, greeting(&mut io)).await.unwrap_or(Greeting::None)
+            let limit = self.context.settings.handshake_timeout;
+            timeout(limit, greeting(&mut io)).await.unwrap_or(Some(Greeting::None))
         };
         match greeting {
-            Greeting::Plain => match &listener.plain {
+            Some(Greeting::Plain) => match &listener.plain {
                 Some(App::Http(_)) => {
                     connection::serve(io, self.conn, self.client, self.context).await;
                 }
                 Some(App::Tcp(route)) => self.pass_on(io, route).await,
                 None => {}
             },
-            Greeting::Tls(hello) => {
+            Some(Greeting::Tls(hello)) => {
                 let at = listener.position(hello.name.as_deref());
                 match at.and_then(|at| listener.tls.get(at)).map(|server| &server.mode) {
                     Some(TlsMode::Passthrough) => self.pass(io, at).await,
@@ -82,11 +81,16 @@ impl Visit<'_> {
                         self.end(io, at, hello, termination).await;
                     }
                     Some(TlsMode::Refuse) | None => {
-                        tcp::log(self.conn, Flags::NO_ROUTE, self.context);
+                        self.turn_away(TlsFailure::NoServer, hello.name.as_deref());
                     }
                 }
             }
-            Greeting::None => {}
+            Some(Greeting::None) => {
+                let why = "it began with nothing that is understood";
+                failed(TlsFailure::Greeting, self.conn, None, self.context, &why);
+            }
+            // It came and went.
+            None => {}
         }
     }
 
@@ -100,14 +104,11 @@ impl Visit<'_> {
     ) {
         let ready = at.and_then(|at| self.serving.tls.get(at)).and_then(Option::as_ref);
         let side = ready.and_then(|tls| tls.begin(hello.protocols.as_deref()).ok());
+        let name = hello.name.as_deref();
         // Without a certificate there is nothing to say in TLS.
-        let Some(side) = side else { return tcp::log(self.conn, Flags::NO_ROUTE, self.context) };
+        let Some(side) = side else { return self.turn_away(TlsFailure::NoCertificate, name) };
         io.secure(side);
-        match timeout(HANDSHAKE_TIMEOUT, self.conn.handshake()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return tracing::debug!(%error, "a client's TLS handshake failed"),
-            Err(_) => return tracing::debug!("a client did not finish its TLS handshake"),
-        }
+        let Some(io) = shake(io, self.conn, name, self.context).await else { return };
         let of_client = self.conn.agreed(|state| {
             let first = state.peer_certificates().and_then(<[_]>::first);
             first.and_then(|certificate| client_certificate(certificate))
@@ -128,6 +129,12 @@ impl Visit<'_> {
         }
     }
 
+    /// Notes a connection for which there is no server, or none that can end TLS.
+    fn turn_away(self, failure: TlsFailure, name: Option<&str>) {
+        failed(failure, self.conn, name, self.context, &"there is nobody for it");
+        tcp::log(self.conn, Flags::NO_ROUTE, self.context);
+    }
+
     async fn pass(self, io: Box<Io>, at: Option<usize>) {
         let server = at.and_then(|at| self.serving.listener.tls.get(at));
         if let Some(App::Tcp(route)) = server.map(|server| &server.app) {
@@ -141,17 +148,19 @@ impl Visit<'_> {
     }
 }
 
-/// Reads as much as it takes to know how a client begins; all of it stays to be read.
-async fn greeting(io: &mut Io) -> Greeting {
+/// Reads as much as it takes to know how a client begins; all of it stays to be read. `None` if it
+/// does not.
+async fn greeting(io: &mut Io) -> Option<Greeting> {
     let mut peek = Peek::default();
     loop {
         // Some may have come with the header of a proxy.
-        if let Some(greeting) = peek.advance(io.unread()) {
+        let greeting = peek.advance(io.unread());
+        if greeting.is_some() {
             return greeting;
         }
         match poll_fn(|cx| io.poll_fill(READ, cx)).await {
             Ok(read) if read > 0 => {}
-            Ok(_) | Err(_) => return Greeting::None,
+            Ok(_) | Err(_) => return None,
         }
     }
 }

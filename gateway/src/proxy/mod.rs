@@ -20,6 +20,7 @@ mod grpc;
 mod grpc_web;
 mod h1;
 mod h2;
+mod handshake;
 mod head;
 mod headers;
 mod message;

@@ -2,6 +2,7 @@
 //! and checked here, once for all workers, and never when a client connects.
 
 mod client;
+mod expiry;
 mod files;
 mod forwarded;
 mod pem;
@@ -25,6 +26,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
+    time::SystemTime,
 };
 
 /// The TLS of a listener's servers, in their order; `None` for those that do not end it, or cannot.
@@ -65,6 +67,8 @@ type Key = (ListenerId, ObjectName, Arc<str>);
 struct Kept {
     termination: Arc<Termination>,
     material: Material,
+    /// The server's port name.
+    name: Arc<str>,
     /// The last that worked.
     ready: Option<Arc<ServerTls>>,
     problem: Option<Problem>,
@@ -140,15 +144,30 @@ impl Keeper {
         KeptClient { origination: Arc::clone(origination), material, ready, problem }
     }
 
-    /// What keeps servers from being served as they are wanted.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
+    /// What keeps servers from being served as they are wanted, or soon will.
+    pub(crate) fn problems(&self, now: SystemTime) -> Vec<Problem> {
         let servers = self.servers.values().filter_map(|kept| kept.problem.clone());
         let clients = self.clients.values().filter_map(|kept| kept.problem.clone());
-        let mut problems: Vec<_> = servers.chain(clients).collect();
+        let ending = self.servers.iter().filter_map(|((_, gateway, _), kept)| {
+            expiry::problem(gateway, &kept.termination.field, kept.ready.as_ref()?.ends()?, now)
+        });
+        let mut problems: Vec<_> = servers.chain(clients).chain(ending).collect();
         // Several clusters of one rule have one problem.
         problems.sort();
         problems.dedup();
         problems
+    }
+
+    /// When the first certificate of each server ends, by Gateway and port name, in seconds since
+    /// 1970.
+    pub(crate) fn ends(&self) -> BTreeMap<(String, String), i64> {
+        let mut all = BTreeMap::new();
+        for ((_, gateway, _), kept) in &self.servers {
+            let Some(end) = kept.ready.as_ref().and_then(|ready| ready.ends()) else { continue };
+            let owner = (gateway.to_string(), kept.name.to_string());
+            all.entry(owner).and_modify(|first: &mut i64| *first = end.min(*first)).or_insert(end);
+        }
+        all
     }
 
     /// Whether anything is in files, which may change.
@@ -182,7 +201,8 @@ impl Keeper {
                         (last, problem)
                     }
                 };
-                Kept { termination: Arc::clone(termination), material, ready, problem }
+                let name = Arc::clone(&server.server);
+                Kept { termination: Arc::clone(termination), material, name, ready, problem }
             }
         };
         let ready = kept.ready.clone();
@@ -191,11 +211,11 @@ impl Keeper {
     }
 }
 
-/// What is broken in what `table` refers to, for those who only want to know.
-pub fn problems(table: &Table) -> Vec<Problem> {
+/// What is broken in what `table` refers to, or will be soon, for those who only want to know.
+pub fn problems(table: &Table, now: SystemTime) -> Vec<Problem> {
     let mut keeper = Keeper::default();
     keeper.prepare(table);
-    keeper.problems()
+    keeper.problems(now)
 }
 
 fn problem(

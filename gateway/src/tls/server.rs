@@ -4,6 +4,7 @@ use super::{
     files::{Content, Files},
     pem::{self, Flaw},
     verify,
+    x509::Certificate,
 };
 use crate::io::Side;
 use edgeway_core::{
@@ -32,9 +33,16 @@ pub(crate) struct ServerTls {
     /// For clients that offer nothing we speak: they get no answer to that instead of a refusal, and
     /// HTTP/1.1, as from Envoy.
     silent: Arc<ServerConfig>,
+    /// When the first of its certificates ends, in seconds since 1970.
+    ends: Option<i64>,
 }
 
 impl ServerTls {
+    /// When the first of its certificates ends, in seconds since 1970.
+    pub(super) fn ends(&self) -> Option<i64> {
+        self.ends
+    }
+
     /// A connection with a client that offers these protocols.
     pub(crate) fn begin(&self, offered: Option<&[Vec<u8>]>) -> Result<Side, rustls::Error> {
         let ours = &self.config.alpn_protocols;
@@ -144,6 +152,8 @@ impl Material {
         if keys.is_empty() {
             return Err(settings(Flaw::Missing));
         }
+        let ends = keys.iter().flat_map(|key| &key.cert);
+        let ends = ends.filter_map(|der| Certificate::read(der)?.ends).min();
         // Where a client takes both, the elliptic one costs a fraction of the other.
         keys.sort_by_key(|key| key.key.algorithm() != SignatureAlgorithm::ECDSA);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -172,7 +182,7 @@ impl Material {
         if self.http {
             config.alpn_protocols = PROTOCOLS.iter().map(|it| it.to_vec()).collect();
         }
-        Ok(ServerTls { config: Arc::new(config), silent: Arc::new(silent) })
+        Ok(ServerTls { config: Arc::new(config), silent: Arc::new(silent), ends })
     }
 }
 

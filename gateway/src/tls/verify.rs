@@ -112,7 +112,8 @@ impl ClientCertVerifier for Verifier {
             chain.verify_client_cert(end_entity, intermediates, now)?;
         }
         if !self.is_named(end_entity) {
-            return Err(CertificateError::ApplicationVerificationFailure.into());
+            // So that the client is told that its certificate is bad, as by Envoy.
+            return Err(CertificateError::NotValidForName.into());
         }
         Ok(ClientCertVerified::assertion())
     }

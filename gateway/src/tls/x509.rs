@@ -11,6 +11,8 @@ const EXTENSIONS: u8 = 0xa3;
 const OCTETS: u8 = 0x04;
 const OID: u8 = 0x06;
 const BMP_STRING: u8 = 0x1e;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// What a certificate says.
@@ -18,6 +20,8 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 pub struct Certificate<'a> {
     /// As RFC 2253 writes it, last part first.
     pub subject: String,
+    /// When it ends, in seconds since 1970.
+    pub ends: Option<i64>,
     /// The public key with its algorithm, in DER.
     pub key: &'a [u8],
     /// URIs among its names.
@@ -36,11 +40,14 @@ impl<'a> Certificate<'a> {
         let mut certificate = Der(Der(der).expect(SEQUENCE)?);
         let mut fields = Der(certificate.expect(SEQUENCE)?);
         fields.optional(VERSION);
-        // Serial number, algorithm, issuer, validity.
-        for _ in 0..4 {
+        // Serial number, algorithm, issuer.
+        for _ in 0..3 {
             fields.next()?;
         }
-        let mut read = Self { subject: subject(fields.expect(SEQUENCE)?), ..Self::default() };
+        let mut validity = Der(fields.expect(SEQUENCE)?);
+        validity.next()?;
+        let ends = validity.next().and_then(|(tag, text, _)| time(tag, text));
+        let mut read = Self { ends, subject: subject(fields.expect(SEQUENCE)?), ..Self::default() };
         let before = fields.0;
         fields.expect(SEQUENCE)?;
         read.key = before.get(..before.len() - fields.0.len())?;
@@ -90,6 +97,35 @@ impl<'a> Certificate<'a> {
             }
         }
     }
+}
+
+/// `YYMMDDhhmmssZ` or `YYYYMMDDhhmmssZ`, as RFC 5280 writes times.
+fn time(tag: u8, text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text.strip_suffix(b"Z")?).ok()?;
+    let (year, rest) = text.split_at_checked(if tag == GENERALIZED_TIME { 4 } else { 2 })?;
+    if !matches!(tag, UTC_TIME | GENERALIZED_TIME) || rest.len() != 10 {
+        return None;
+    }
+    let number = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|_| digits)
+    };
+    let part = |at: usize| rest.get(at..at + 2).and_then(number);
+    let year = match (tag, number(year)?) {
+        (UTC_TIME, short @ ..50) => short + 2000,
+        (UTC_TIME, short) => short + 1900,
+        (_, whole) => whole,
+    };
+    let seconds = part(4)? * 3600 + part(6)? * 60 + part(8)?;
+    Some(days(year, part(0)?, part(2)?) * 86_400 + seconds)
+}
+
+/// Days since 1970 of a day in the Gregorian calendar; a year begins with March, so that the day that
+/// some years have more is its last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_years = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    of_years + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 fn address(bytes: &[u8]) -> Option<String> {
@@ -239,13 +275,35 @@ mod tests {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, "A, B");
         params.distinguished_name.push(DnType::CommonName, "\u{e9} \"x\"");
+        params.not_after = rcgen::date_time_ymd(2096, 2, 29);
+        let params_end = params.not_after.unix_timestamp();
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         let read = Certificate::read(certificate.der()).unwrap();
         assert_eq!(read.subject, "CN=\\C3\\A9 \\\"x\\\",O=A\\, B");
         assert_eq!((&*read.dns, &*read.uris), (&["a.com"][..], &["spiffe://x/y"][..]));
         assert_eq!(read.addresses, ["10.0.0.1"]);
+        assert_eq!(read.ends, Some(params_end));
         assert_eq!(read.key, rcgen::PublicKeyData::subject_public_key_info(&key));
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (tag, text, expected) in [
+            (UTC_TIME, "700101000000Z", Some(0)),
+            (UTC_TIME, "000229123456Z", Some(951_827_696)),
+            (UTC_TIME, "490101000000Z", Some(2_493_072_000)),
+            (UTC_TIME, "500101000000Z", Some(-631_152_000)),
+            (GENERALIZED_TIME, "20500101000000Z", Some(2_524_608_000)),
+            (GENERALIZED_TIME, "99991231235959Z", Some(253_402_300_799)),
+            (GENERALIZED_TIME, "500101000000Z", None),
+            (UTC_TIME, "500101000000+0100", None),
+            (UTC_TIME, "50010100000Z", None),
+            (UTC_TIME, "5001010000+1Z", None),
+            (OCTETS, "500101000000Z", None),
+        ] {
+            assert_eq!(time(tag, text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

@@ -1,99 +1,24 @@
 //! TLS that ends at the gateway: certificates, names, clients that show one, and changes of all that.
 
+pub(crate) use crate::pki::{Authority, Pair, of_pair, secret};
+
 use crate::{
     backend::Backend,
     rig::{Made, PORT, Rig, direct},
 };
-use edgeway_api::k8s_openapi::{ByteString, api::core::v1::Secret};
 use edgeway_core::{
     cluster::{Identity, Trust},
     id::ObjectName,
     table::{App, Listener, Table, TlsMode, TlsServer},
     tls::{Clients, Credential, Termination, Versions},
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
-    SanType, string::Ia5String,
-};
-use rustls::{
-    ClientConfig, ProtocolVersion, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{PrivateKeyDer, ServerName, pem::PemObject},
-};
+use rustls::{ClientConfig, ProtocolVersion, pki_types::ServerName};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
-
-/// An authority.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-/// A certificate with its key, in PEM.
-pub(crate) struct Pair {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "authority");
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    pub(crate) fn issue(&self, name: &str) -> Pair {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, "Shop");
-        params.distinguished_name.push(DnType::CommonName, name);
-        let uri = Ia5String::try_from(format!("spiffe://{name}")).unwrap();
-        params.subject_alt_names.push(SanType::URI(uri));
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Pair { certificate, key: key.serialize_pem() }
-    }
-
-    pub(crate) fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// What trusts this authority alone, and shows `own`.
-    pub(crate) fn client(&self, own: Option<&Pair>) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        let pem = rustls::pki_types::CertificateDer::from_pem_slice(self.pem.as_bytes());
-        roots.add(pem.unwrap()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        match own {
-            None => builder.with_no_client_auth(),
-            Some(Pair { certificate, key }) => {
-                let chain =
-                    rustls::pki_types::CertificateDer::pem_slice_iter(certificate.as_bytes());
-                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(chain.map(Result::unwrap).collect(), key).unwrap()
-            }
-        }
-    }
-}
-
-pub(crate) fn secret(parts: &[(&str, &str)]) -> Credential {
-    let data = parts.iter().map(|(key, value)| ((*key).into(), ByteString((*value).into())));
-    Credential::new(Arc::new(Secret { data: Some(data.collect()), ..Secret::default() }))
-}
-
-pub(crate) fn of_pair(pair: &Pair) -> Credential {
-    secret(&[("tls.crt", &pair.certificate), ("tls.key", &pair.key)])
-}
 
 /// A server for names, with the Secret `name` and what `change` makes of it.
 pub(crate) fn server(
