@@ -213,6 +213,10 @@ fn provider(termination: &Termination) -> CryptoProvider {
         provider.cipher_suites.retain(|it| it.version() == &TLS13);
         provider.cipher_suites.extend(suites.iter().copied().map(suite));
     }
+    // Rustls takes a suite of a version that is not spoken for one that both know, and then chooses a
+    // certificate that goes with none.
+    let spoken = versions(termination.versions);
+    provider.cipher_suites.retain(|it| spoken.contains(&it.version()));
     if !termination.groups.is_empty() {
         provider.kx_groups = termination.groups.iter().copied().map(group).collect();
     }
