@@ -72,6 +72,10 @@ pub struct Args {
     #[arg(long = "dns-server", value_name = "ADDR[:PORT]")]
     pub dns_servers: Vec<DnsServer>,
 
+    /// Use nothing but cryptography by FIPS 140-3; refuses to start where the build has none
+    #[arg(long)]
+    pub fips: bool,
+
     /// How long a client may take for its TLS greeting, and again for the rest of the handshake
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     pub tls_handshake_seconds: u64,
@@ -205,6 +209,7 @@ impl Args {
             admin: SocketAddr::from(([127, 0, 0, 1], self.admin_port)),
             dns_servers: self.dns_servers.iter().map(|DnsServer(address)| *address).collect(),
             edge: self.edge.edge(),
+            fips: self.fips,
             handshake_timeout: Duration::from_secs(self.tls_handshake_seconds),
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
@@ -243,6 +248,7 @@ mod tests {
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
+             --tls-handshake-seconds 3 --fips \
              --tls-handshake-seconds 3 \
              --dns-server 10.0.0.10 --dns-server [::1]:5353 --retry-body-limit 4096 \
              --trusted-proxies 10.0.0.0/8,fd00::1 --forwarded-for preserve --proxy-protocol 80,443",
@@ -261,6 +267,7 @@ mod tests {
         assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
         assert_eq!((config.drain, config.retry_body_limit), (Duration::from_secs(1), 4096));
         assert_eq!(config.handshake_timeout, Duration::from_secs(3));
+        assert!(config.fips);
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);

@@ -15,7 +15,7 @@ use crate::{
     ready::Ready,
     resolve::Resolver,
     snapshot::Snapshot,
-    tls::Keeper,
+    tls::{Keeper, has_fips},
     view::Reporter,
     worker::{Command, Worker},
 };
@@ -79,6 +79,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long requests may take after that.
     pub drain_deadline: Duration,
+    /// Whether nothing but cryptography by FIPS 140-3 is used.
+    pub fips: bool,
     /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
     pub handshake_timeout: Duration,
     /// Deadline of a request's head, from its first byte.
@@ -112,6 +114,7 @@ impl Default for Config {
             edge: Edge::default(),
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
+            fips: false,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             head_timeout: HEAD_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
@@ -126,6 +129,11 @@ impl Default for Config {
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// There is no such cryptography.
+    #[error(
+        "this build has no cryptography by FIPS 140-3; build with `--features fips`, or leave out --fips"
+    )]
+    NotFips,
     /// No thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -271,11 +279,15 @@ struct Engine {
     metrics: Arc<Metrics>,
     ready: Ready,
     addressing: Addressing,
+    fips: bool,
     log_level: Option<SetLogLevel>,
 }
 
 impl Engine {
     fn start(config: Config) -> Result<Self, StartError> {
+        if config.fips && !has_fips() {
+            return Err(StartError::NotFips);
+        }
         let metrics = Arc::new(Metrics::new().map_err(StartError::Metrics)?);
         let access =
             config.access_log.map(Writer::start).transpose().map_err(StartError::Thread)?;
@@ -306,7 +318,8 @@ impl Engine {
         let addressing =
             Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
         let log_level = config.log_level;
-        Ok(Self { workers, access, metrics, ready: Ready::new(), addressing, log_level })
+        let (ready, fips) = (Ready::new(), config.fips);
+        Ok(Self { workers, access, metrics, ready, addressing, fips, log_level })
     }
 
     fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
@@ -333,7 +346,7 @@ impl Engine {
             open,
             problems,
             failed: BTreeMap::new(),
-            tls: Keeper::default(),
+            tls: Keeper::new(self.fips),
         }
     }
 

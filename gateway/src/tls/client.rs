@@ -90,6 +90,7 @@ impl ClientMaterial {
     pub(super) fn build(
         &self,
         origination: &Origination,
+        fips: bool,
     ) -> Result<ClientTls, (Cow<'static, str>, Flaw)> {
         let at = |field: &'static str| move |flaw| (Cow::Borrowed(field), flaw);
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -106,6 +107,9 @@ impl ClientMaterial {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
             }
         };
+        if fips && !one.fips() {
+            return Err(at("mode")(Flaw::NotFips));
+        }
         one.resumption = Resumption::in_memory_sessions(SESSIONS);
         let mut two = one.clone();
         two.alpn_protocols = vec![b"h2".to_vec()];

@@ -22,6 +22,7 @@ use edgeway_core::{
     table::{App, Table, TlsMode, TlsServer},
     tls::Termination,
 };
+use rustls::crypto::aws_lc_rs;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -51,9 +52,16 @@ impl Prepared {
     }
 }
 
+/// Whether this build has cryptography that NIST has validated.
+pub(crate) fn has_fips() -> bool {
+    aws_lc_rs::default_provider().fips()
+}
+
 /// Makes TLS ready, and keeps what did not change from one table to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
+    /// Nothing is served or asked for but by FIPS 140-3.
+    fips: bool,
     files: Files,
     servers: BTreeMap<Key, Kept>,
     clients: HashMap<ClusterId, KeptClient>,
@@ -85,6 +93,11 @@ struct KeptClient {
 }
 
 impl Keeper {
+    /// One that may be held to FIPS 140-3.
+    pub(crate) fn new(fips: bool) -> Self {
+        Self { fips, ..Self::default() }
+    }
+
     /// The TLS of `table`. What is broken stays as it was when it last worked.
     pub(crate) fn prepare(&mut self, table: &Table) -> Prepared {
         let mut used = BTreeSet::new();
@@ -134,7 +147,7 @@ impl Keeper {
             return KeptClient { origination: Arc::clone(origination), material, ready, problem };
         }
         let last = last.and_then(|kept| kept.ready);
-        let (ready, problem) = match material.build(origination) {
+        let (ready, problem) = match material.build(origination, self.fips) {
             Ok(ready) => (Some(Arc::new(ready)), None),
             Err((field, flaw)) => {
                 let problem = client_problem(origination, &field, &flaw, last.is_some());
@@ -194,7 +207,7 @@ impl Keeper {
             Some(kept) if kept.material == material => kept,
             before => {
                 let last = before.and_then(|kept| kept.ready);
-                let (ready, problem) = match material.build(termination) {
+                let (ready, problem) = match material.build(termination, self.fips) {
                     Ok(ready) => (Some(Arc::new(ready)), None),
                     Err((field, flaw)) => {
                         let problem = problem(server, termination, (field, flaw), last.is_some());

@@ -29,6 +29,9 @@ pub(crate) enum Flaw {
     /// Those who vouch.
     #[error("the authorities cannot be used: {0}")]
     Authorities(String),
+    /// What FIPS 140-3 does not allow.
+    #[error("these settings are not those of FIPS 140-3, which --fips asks for")]
+    NotFips,
     /// The rest.
     #[error("these settings cannot be used")]
     Settings(#[source] rustls::Error),

@@ -141,6 +141,7 @@ impl Material {
     pub(super) fn build(
         &self,
         termination: &Termination,
+        fips: bool,
     ) -> Result<ServerTls, (Cow<'static, str>, Flaw)> {
         let settings = |flaw| (Cow::Borrowed("mode"), flaw);
         let provider = Arc::new(provider(termination));
@@ -175,6 +176,9 @@ impl Material {
             }
         };
         let mut silent = builder.with_cert_resolver(Arc::new(Shown(keys)));
+        if fips && !silent.fips() {
+            return Err((chosen_field(termination), Flaw::NotFips));
+        }
         silent.session_storage = Arc::new(NoServerSessionStorage {});
         // Of its own: a ticket of a server that asks clients for nothing must not open one that does.
         silent.ticketer = Ticketer::new().map_err(|error| settings(Flaw::Settings(error)))?;
@@ -192,6 +196,15 @@ fn field_of(termination: &Termination, at: usize) -> Cow<'static, str> {
         [Identity::Files { .. }] => "serverCertificate".into(),
         [Identity::Secret(_), ..] => format!("credentialNames[{at}]").into(),
         _ => format!("tlsCertificates[{at}]").into(),
+    }
+}
+
+/// The field by which cryptography was chosen, if it was.
+fn chosen_field(termination: &Termination) -> Cow<'static, str> {
+    match (termination.groups.is_empty(), termination.suites.is_none()) {
+        (false, _) => "ecdhCurves".into(),
+        (true, false) => "cipherSuites".into(),
+        (true, true) => "mode".into(),
     }
 }
 

@@ -10,11 +10,12 @@ use edgeway_core::{
     cluster::{Identity, Trust},
     tls::{Clients, Versions},
 };
-use edgeway_gateway::tls::x509::Certificate;
+use edgeway_gateway::{serve, snapshot::Snapshot, tls::x509::Certificate};
 use rcgen::SerialNumber;
 use rustls::{ALL_VERSIONS, ClientConfig, crypto::CryptoProvider, crypto::aws_lc_rs};
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
 /// Whether a client is served.
 async fn is_served(rig: &Rig, config: ClientConfig) -> bool {
@@ -157,6 +158,19 @@ async fn tickets_are_good_at_every_worker_and_end_with_the_certificate() {
     rig.put(with(&second)).await;
     while resumed(&rig).await.1 != second.der {}
     assert!(resumed(&rig).await.0);
+}
+
+#[tokio::test]
+async fn a_build_without_validated_cryptography_does_not_pretend_to_have_it() {
+    let config = edgeway_gateway::Config { fips: true, ..crate::rig::config() };
+    let (snapshot, stop) = (Snapshot::default(), CancellationToken::new());
+    let started = serve(config, snapshot, Arc::new(Vec::new), stop.clone()).await;
+    if cfg!(feature = "fips") {
+        stop.cancel();
+        started.unwrap().stopped().await;
+    } else {
+        assert!(started.unwrap_err().to_string().contains("--features fips"));
+    }
 }
 
 #[tokio::test]
