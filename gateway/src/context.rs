@@ -222,7 +222,7 @@ impl Seat {
         if !std::ptr::eq(at.0.as_ptr(), Rc::as_ptr(serving)) {
             *at = (Rc::downgrade(serving), serving.listener.position(self.name.as_deref()));
         }
-        serving.listener.tls.get(at.1?)
+        serving.listener.tls.get(at.1?).map(Arc::as_ref)
     }
 
     /// Whether clients have to show something else now than they had when this one came.

@@ -13,6 +13,7 @@ use edgeway_core::{
     request::Request,
     table::{App, Decision, Hosts, Listener, Route, Table, TcpRoute, TlsServer, VirtualHost},
 };
+use std::sync::Arc;
 
 /// How many of the routes that were passed over are told.
 const MOST_PASSED: usize = 5;
@@ -121,7 +122,8 @@ impl<'t> Visit<'t> {
         answer.host = Some(host.domain.to_string());
         answer.virtual_service = Some(route.virtual_service.to_string());
         answer.route = Some(route.name.to_string());
-        let before = host.routes.iter().take_while(|other| !std::ptr::eq(*other, route));
+        let routes = host.routes.iter().map(Arc::as_ref);
+        let before = routes.take_while(|other| !std::ptr::eq(*other, route));
         let mut why = vec![format!("fits {}", words::conditions(&route.matcher))];
         why.extend(passed(before, request));
         let what = format!("{} of VirtualService {}", route.name, route.virtual_service);
@@ -215,7 +217,7 @@ fn no_route(host: &VirtualHost, request: &Request<'_>) -> (Answer, Vec<Step>) {
         answer.gateway = Some(route.gateway.to_string());
         answer.server = Some(route.server.to_string());
     }
-    let why = passed(host.routes.iter(), request);
+    let why = passed(host.routes.iter().map(Arc::as_ref), request);
     (answer, vec![Step { place: "Route", what: format!("404: {reason}"), why }])
 }
 

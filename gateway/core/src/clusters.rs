@@ -7,57 +7,93 @@ use std::sync::Arc;
 /// Copying a chunk takes about as long as copying the list of chunks of ten thousand clusters.
 const CHUNK: usize = 128;
 
-/// Clusters by position.
+type Slot = Option<Arc<Cluster>>;
+
+/// Clusters by position. A position stays what it is from one table to the next, so those of
+/// clusters that went are empty until they are taken again.
 #[derive(Clone, Debug, Default)]
 pub struct Clusters {
     /// All of them full, except for the last.
-    chunks: Vec<Arc<Vec<Arc<Cluster>>>>,
+    chunks: Vec<Arc<Vec<Slot>>>,
+    taken: usize,
 }
 
 impl Clusters {
     /// The cluster at a position.
     pub fn get(&self, ix: ClusterIx) -> Option<&Arc<Cluster>> {
         let at = ix.0 as usize;
-        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)?.as_ref()
     }
 
     /// All clusters, by position.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter())
+        self.slots().flatten()
     }
 
-    /// How many there are.
+    /// All clusters with their positions.
+    pub fn positions(&self) -> impl Iterator<Item = (ClusterIx, &Arc<Cluster>)> {
+        (0..).map(ClusterIx).zip(self.slots()).filter_map(|(ix, slot)| Some((ix, slot?)))
+    }
+
+    /// What stands at each position, empty ones included.
+    pub fn slots(&self) -> impl Iterator<Item = Option<&Arc<Cluster>>> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter().map(Option::as_ref))
+    }
+
+    /// How many clusters there are.
     pub fn len(&self) -> usize {
-        let full = self.chunks.len().saturating_sub(1) * CHUNK;
-        full + self.chunks.last().map_or(0, |last| last.len())
+        self.taken
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.taken == 0
     }
 
-    /// Puts `cluster` where another is; other tables keep what they have. Nothing happens at a
-    /// position that is not taken.
-    pub fn replace(&mut self, ix: ClusterIx, cluster: Arc<Cluster>) {
+    /// How many positions there are, empty ones included.
+    pub fn extent(&self) -> usize {
+        let full = self.chunks.len().saturating_sub(1) * CHUNK;
+        full + self.chunks.last().map_or(0, |last| last.len())
+    }
+
+    /// Adds a cluster behind all others.
+    pub fn push(&mut self, cluster: Arc<Cluster>) -> ClusterIx {
+        let position = ClusterIx(u32::try_from(self.extent()).unwrap_or(u32::MAX));
+        match self.chunks.last_mut().filter(|last| last.len() < CHUNK) {
+            Some(last) => Arc::make_mut(last).push(Some(cluster)),
+            None => self.chunks.push(Arc::new(vec![Some(cluster)])),
+        }
+        self.taken += 1;
+        position
+    }
+
+    /// Changes what stands at a position; other tables keep what they have. Nothing happens at a
+    /// position that there is not.
+    pub fn set(&mut self, ix: ClusterIx, cluster: Option<Arc<Cluster>>) {
         let at = ix.0 as usize;
         let chunk = self.chunks.get_mut(at / CHUNK).map(Arc::make_mut);
-        if let Some(place) = chunk.and_then(|chunk| chunk.get_mut(at % CHUNK)) {
-            *place = cluster;
+        if let Some(slot) = chunk.and_then(|chunk| chunk.get_mut(at % CHUNK)) {
+            self.taken -= usize::from(slot.is_some());
+            self.taken += usize::from(cluster.is_some());
+            *slot = cluster;
         }
     }
 }
 
 impl FromIterator<Arc<Cluster>> for Clusters {
     fn from_iter<I: IntoIterator<Item = Arc<Cluster>>>(clusters: I) -> Self {
-        let all: Vec<_> = clusters.into_iter().collect();
-        Self { chunks: all.chunks(CHUNK).map(|chunk| Arc::new(chunk.to_vec())).collect() }
+        let mut all = Self::default();
+        for cluster in clusters {
+            all.push(cluster);
+        }
+        all
     }
 }
 
+/// By position: an empty one is `null`.
 impl Serialize for Clusters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
+        serializer.collect_seq(self.slots())
     }
 }
 
@@ -88,9 +124,9 @@ mod tests {
             assert_eq!((before.len(), before.is_empty()), (count, count == 0));
             assert_eq!(before.iter().count(), count);
             let mut after = before.clone();
-            after.replace(ClusterIx(u32::MAX), cluster("x"));
+            after.set(ClusterIx(u32::MAX), Some(cluster("x")));
             let last = ClusterIx(u32::try_from(count).unwrap().wrapping_sub(1));
-            after.replace(last, cluster("new"));
+            after.set(last, Some(cluster("new")));
             let host = |all: &Clusters| all.get(last).map(|it| it.service.host.to_string());
             assert_eq!(host(&after), (count > 0).then(|| "new".to_owned()));
             assert_eq!(host(&before), count.checked_sub(1).map(|i| format!("c{i}")));
@@ -98,5 +134,24 @@ mod tests {
             let copied = shared.filter(|(a, b)| !Arc::ptr_eq(a, b)).count();
             assert_eq!(copied, usize::from(count > 0));
         }
+    }
+
+    #[test]
+    fn positions_stay_when_a_cluster_goes() {
+        let mut all: Clusters = (0..CHUNK + 2).map(|i| cluster(&format!("c{i}"))).collect();
+        all.set(ClusterIx(3), None);
+        all.set(ClusterIx(3), None);
+        assert_eq!(
+            (all.len(), all.extent(), all.iter().count()),
+            (CHUNK + 1, CHUNK + 2, CHUNK + 1)
+        );
+        assert!(all.get(ClusterIx(3)).is_none());
+        let positions: Vec<u32> = all.positions().map(|(ix, _)| ix.0).take(4).collect();
+        assert_eq!(positions, [0, 1, 2, 4]);
+        assert_eq!(all.push(cluster("new")), ClusterIx(u32::try_from(CHUNK).unwrap() + 2));
+        let json = serde_json::to_value(&all).unwrap();
+        assert!(json[3].is_null() && json[4]["id"].is_string());
+        all.set(ClusterIx(3), Some(cluster("again")));
+        assert_eq!(all.len(), all.extent());
     }
 }

@@ -4,8 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use edgeway_api::{Objects, manifest};
-use edgeway_core::{Compiled, Compiler, Workload, compile};
+use edgeway_core::{
+    Compiled, Compiler, Workload, compile,
+    id::ClusterIx,
+    table::{App, Table, VirtualHost},
+};
 use proptest::{prelude::*, sample::select};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Objects in the versions that they may have; without the head that all share.
@@ -73,6 +78,35 @@ const SLOTS: &[&[&str]] = &[
         "Pod gw istio-system istio=ingressgateway | n2 10.0.1.1",
     ],
     &["Node n1 '' topology.kubernetes.io/region=r1,topology.kubernetes.io/zone=z1 |"],
+    &[
+        "VirtualService c ns | {hosts: [a.test, '*.test'], gateways: [istio-system/gw], http: [{match: [{uri: {exact: /c}}], route: [{destination: {host: a.default.svc.cluster.local}, weight: 1}, {destination: {host: c.test}, weight: 1}]}, {match: [{uri: {prefix: /m}}], route: [{destination: {host: b.default.svc.cluster.local, port: {number: 81}}}], mirror: {host: ext.test}}]}",
+        "VirtualService c ns | {hosts: [a.test], gateways: [istio-system/gw, istio-system/second], exportTo: [istio-system], http: [{route: [{destination: {host: ext.test, subset: v1}}]}]}",
+        "VirtualService c ns | {hosts: ['*'], gateways: [istio-system/second], http: [{match: [{uri: {prefix: /b}}], delegate: {name: leaf, namespace: default}}]}",
+        "VirtualService c ns | {hosts: [a.test], gateways: [istio-system/gw], exportTo: ['.'], http: [{route: [{destination: {host: a.default.svc.cluster.local}}]}]}",
+    ],
+    &[
+        "Gateway second istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [ns/*.test, '*']}, {port: {number: 443, name: s, protocol: HTTPS}, hosts: [a.test, x.test], tls: {mode: SIMPLE, credentialName: cert}}, {port: {number: 444, name: p, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}]}",
+        "Gateway second istio-system | {selector: {istio: egress}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: ['*']}]}",
+    ],
+    &[
+        "VirtualService stream ns | {hosts: [s.test], gateways: [istio-system/second, istio-system/gw], tls: [{match: [{sniHosts: [s.test]}], route: [{destination: {host: ext.test}}]}], tcp: [{route: [{destination: {host: b.default.svc.cluster.local}}]}]}",
+    ],
+    &[
+        "DestinationRule ext default | {host: ext.test, trafficPolicy: {tls: {mode: SIMPLE, credentialName: trust}}, subsets: [{name: v1}]}",
+        "DestinationRule ext default | {host: '*.test', trafficPolicy: {loadBalancer: {simple: RANDOM}}}",
+        "DestinationRule ext default | {host: b, exportTo: ['.'], trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x}}}}",
+    ],
+    &[
+        "DestinationRule all istio-system | {host: a.default.svc.cluster.local, subsets: [{name: v1, labels: {version: v2}}], trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}}",
+        "DestinationRule all istio-system | {host: ext.test, trafficPolicy: {tls: {mode: MUTUAL, credentialName: none}}}",
+    ],
+    &[
+        "ServiceEntry more ns | {hosts: [ext.test, c.test], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, endpoints: [{address: 10.9.9.9}]}",
+        "ServiceEntry more ns | {hosts: [c.test, a.default.svc.cluster.local], exportTo: ['.'], ports: [{number: 80, name: http, protocol: HTTP2}], resolution: STATIC, endpoints: [{address: 10.9.9.8}]}",
+        "ServiceEntry more ns | {hosts: [], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}",
+    ],
+    &["Secret cert istio-system | 1", "Secret cert istio-system | 2"],
+    &["Secret trust istio-system | 1", "Secret trust istio-system | 2", "Secret trust default | 1"],
     &["Node n2 '' topology.kubernetes.io/region=r2,topology.kubernetes.io/zone=z2 |"],
 ];
 
@@ -109,6 +143,7 @@ fn manifest_of(line: &str) -> String {
             ("v1", body)
         }
         "Node" => ("v1", "spec: {}".to_owned()),
+        "Secret" => ("v1", format!("stringData: {{tls.crt: c{spec}, tls.key: k}}")),
         "Service" => ("v1", format!("spec: {spec}")),
         _ => ("networking.istio.io/v1", format!("spec: {spec}")),
     };
@@ -153,9 +188,49 @@ impl World {
     }
 }
 
+/// The whole of it, apart from where clusters stand: they are sorted by name, and named where they are
+/// referred to.
 fn text(compiled: &Compiled) -> String {
     let Compiled { table, problems, rejected } = compiled;
-    format!("{}\n{problems:#?}\n{rejected:#?}", serde_json::to_string_pretty(table).unwrap())
+    let mut value = serde_json::to_value(table).unwrap();
+    let ids: Vec<Value> = value["clusters"].as_array().unwrap().iter().map(id).collect();
+    assert_eq!(ids.iter().filter(|id| !id.is_null()).count(), table.clusters.len());
+    let clusters = value["clusters"].as_array_mut().unwrap();
+    clusters.retain(|cluster| !cluster.is_null());
+    clusters.sort_by_key(|cluster| cluster["id"].to_string());
+    name_clusters(&mut value["listeners"], &ids);
+    format!("{value:#}\n{problems:#?}\n{rejected:#?}")
+}
+
+fn id(cluster: &Value) -> Value {
+    cluster.get("id").cloned().unwrap_or_default()
+}
+
+/// Every position must lead to a cluster.
+fn name_clusters(value: &mut Value, ids: &[Value]) {
+    let named = |position: &mut Value| {
+        if let Some(at) = position.as_u64() {
+            *position = ids[usize::try_from(at).unwrap()].clone();
+            assert!(position.is_string(), "{at} is empty");
+        }
+    };
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match (name.as_str(), &mut *field) {
+                    ("cluster", position) => named(position),
+                    ("clusters", Value::Array(pairs)) => {
+                        for pair in pairs {
+                            named(&mut pair[0]);
+                        }
+                    }
+                    _ => name_clusters(field, ids),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| name_clusters(item, ids)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn step() -> impl Strategy<Value = (Vec<(usize, usize)>, bool)> {
@@ -199,6 +274,71 @@ fn a_change_of_endpoints_touches_one_cluster_and_no_route() {
     let changed: Vec<_> =
         clusters.filter(|(a, b)| !Arc::ptr_eq(a, b)).map(|(_, b)| b.id.to_string()).collect();
     assert_eq!(changed, ["outbound|80||a.default.svc.cluster.local"]);
+}
+
+/// The virtual hosts in plain text, and where clusters stand.
+fn places(table: &Table) -> (Vec<Arc<VirtualHost>>, Vec<(ClusterIx, String)>) {
+    let apps = table.listeners.iter().filter_map(|listener| listener.plain.as_ref());
+    let hosts = apps.flat_map(|app| match app {
+        App::Http(hosts) => hosts.all(),
+        App::Tcp(_) => Vec::new(),
+    });
+    let clusters = table.clusters.positions();
+    (hosts.cloned().collect(), clusters.map(|(ix, it)| (ix, it.id.to_string())).collect())
+}
+
+#[test]
+fn a_change_touches_the_virtual_hosts_that_hang_on_it_and_moves_no_cluster() {
+    // By name of the slot's object: the version, the domains and the clusters that are other ones.
+    for (changed, version, domains, clusters) in [
+        (
+            "VirtualService leaf",
+            1,
+            &["b.test"][..],
+            &["-outbound|80||b.default.svc.cluster.local"][..],
+        ),
+        (
+            "VirtualService b",
+            2,
+            &[],
+            &["-outbound|80||b.default.svc.cluster.local", "-outbound|80||ext.test"],
+        ),
+        ("VirtualService b", 1, &["a.test", "b.test"], &["-outbound|80||ext.test"]),
+        ("Service b", 2, &["b.test"], &["-outbound|80||b.default.svc.cluster.local"]),
+        ("ServiceEntry ext", 2, &["b.test"], &["-outbound|80||ext.test"]),
+        ("DestinationRule all", 2, &["a.test"], &[]),
+        ("Secret cert", 1, &[], &[]),
+    ] {
+        let workload = Workload::default();
+        let mut world = World::new();
+        let slot = |name: &str| SLOTS.iter().position(|slot| slot[0].starts_with(name)).unwrap();
+        for unwanted in ["VirtualService c", "VirtualService stream", "ServiceEntry more"] {
+            world.edit((slot(unwanted), SLOTS[slot(unwanted)].len()));
+        }
+        let mut compiler = Compiler::default();
+        let (hosts, stood) = places(&compiler.compile(&world.objects(false), &workload).table);
+        world.edit((slot(changed), version));
+        let (now, stand) = places(&compiler.compile(&world.objects(false), &workload).table);
+        let others = now.iter().filter(|host| !hosts.iter().any(|was| Arc::ptr_eq(was, host)));
+        let others: Vec<_> = others.map(|host| &*host.domain).collect();
+        assert_eq!(others, domains, "{changed}");
+        let gone = stood.iter().filter(|it| !stand.contains(it)).map(|it| format!("-{}", it.1));
+        let new = stand.iter().filter(|it| !stood.contains(it)).map(|it| format!("+{}", it.1));
+        assert_eq!(gone.chain(new).collect::<Vec<_>>(), clusters, "{changed}");
+    }
+}
+
+#[test]
+fn positions_are_taken_again() {
+    let workload = Workload::default();
+    let mut world = World::new();
+    let mut compiler = Compiler::default();
+    let extent = compiler.compile(&world.objects(false), &workload).table.clusters.extent();
+    for turn in 0..20 {
+        world.edit((1, turn % 3));
+        let table = compiler.compile(&world.objects(false), &workload).table;
+        assert!(table.clusters.extent() <= extent + 2, "{}", table.clusters.extent());
+    }
 }
 
 #[test]

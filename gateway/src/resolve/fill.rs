@@ -2,7 +2,7 @@
 
 use edgeway_core::{
     cluster::{Cluster, Endpoint, Endpoints, Names},
-    id::{ClusterId, ClusterIx},
+    id::ClusterId,
     table::Table,
 };
 use std::{
@@ -31,13 +31,13 @@ impl Filled {
     ) -> Arc<Table> {
         let before = std::mem::take(&mut self.0);
         let mut clusters = table.clusters.clone();
-        for (ix, cluster) in (0..).map(ClusterIx).zip(table.clusters.iter()) {
+        for (ix, cluster) in table.clusters.positions() {
             let Some(names) = &cluster.names else { continue };
             let filled = filled(cluster, names, &addresses);
             let same = before.get(&cluster.id).filter(|same| ***same == filled);
             let filled = same.map_or_else(|| Arc::new(filled), Arc::clone);
             self.0.insert(cluster.id.clone(), Arc::clone(&filled));
-            clusters.replace(ix, filled);
+            clusters.set(ix, Some(filled));
         }
         if self.0.is_empty() {
             return Arc::clone(table);
@@ -68,7 +68,10 @@ fn filled<'a>(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use edgeway_core::cluster::{ClusterPolicy, Name, ServiceName};
+    use edgeway_core::{
+        cluster::{ClusterPolicy, Name, ServiceName},
+        id::ClusterIx,
+    };
 
     /// A table with a cluster of each of `names`, and one without a name.
     pub(in super::super) fn table(all: bool, names: &[&str]) -> Arc<Table> {

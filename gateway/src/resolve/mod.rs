@@ -243,8 +243,9 @@ impl Desk {
 }
 
 fn same_clusters(one: &Table, other: &Table) -> bool {
-    let mut pairs = one.clusters.iter().zip(other.clusters.iter());
-    one.clusters.len() == other.clusters.len() && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
+    let mut pairs = one.clusters.slots().zip(other.clusters.slots());
+    one.clusters.extent() == other.clusters.extent()
+        && pairs.all(|(a, b)| a.map(Arc::as_ptr) == b.map(Arc::as_ptr))
 }
 
 #[cfg(test)]

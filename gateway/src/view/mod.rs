@@ -44,7 +44,8 @@ pub(crate) struct Reporter {
 
 /// A table's clusters.
 pub(crate) struct View {
-    targets: Vec<Rc<Target>>,
+    /// By position; none where the table has no cluster.
+    targets: Vec<Option<Rc<Target>>>,
     /// Those with outlier detection.
     watched: Vec<Rc<Target>>,
     /// Counts requests that went nowhere.
@@ -94,36 +95,42 @@ impl View {
         chance: &Chance,
     ) -> Self {
         let mut by_name = None;
-        let targets = table.clusters.iter().enumerate().map(|(at, cluster)| {
-            let tls = tls.client(&cluster.id);
+        let targets = table.clusters.slots().enumerate().map(|(at, cluster)| {
+            let cluster = cluster?;
+            let tls = match cluster.policy.tls {
+                UpstreamTls::Originate(_) => tls.client(&cluster.id),
+                UpstreamTls::Disabled | UpstreamTls::Unsupported => None,
+            };
             let is_same = |target: &&Rc<Target>| {
                 Arc::ptr_eq(&target.cluster, cluster)
                     && target.tls.as_ref().map(Arc::as_ptr) == tls.map(Arc::as_ptr)
             };
-            if let Some(same) = before.targets.get(at).filter(is_same) {
-                return Rc::clone(same);
+            let there = before.targets.get(at).and_then(Option::as_ref);
+            if let Some(same) = there.filter(is_same) {
+                return Some(Rc::clone(same));
             }
-            // Clusters came or went: from here on they stand elsewhere.
+            // All was compiled anew: clusters may stand elsewhere.
             let by_name = by_name.get_or_insert_with(|| before.by_name());
             let same = by_name.get(&cluster.id).copied().filter(is_same);
-            same.map_or_else(
+            Some(same.map_or_else(
                 || Rc::new(Target::new(Arc::clone(cluster), tls.cloned(), live, chance)),
                 Rc::clone,
-            )
+            ))
         });
         let targets: Vec<_> = targets.collect();
-        let watched = targets.iter().filter(|target| target.cluster.policy.outlier.is_some());
+        let there = targets.iter().flatten();
+        let watched = there.filter(|target| target.cluster.policy.outlier.is_some());
         Self { watched: watched.cloned().collect(), targets, ..Self::empty() }
     }
 
     fn by_name(&self) -> HashMap<&ClusterId, &Rc<Target>> {
-        self.targets.iter().map(|target| (&target.cluster.id, target)).collect()
+        self.targets.iter().flatten().map(|target| (&target.cluster.id, target)).collect()
     }
 
     /// Lets endpoints come back whose time out is over, and closes connections that have been
     /// unused for too long.
     pub(crate) fn sweep(&self, now: Instant) {
-        for target in &self.targets {
+        for target in self.targets.iter().flatten() {
             let policy = &target.cluster.policy;
             if policy.protocol != UpstreamProtocol::Http1 {
                 target.endpoints.iter().for_each(|(live, _)| live.sessions().sweep(policy, now));
@@ -148,7 +155,7 @@ impl View {
 
     /// The cluster at a position that the table gave out.
     pub(crate) fn target(&self, ix: ClusterIx) -> Option<&Rc<Target>> {
-        self.targets.get(ix.0 as usize)
+        self.targets.get(ix.0 as usize)?.as_ref()
     }
 
     /// Counts a request that went nowhere.
@@ -168,7 +175,7 @@ impl View {
     pub(crate) fn flush(&self) {
         self.nowhere.flush();
         self.routes.flush();
-        for target in &self.targets {
+        for target in self.targets.iter().flatten() {
             target.unreached.flush();
             target.endpoints.iter().for_each(|(_, counts)| counts.flush());
         }

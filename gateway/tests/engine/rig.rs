@@ -218,9 +218,8 @@ impl Made {
     }
 
     pub(crate) fn table_on(self, ids: &[ListenerId]) -> Table {
-        let mut host = VirtualHost::new("a.example.com");
-        host.https_redirect = self.https_redirect;
-        host.routes = self.routes;
+        let routes = self.routes.into_iter().map(Arc::new).collect();
+        let host = VirtualHost::of("a.example.com".into(), self.https_redirect, routes);
         let mut hosts = Hosts::new("http.80".into(), [host]);
         hosts.grpc_web = self.grpc_web;
         let hosts = Arc::new(hosts);

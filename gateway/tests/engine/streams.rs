@@ -37,7 +37,8 @@ fn route(cluster: Option<ClusterIx>) -> TcpRoute {
 
 fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {
     let Table { clusters, .. } = made.table();
-    let listeners = vec![Arc::new(Listener { id: PORT, plain, tls })];
+    let listeners =
+        vec![Arc::new(Listener { id: PORT, plain, tls: tls.into_iter().map(Arc::new).collect() })];
     Table { listeners, clusters, ..Table::default() }
 }
 
@@ -170,7 +171,11 @@ async fn one_port_can_speak_http_and_pass_tls_on() {
     }];
     let Table { listeners, clusters, .. } = made.table();
     let plain = listeners[0].plain.clone();
-    let listeners = vec![Arc::new(Listener { id: PORT, plain, tls: servers })];
+    let listeners = vec![Arc::new(Listener {
+        id: PORT,
+        plain,
+        tls: servers.into_iter().map(Arc::new).collect(),
+    })];
     let rig = Rig::new(Table { listeners, clusters, ..Table::default() }).await;
     let hello = greeting("any.org");
     assert_eq!(ask(rig.address(), &hello).await.unwrap()[..4], *b"tls:");

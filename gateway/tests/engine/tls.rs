@@ -50,7 +50,7 @@ pub(crate) fn table(
         mode: TlsMode::Terminate(Arc::new(termination)),
         app: app.clone(),
     });
-    let listener = Listener { id: PORT, plain: None, tls: tls.collect() };
+    let listener = Listener { id: PORT, plain: None, tls: tls.map(Arc::new).collect() };
     let credentials = credentials.iter().map(|(name, it)| ((*name).into(), (*it).clone()));
     Table { listeners: vec![Arc::new(listener)], clusters, credentials: credentials.collect() }
 }

@@ -19,7 +19,7 @@ pub(super) struct Serving<'o> {
 pub(super) struct ServerHosts<'o> {
     /// The server.
     pub server: &'o Server,
-    all: Vec<ServerHost<'o>>,
+    all: Vec<ServerHost<&'o str>>,
     exact: HashMap<&'o str, Vec<usize>>,
     /// By what stands behind the `*`.
     wild: HashMap<&'o str, Vec<usize>>,
@@ -37,7 +37,7 @@ impl<'o> Serving<'o> {
 impl<'o> ServerHosts<'o> {
     fn new(server: &'o Server, namespace: &'o str) -> Self {
         let hosts = server.hosts.iter().map(|host| ServerHost::parse(host, namespace));
-        let all: Vec<ServerHost<'o>> = hosts.collect();
+        let all: Vec<ServerHost<&'o str>> = hosts.collect();
         let mut exact: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut wild: HashMap<&str, Vec<usize>> = HashMap::new();
         for (position, host) in all.iter().enumerate() {
@@ -68,7 +68,7 @@ impl<'o> ServerHosts<'o> {
     }
 
     /// The hosts that cover all of `own`.
-    fn covering<'d>(&'d self, own: &'d str) -> impl Iterator<Item = &'d ServerHost<'o>> {
+    fn covering<'d>(&'d self, own: &'d str) -> impl Iterator<Item = &'d ServerHost<&'o str>> {
         let (exact, tail) = match own.strip_prefix('*') {
             None => (self.exact.get(own), own),
             Some(tail) => (None, tail),

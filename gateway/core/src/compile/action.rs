@@ -1,8 +1,8 @@
 //! What a rule does becomes an action.
 
 use super::{
-    clusters::{Found, Resolved},
     headers::{joined, operations},
+    lookup::{Found, Resolved},
     mirrors::mirrors,
     options::{cors as cors_policy, fault},
     registry::Absence,
@@ -123,8 +123,8 @@ pub(super) fn cluster(
     cost: &str,
     field: &mut Field<'_>,
 ) -> (Resolved, Option<ClusterIx>) {
-    let Building { scope, clusters, service, through } = building;
-    let resolved = clusters.resolve(scope, target, service.namespace(), through.port);
+    let Building { lookup, service, through } = building;
+    let resolved = lookup.resolve(target, service.namespace(), through.port);
     let name = &resolved.name;
     let (code, message, advice) = match &resolved.found {
         Found::Cluster(position) => {

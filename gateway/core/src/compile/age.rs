@@ -16,7 +16,11 @@ pub(super) fn shared_oldest_first<T: Resource>(objects: &[Arc<T>]) -> Vec<&Arc<T
     sorted
 }
 
-fn key<T: Resource>(object: &T) -> (Option<i128>, &str, &str) {
+/// What the order goes by: creation time, name, namespace.
+pub(super) type Age<'o> = (Option<i128>, &'o str, &'o str);
+
+/// The place of an object in that order.
+pub(super) fn key<T: Resource>(object: &T) -> Age<'_> {
     let created = object.meta().creation_timestamp.as_ref().map(|time| time.0.as_nanosecond());
     (created, object.name(), object.namespace())
 }

@@ -1,68 +1,86 @@
 //! Which VirtualServices are bound to which Gateway, and in what order.
 
 use super::{
-    Scope, Workload,
-    age::oldest_first,
+    Scope,
+    age::key,
     delegate::{self, Rules},
-    names::{ServerHost, intersection, qualified},
+    names::qualified,
     report::Report,
     visibility::Visibility,
 };
 use crate::id::ObjectName;
-use edgeway_api::{Objects, Resource, VirtualService};
+use edgeway_api::{Resource, VirtualService};
+use std::sync::Arc;
 
 /// A VirtualService that may be bound, with its hosts and gateways read.
 #[derive(Clone, Debug)]
-pub(super) struct Bound<'o> {
+pub(super) struct Bound {
     /// The object.
-    pub service: &'o VirtualService,
+    pub service: Arc<VirtualService>,
+    /// Its name.
+    pub name: ObjectName,
+    /// When it counts.
+    pub order: Arc<Order>,
     /// Its http rules, delegates resolved.
-    pub rules: Rules<'o>,
+    pub rules: Rules,
     /// Qualified hosts, in written order.
     pub hosts: Vec<String>,
-    /// Gateways that it names.
+    /// Gateways that it names, each once.
     pub gateways: Vec<ObjectName>,
 }
 
-/// The VirtualServices that the gateway sees, in the order in which they count: those private to
-/// its namespace, those exported to it by name, public ones; the oldest of each first
-/// (as Istio: `VirtualServicesForGateway`).
-pub(super) fn visible<'o>(
-    objects: &'o Objects,
-    workload: &Workload,
+/// The order in which VirtualServices count: those private to the gateway's namespace, those exported
+/// to it by name, public ones; the oldest of each first (as Istio: `VirtualServicesForGateway`).
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Order {
+    class: u8,
+    created: Option<i128>,
+    name: Arc<str>,
+    namespace: Arc<str>,
+}
+
+/// Reads a VirtualService; `None` if the gateway does not see it, or it is none to be bound.
+pub(super) fn bound(
+    scope: &Scope,
+    service: &Arc<VirtualService>,
     report: &mut Report,
-) -> Vec<Bound<'o>> {
-    let all = objects.virtual_services.iter();
-    let known: delegate::Known<'o> =
-        all.map(|service| ((service.namespace(), service.name()), &**service)).collect();
-    let mut ordered: Vec<(u8, Bound<'o>)> = Vec::new();
-    for service in oldest_first(&objects.virtual_services) {
-        if service.spec.hosts.is_empty() || report.is_rejected(&service.reference()) {
-            continue;
-        }
-        let namespace = service.namespace();
-        let export = service.spec.export_to.iter().map(String::as_str);
-        let visibility = Visibility::parse(export, namespace);
-        if !visibility.admits(&workload.namespace) {
-            continue;
-        }
-        let rank = match &visibility {
-            Visibility::Public => 2,
-            Visibility::Namespaces(_) if visibility.is_private(namespace) => 0,
-            Visibility::Namespaces(_) => 1,
-        };
-        let hosts = service.spec.hosts.iter();
-        let names = service.spec.gateways.iter();
-        let bound = Bound {
-            hosts: hosts.map(|host| qualified(host, namespace, &workload.cluster_domain)).collect(),
-            gateways: names.filter_map(|name| gateway_name(name, namespace)).collect(),
-            rules: delegate::resolved(&known, service, &workload.cluster_domain, report),
-            service,
-        };
-        ordered.push((rank, bound));
+) -> Option<Bound> {
+    if service.spec.hosts.is_empty() || scope.rejected.contains(&**service) {
+        return None;
     }
-    ordered.sort_by_key(|(rank, _)| *rank);
-    ordered.into_iter().map(|(_, bound)| bound).collect()
+    let (namespace, workload) = (service.namespace(), &scope.workload);
+    let export = service.spec.export_to.iter().map(String::as_str);
+    let visibility = Visibility::parse(export, namespace);
+    if !visibility.admits(&workload.namespace) {
+        return None;
+    }
+    let class = match &visibility {
+        Visibility::Public => 2,
+        Visibility::Namespaces(_) if visibility.is_private(namespace) => 0,
+        Visibility::Namespaces(_) => 1,
+    };
+    let name = ObjectName::new(namespace, service.name());
+    let order = Order {
+        class,
+        created: key(&**service).0,
+        name: Arc::clone(&name.name),
+        namespace: Arc::clone(&name.namespace),
+    };
+    let hosts = service.spec.hosts.iter();
+    let mut gateways: Vec<ObjectName> = Vec::new();
+    for gateway in service.spec.gateways.iter().filter_map(|text| gateway_name(text, namespace)) {
+        if !gateways.contains(&gateway) {
+            gateways.push(gateway);
+        }
+    }
+    Some(Bound {
+        hosts: hosts.map(|host| qualified(host, namespace, &workload.cluster_domain)).collect(),
+        gateways,
+        rules: delegate::resolved(scope, service, report),
+        service: Arc::clone(service),
+        order: Arc::new(order),
+        name,
+    })
 }
 
 /// The Gateway that a VirtualService in `own` means: `namespace/name`, `./name`, `name`, or the
@@ -82,44 +100,32 @@ pub(crate) fn gateway_name(text: &str, own: &str) -> Option<ObjectName> {
     })
 }
 
-/// Reports VirtualServices that no Gateway takes up: the Gateway is missing, or none of its servers
-/// has a host in common with them.
-pub(super) fn check(scope: &Scope<'_>, report: &mut Report) {
-    for bound in &scope.services {
-        let namespace = bound.service.namespace();
+/// Reports if no Gateway takes a VirtualService up: the Gateway is missing, or none of its servers
+/// has a host in common with it.
+pub(super) fn check(scope: &Scope, bound: &Bound, report: &mut Report) {
+    let namespace = bound.service.namespace();
+    for name in &bound.gateways {
         let mut field = report.object(bound.service.reference());
-        for name in &bound.gateways {
-            let mut gateways = scope.objects.gateways.iter();
-            let found = gateways.find(|gateway| {
-                gateway.namespace() == &*name.namespace && gateway.name() == &*name.name
+        let Some(hosts) = scope.gateways.get(name) else {
+            field.of("spec.gateways", |field| {
+                field.error(
+                    "gateway-not-found",
+                    format!("there is no Gateway {name}"),
+                    "create it, or correct the name (`namespace/name`)",
+                );
             });
-            let Some(gateway) = found else {
-                field.of("spec.gateways", |field| {
-                    field.error(
-                        "gateway-not-found",
-                        format!("there is no Gateway {name}"),
-                        "create it, or correct the name (`namespace/name`)",
-                    );
-                });
-                continue;
-            };
-            let overlaps =
-                gateway.spec.servers.iter().flat_map(|server| &server.hosts).any(|host| {
-                    let host = ServerHost::parse(host, gateway.namespace());
-                    host.admits(namespace)
-                        && bound.hosts.iter().any(|own| intersection(own, host.name).is_some())
-                });
-            if !overlaps {
-                field.of("spec.hosts", |field| {
-                    field.warning(
-                        "host-not-in-gateway",
-                        format!(
-                            "no server of Gateway {name} has any of these hosts for this namespace"
-                        ),
-                        "add the host to the Gateway, or correct it",
-                    );
-                });
-            }
+            continue;
+        };
+        if !bound.hosts.iter().any(|own| hosts.overlaps(own, namespace)) {
+            field.of("spec.hosts", |field| {
+                field.warning(
+                    "host-not-in-gateway",
+                    format!(
+                        "no server of Gateway {name} has any of these hosts for this namespace"
+                    ),
+                    "add the host to the Gateway, or correct it",
+                );
+            });
         }
     }
 }

@@ -1,50 +1,57 @@
 //! Delegation: a rule of one VirtualService hands its requests to another without hosts.
 
 use super::{
+    Scope,
     names::qualified,
     report::{Field, Report},
     visibility::Visibility,
 };
+use crate::id::ObjectName;
 use edgeway_api::{
-    ObjectRef, Resource, VirtualService,
+    Resource, VirtualService,
     virtual_service::{Delegate, HttpMatchRequest, HttpRoute, StringMatch},
 };
-use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
-/// The rules of a VirtualService, delegates resolved, each with its position as written.
+/// The rules of a VirtualService, delegates resolved.
 #[derive(Clone, Debug)]
-pub(super) enum Rules<'o> {
+pub(super) enum Rules {
     /// As they are written.
-    Own(&'o [HttpRoute]),
-    /// Some of them come from delegates.
+    Own,
+    /// Some of them come from delegates; each with its position as written.
     Merged(Vec<(usize, HttpRoute)>),
 }
 
-impl Rules<'_> {
-    /// Position as written, and rule.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &HttpRoute)> {
+impl Rules {
+    /// Position as written, and rule; `service` is whose rules they are.
+    pub(super) fn of<'r>(
+        &'r self,
+        service: &'r VirtualService,
+    ) -> impl Iterator<Item = (usize, &'r HttpRoute)> {
         let (own, merged): (&[HttpRoute], &[(usize, HttpRoute)]) = match self {
-            Self::Own(rules) => (rules, &[]),
+            Self::Own => (&service.spec.http, &[]),
             Self::Merged(rules) => (&[], rules),
         };
         own.iter().enumerate().chain(merged.iter().map(|(index, rule)| (*index, rule)))
     }
 }
 
-/// All VirtualServices, by namespace and name.
-pub(super) type Known<'o> = HashMap<(&'o str, &'o str), &'o VirtualService>;
+/// The delegates that `service` names.
+pub(super) fn named(service: &VirtualService) -> impl Iterator<Item = ObjectName> {
+    let delegates = service.spec.http.iter().filter_map(|rule| rule.delegate.as_ref());
+    delegates.map(|delegate| ObjectName::new(namespace(delegate, service), &delegate.name))
+}
+
+fn namespace<'n>(delegate: &'n Delegate, root: &'n VirtualService) -> &'n str {
+    let own = root.namespace();
+    delegate.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or(own)
+}
 
 /// The rules of `service`, every delegating one replaced by those of the delegate, as far as their
 /// conditions go together. One level only (as Istio: `mergeVirtualServicesIfNeeded`).
-pub(super) fn resolved<'o>(
-    known: &Known<'o>,
-    service: &'o VirtualService,
-    domain: &str,
-    report: &mut Report,
-) -> Rules<'o> {
+pub(super) fn resolved(scope: &Scope, service: &VirtualService, report: &mut Report) -> Rules {
     if service.spec.http.iter().all(|rule| rule.delegate.is_none()) {
-        return Rules::Own(&service.spec.http);
+        return Rules::Own;
     }
     let mut http = Vec::new();
     for (index, rule) in service.spec.http.iter().enumerate() {
@@ -52,9 +59,10 @@ pub(super) fn resolved<'o>(
             http.push((index, rule.clone()));
             continue;
         };
-        match find(known, service, delegate, report) {
+        match find(scope, service, delegate) {
             Ok(leaf) => {
                 for (position, leaf_rule) in leaf.spec.http.iter().enumerate() {
+                    let domain = &scope.workload.cluster_domain;
                     let rule = merged(rule, leaf_rule, leaf.namespace(), domain);
                     if rule.is_none() {
                         let mut field = report.object(leaf.reference());
@@ -90,25 +98,22 @@ fn missing(reason: &str, field: &mut Field<'_>) {
     );
 }
 
-fn find<'o>(
-    known: &Known<'o>,
+fn find<'s>(
+    scope: &'s Scope,
     root: &VirtualService,
     delegate: &Delegate,
-    report: &Report,
-) -> Result<&'o VirtualService, &'static str> {
-    let own = root.namespace();
-    let namespace = delegate.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or(own);
-    let wanted = ObjectRef::new(VirtualService::KIND, namespace, delegate.name.clone());
-    let leaf =
-        *known.get(&(namespace, &*delegate.name)).ok_or("there is no such VirtualService")?;
+) -> Result<&'s VirtualService, &'static str> {
+    let namespace = namespace(delegate, root);
+    let leaf = scope.virtual_services.get(namespace, &delegate.name);
+    let leaf = leaf.ok_or("there is no such VirtualService")?;
     if !leaf.spec.hosts.is_empty() {
         return Err("the VirtualService has hosts, so it is no delegate");
     }
-    if report.is_rejected(&wanted) {
+    if scope.rejected.contains(&**leaf) {
         return Err("the VirtualService is invalid");
     }
     let export = leaf.spec.export_to.iter().map(String::as_str);
-    if !Visibility::parse(export, namespace).admits(own) {
+    if !Visibility::parse(export, namespace).admits(root.namespace()) {
         return Err("the VirtualService is not exported to this namespace");
     }
     Ok(leaf)

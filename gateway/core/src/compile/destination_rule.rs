@@ -2,10 +2,10 @@
 
 use super::{
     Workload,
-    age::oldest_first,
+    age::key,
     names::{qualified, specificity},
     pods::selects,
-    report::Report,
+    report::Rejected,
     visibility::Visibility,
 };
 use crate::id::ObjectName;
@@ -13,22 +13,26 @@ use edgeway_api::{
     DestinationRule, Objects, Resource,
     destination_rule::{Subset, TrafficPolicy},
 };
+use hashbrown::HashMap;
+use std::sync::Arc;
 
-/// All rules that the gateway may use, oldest first.
-#[derive(Debug)]
-pub(super) struct Rules<'o> {
-    list: Vec<Rule<'o>>,
-    gateway_namespace: &'o str,
-    root_namespace: &'o str,
+/// All rules that the gateway may use, by host, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    exact: HashMap<String, Vec<Rule>>,
+    /// Those with a wildcard.
+    wild: Vec<Rule>,
+    gateway_namespace: String,
+    root_namespace: String,
 }
 
 #[derive(Debug)]
-struct Rule<'o> {
+struct Rule {
     host: String,
     visibility: Visibility,
     /// Made for this gateway's labels alone; preferred over those for all.
     selected: bool,
-    object: &'o DestinationRule,
+    object: Arc<DestinationRule>,
 }
 
 /// Rules of one namespace for one host, merged: subsets add up, the oldest keeps what it has.
@@ -40,44 +44,63 @@ pub(super) struct Governing<'o> {
     pub(super) rule: Option<ObjectName>,
 }
 
-impl<'o> Rules<'o> {
+impl Rules {
     /// Reads the rules that are visible to `workload` and were not rejected.
-    pub(super) fn new(objects: &'o Objects, workload: &'o Workload, report: &Report) -> Self {
-        let accepted = oldest_first(&objects.destination_rules)
-            .into_iter()
-            .filter(|rule| !report.is_rejected(&rule.reference()));
-        let rules = accepted.filter_map(|object| {
-            let namespace = object.namespace();
-            let export = object.spec.export_to.iter().map(String::as_str);
-            let visibility = Visibility::parse(export, namespace);
-            let selector = object.spec.workload_selector.as_ref();
-            let selected = selector.is_some_and(|selector| !selector.match_labels.is_empty());
-            let mine = selector.is_none_or(|selector| {
-                selects(&selector.match_labels, &workload.labels)
-                    && (!selected || namespace == workload.namespace)
-            });
-            let host = qualified(&object.spec.host, namespace, &workload.cluster_domain);
-            let visible = visibility.admits(&workload.namespace);
-            (mine && visible).then_some(Rule { host, visibility, selected, object })
+    pub(super) fn new(objects: &Objects, workload: &Workload, rejected: &Rejected) -> Self {
+        let mut rules = Self {
+            gateway_namespace: workload.namespace.clone(),
+            root_namespace: workload.root_namespace.clone(),
+            ..Self::default()
+        };
+        let accepted = objects.destination_rules.iter().filter(|rule| !rejected.contains(&***rule));
+        accepted.for_each(|rule| rules.add(rule, workload));
+        rules
+    }
+
+    /// Adds a rule if it counts for `workload`.
+    pub(super) fn add(&mut self, object: &Arc<DestinationRule>, workload: &Workload) {
+        let namespace = object.namespace();
+        let export = object.spec.export_to.iter().map(String::as_str);
+        let visibility = Visibility::parse(export, namespace);
+        let selector = object.spec.workload_selector.as_ref();
+        let selected = selector.is_some_and(|selector| !selector.match_labels.is_empty());
+        let mine = selector.is_none_or(|selector| {
+            selects(&selector.match_labels, &workload.labels)
+                && (!selected || namespace == workload.namespace)
         });
-        Self {
-            list: rules.collect(),
-            gateway_namespace: &workload.namespace,
-            root_namespace: &workload.root_namespace,
+        if !mine || !visibility.admits(&workload.namespace) {
+            return;
         }
+        let host = host(object, workload);
+        let list = self.list(&host);
+        let at = list.partition_point(|other| key(&*other.object) < key(&**object));
+        list.insert(at, Rule { host, visibility, selected, object: Arc::clone(object) });
+    }
+
+    /// Forgets a rule.
+    pub(super) fn remove(&mut self, object: &Arc<DestinationRule>, workload: &Workload) {
+        let host = host(object, workload);
+        self.list(&host).retain(|other| !Arc::ptr_eq(&other.object, object));
+        if self.exact.get(&host).is_some_and(Vec::is_empty) {
+            self.exact.remove(&host);
+        }
+    }
+
+    fn list(&mut self, host: &str) -> &mut Vec<Rule> {
+        if host.starts_with('*') { &mut self.wild } else { self.exact.entry_ref(host).or_default() }
     }
 
     /// The rules for `host` of a service in `namespace`. The first of these namespaces that has any
     /// wins: the gateway's own (of a gateway in the root namespace only private rules count here),
     /// the service's, the root (as Istio: `PushContext.destinationRule`).
-    pub(super) fn governing(&self, host: &str, namespace: &str) -> Governing<'o> {
+    pub(super) fn governing(&self, host: &str, namespace: &str) -> Governing<'_> {
         let own_is_root = self.gateway_namespace == self.root_namespace;
-        let own = |rule: &Rule<'_>| {
-            !own_is_root || rule.selected || rule.visibility.is_private(self.gateway_namespace)
+        let own = |rule: &Rule| {
+            !own_is_root || rule.selected || rule.visibility.is_private(&self.gateway_namespace)
         };
-        self.in_namespace(host, self.gateway_namespace, own)
+        self.in_namespace(host, &self.gateway_namespace, own)
             .or_else(|| self.in_namespace(host, namespace, |_| true))
-            .or_else(|| self.in_namespace(host, self.root_namespace, |_| true))
+            .or_else(|| self.in_namespace(host, &self.root_namespace, |_| true))
             .unwrap_or_default()
     }
 
@@ -85,11 +108,11 @@ impl<'o> Rules<'o> {
         &self,
         host: &str,
         namespace: &str,
-        counts: impl Fn(&Rule<'_>) -> bool,
-    ) -> Option<Governing<'o>> {
-        let mut candidates: Vec<_> = self
-            .list
-            .iter()
+        counts: impl Fn(&Rule) -> bool,
+    ) -> Option<Governing<'_>> {
+        let exact = self.exact.get(host).into_iter().flatten();
+        let mut candidates: Vec<_> = exact
+            .chain(&self.wild)
             .filter(|rule| rule.object.namespace() == namespace && counts(rule))
             .filter_map(|rule| Some(((specificity(&rule.host, host)?, !rule.selected), rule)))
             .collect();
@@ -99,7 +122,7 @@ impl<'o> Rules<'o> {
             .iter()
             .filter(|(rank, rule)| rank.0 == best.0 && rule.visibility == first.visibility)
             .map(|(_, rule)| &rule.object.spec);
-        let object = first.object;
+        let object = &first.object;
         let rule = Some(ObjectName::new(object.namespace(), object.name()));
         let mut governing = Governing { rule, ..Governing::default() };
         for spec in merged {
@@ -139,6 +162,11 @@ impl<'o> Governing<'o> {
             port_level_settings: Vec::new(),
         }
     }
+}
+
+/// The host of a rule, in full.
+pub(super) fn host(rule: &DestinationRule, workload: &Workload) -> String {
+    qualified(&rule.spec.host, rule.namespace(), &workload.cluster_domain)
 }
 
 /// Port-level settings replace those of their level whole; what they leave out is the default.

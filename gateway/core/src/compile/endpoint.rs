@@ -48,8 +48,8 @@ impl Places {
 /// Where a service's port is, as far as labels satisfy `subset`.
 pub(super) fn places(
     sites: &Sites,
-    (origin, host): (Origin<'_>, &str),
-    port: &PortView<'_>,
+    (origin, host): (&Origin, &str),
+    port: &PortView,
     subset: &BTreeMap<String, String>,
 ) -> Places {
     let mut places = match origin {
@@ -59,7 +59,7 @@ pub(super) fn places(
             Places { endpoints, names: None }
         }
         Origin::Entry(entry) => of_entry(sites, entry, host, port),
-        Origin::Alias(_) => Places::default(),
+        Origin::Alias(..) => Places::default(),
     };
     // What nearness and shares are reckoned from counts each address once.
     places.endpoints.sort();
@@ -68,7 +68,7 @@ pub(super) fn places(
     places
 }
 
-fn of_service(sites: &Sites, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_service(sites: &Sites, service: &Service, port: &PortView) -> Vec<Endpoint> {
     let Some(listed) = sites.listed(service.namespace(), service.name()) else { return Vec::new() };
     if listed.slices.is_empty() {
         let old = listed.endpoints.as_ref();
@@ -78,9 +78,9 @@ fn of_service(sites: &Sites, service: &Service, port: &PortView<'_>) -> Vec<Endp
 }
 
 /// Ready addresses of a slice at the port that carries the Service port's name.
-fn of_slice(sites: &Sites, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_slice(sites: &Sites, slice: &EndpointSlice, port: &PortView) -> Vec<Endpoint> {
     let number = slice.ports.iter().flatten().find_map(|slice_port| {
-        let named = slice_port.name.as_deref().unwrap_or_default() == port.name;
+        let named = slice_port.name.as_deref().unwrap_or_default() == &*port.name;
         named.then(|| slice_port.port.and_then(|number| u16::try_from(number).ok())).flatten()
     });
     let Some(number) = number else { return Vec::new() };
@@ -108,12 +108,12 @@ fn of_slice(sites: &Sites, slice: &EndpointSlice, port: &PortView<'_>) -> Vec<En
         .collect()
 }
 
-fn of_endpoints(sites: &Sites, old: &OldEndpoints, port: &PortView<'_>) -> Vec<Endpoint> {
+fn of_endpoints(sites: &Sites, old: &OldEndpoints, port: &PortView) -> Vec<Endpoint> {
     let subsets = old.subsets.iter().flatten();
     subsets
         .flat_map(|subset| {
             let number = subset.ports.iter().flatten().find_map(|subset_port| {
-                let named = subset_port.name.as_deref().unwrap_or_default() == port.name;
+                let named = subset_port.name.as_deref().unwrap_or_default() == &*port.name;
                 named.then(|| u16::try_from(subset_port.port).ok()).flatten()
             });
             subset.addresses.iter().flatten().filter_map(move |address| {

@@ -20,12 +20,7 @@ use std::{
 };
 
 /// The places of `entry` at `port`; `host` is the one of its names that is asked for.
-pub(super) fn of_entry(
-    sites: &Sites,
-    entry: &ServiceEntry,
-    host: &str,
-    port: &PortView<'_>,
-) -> Places {
+pub(super) fn of_entry(sites: &Sites, entry: &ServiceEntry, host: &str, port: &PortView) -> Places {
     let selector = entry.spec.workload_selector.as_ref();
     let found = selector.map_or_else(
         || written(entry, port),
@@ -71,7 +66,7 @@ impl Place {
     }
 }
 
-fn written(entry: &ServiceEntry, port: &PortView<'_>) -> Vec<Place> {
+fn written(entry: &ServiceEntry, port: &PortView) -> Vec<Place> {
     let endpoints = entry.spec.endpoints.iter();
     endpoints.filter_map(|endpoint| of_workload(endpoint, &BTreeMap::new(), port)).collect()
 }
@@ -80,7 +75,7 @@ fn selected(
     sites: &Sites,
     namespace: &str,
     selector: &BTreeMap<String, String>,
-    port: &PortView<'_>,
+    port: &PortView,
 ) -> Vec<Place> {
     let of_workloads = workloads(sites, namespace, selector, port);
     let ready = sites.pods(namespace).filter(|pod| is_ready(pod));
@@ -94,7 +89,7 @@ fn selected(
 }
 
 /// The `WorkloadEntries` that a Service selects beside its pods (as Istio).
-pub(super) fn beside_pods(sites: &Sites, service: &Service, port: &PortView<'_>) -> Vec<Endpoint> {
+pub(super) fn beside_pods(sites: &Sites, service: &Service, port: &PortView) -> Vec<Endpoint> {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
     let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
         return Vec::new();
@@ -107,7 +102,7 @@ fn workloads<'r>(
     sites: &'r Sites,
     namespace: &'r str,
     selector: &'r BTreeMap<String, String>,
-    port: &'r PortView<'_>,
+    port: &'r PortView,
 ) -> impl Iterator<Item = Place> + 'r {
     sites.workloads(namespace).filter_map(move |workload| {
         let labels = workload_labels(workload);
@@ -127,9 +122,9 @@ fn workload_labels(workload: &WorkloadEntry) -> BTreeMap<String, String> {
 fn of_workload(
     workload: &WorkloadEntrySpec,
     labels: &BTreeMap<String, String>,
-    port: &PortView<'_>,
+    port: &PortView,
 ) -> Option<Place> {
-    let own = workload.ports.get(port.name).and_then(|number| u16::try_from(*number).ok());
+    let own = workload.ports.get(&*port.name).and_then(|number| u16::try_from(*number).ok());
     let labels = if labels.is_empty() { &workload.labels } else { labels };
     let written = workload.locality.as_deref().filter(|text| !text.is_empty()).map(Locality::parse);
     let mut endpoint = Endpoint {

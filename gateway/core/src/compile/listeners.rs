@@ -2,21 +2,22 @@
 
 use super::{
     Scope,
-    age::oldest_first,
-    clusters::Clusters,
-    endpoint::target_port,
-    hosts::{Member, hosts},
-    names::ServerHost,
+    age::shared_oldest_first,
+    binding::Bound,
+    lookup::Lookup,
+    member::Member,
     pods::selects,
     report::{Field, Report},
+    route_tables::{RouteTables, Slot},
     routes::Through,
+    server_hosts::ServerHosts,
     streams, termination,
 };
 use crate::{
     id::{ListenerId, ObjectName},
     table::{App, Hosts, Listener, TlsMode, TlsServer},
 };
-use edgeway_api::{Gateway, ObjectRef, Resource, gateway::Server};
+use edgeway_api::{Gateway, Resource, gateway::Server};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -50,24 +51,27 @@ impl Family {
 
 /// The servers of one socket, in order of precedence.
 #[derive(Debug, Default)]
-struct Plan<'o> {
-    http: Vec<Member<'o>>,
-    tcp: Option<Member<'o>>,
-    tls: Vec<(Member<'o>, Family)>,
+struct Plan {
+    http: Vec<Member>,
+    tcp: Option<Member>,
+    tls: Vec<(Member, Family)>,
     /// Host strings that TLS servers have taken, and by which Gateway.
-    claimed: BTreeMap<&'o str, ObjectName>,
+    claimed: BTreeMap<String, ObjectName>,
 }
 
-/// All listeners of the gateway, sorted by id.
+/// All listeners of the gateway, sorted by id, and the route tables that they serve, still empty.
+/// `all` are the VirtualServices that bytes may be routed by, in the order in which they count.
 pub(super) fn listeners(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
+    lookup: &mut Lookup<'_>,
     report: &mut Report,
-) -> Vec<Arc<Listener>> {
-    let mut plans: BTreeMap<ListenerId, Plan<'_>> = BTreeMap::new();
-    for gateway in oldest_first(&scope.objects.gateways) {
+    gateways: &[Arc<Gateway>],
+    all: &[Bound],
+) -> (Vec<Arc<Listener>>, RouteTables) {
+    let scope = lookup.scope;
+    let mut plans: BTreeMap<ListenerId, Plan> = BTreeMap::new();
+    for gateway in shared_oldest_first(gateways) {
         let selector = &gateway.spec.selector;
-        if !selects(selector, &scope.workload.labels) || report.is_rejected(&gateway.reference()) {
+        if !selects(selector, &scope.workload.labels) || scope.rejected.contains(&**gateway) {
             continue;
         }
         let mut field = report.object(gateway.reference());
@@ -77,19 +81,20 @@ pub(super) fn listeners(
             }
         });
     }
-    plans
-        .into_iter()
-        .filter_map(|(id, servers)| listener(scope, clusters, report, id, &servers))
-        .map(Arc::new)
-        .collect()
+    let mut building = Building { lookup, report, all, tables: RouteTables::default() };
+    let mut listeners = Vec::new();
+    for (id, plan) in plans {
+        listeners.extend(building.listener(listeners.len(), id, plan).map(Arc::new));
+    }
+    (listeners, building.tables)
 }
 
 /// Puts a server on its socket, or says why it cannot be served there.
-fn admit<'o>(
-    scope: &Scope<'o>,
-    plans: &mut BTreeMap<ListenerId, Plan<'o>>,
-    gateway: &'o Gateway,
-    (position, server): (usize, &'o Server),
+fn admit(
+    scope: &Scope,
+    plans: &mut BTreeMap<ListenerId, Plan>,
+    gateway: &Arc<Gateway>,
+    (position, server): (usize, &Server),
     field: &mut Field<'_>,
 ) {
     let Some(port) = server.port.as_ref() else { return };
@@ -112,19 +117,19 @@ fn admit<'o>(
     let number = u16::try_from(port.number).ok().filter(|number| *number != 0);
     let (Some(number), Some(family)) = (number, Family::parse(&port.protocol)) else { return };
     let member = Member {
-        server,
+        gateway: Arc::clone(gateway),
         position,
         hosts: server_hosts(server, gateway.namespace()),
         through: Through {
             gateway: ObjectName::new(gateway.namespace(), gateway.name()),
-            server: &port.name,
+            server: port.name.as_str().into(),
             port: number,
             tls: server.tls.is_some(),
         },
         https_redirect: family == Family::Http
             && server.tls.as_ref().is_some_and(|tls| tls.https_redirect == Some(true)),
     };
-    let id = ListenerId { port: listening_port(scope, number), bind };
+    let id = ListenerId { port: scope.front.listening_port(number), bind };
     let plan = plans.entry(id).or_default();
     if let Err(conflict) = place(plan, member, family, server) {
         field.error(
@@ -155,13 +160,8 @@ impl std::fmt::Display for Conflict {
 
 /// The first family on a socket keeps it; TLS servers must not claim a host twice
 /// (as Istio: `MergeGateways`).
-fn place<'o>(
-    plan: &mut Plan<'o>,
-    member: Member<'o>,
-    family: Family,
-    server: &'o Server,
-) -> Result<(), Conflict> {
-    let other = |first: &Member<'_>| Err(Conflict::Protocol(first.through.gateway.clone()));
+fn place(plan: &mut Plan, member: Member, family: Family, server: &Server) -> Result<(), Conflict> {
+    let other = |first: &Member| Err(Conflict::Protocol(first.through.gateway.clone()));
     match family {
         Family::Http => match &plan.tcp {
             Some(tcp) => return other(tcp),
@@ -181,7 +181,7 @@ fn place<'o>(
                 return Err(Conflict::Host(host.to_owned(), owner.clone()));
             }
             for host in hosts() {
-                plan.claimed.insert(host, member.through.gateway.clone());
+                plan.claimed.insert(host.to_owned(), member.through.gateway.clone());
             }
             plan.tls.push((member, family));
         }
@@ -189,125 +189,116 @@ fn place<'o>(
     Ok(())
 }
 
-/// `*/*` and `*` anywhere stand for the whole list.
-fn server_hosts<'o>(server: &'o Server, namespace: &'o str) -> Vec<ServerHost<'o>> {
-    let hosts = server.hosts.iter();
-    if server.hosts.iter().any(|host| host == "*/*") {
-        return vec![ServerHost { namespace: None, name: "*" }];
+/// `*/*` anywhere stands for the whole list.
+fn server_hosts(server: &Server, namespace: &str) -> ServerHosts {
+    match server.hosts.iter().find(|host| *host == "*/*") {
+        Some(all) => ServerHosts::new(std::iter::once(all), namespace),
+        None => ServerHosts::new(server.hosts.iter(), namespace),
     }
-    hosts.map(|host| ServerHost::parse(host, namespace)).collect()
 }
 
-/// A server's port is a port of the Service in front of the gateway: the socket is its target. It
-/// is the socket's own where no such Service has it (as Istio: `resolvePorts`).
-fn listening_port(scope: &Scope<'_>, number: u16) -> u16 {
-    let workload = scope.workload;
-    let mine = oldest_first(&scope.objects.services).into_iter().filter(|service| {
-        let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-        let untranslated = service.meta().labels.as_ref().is_some_and(|labels| {
-            labels.contains_key("experimental.istio.io/disable-gateway-port-translation")
-        });
-        service.namespace() == workload.namespace
-            && selector
-                .is_some_and(|selector| !selector.is_empty() && selects(selector, &workload.labels))
-            && !untranslated
-    });
-    let target = mine.into_iter().find_map(|service| {
-        let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref())?;
-        let port = ports.iter().find(|port| port.port == i32::from(number))?;
-        target_port(port, gateway_pods(scope))
-    });
-    target.unwrap_or(number)
+/// What building listeners needs.
+struct Building<'b, 'l> {
+    lookup: &'b mut Lookup<'l>,
+    report: &'b mut Report,
+    all: &'b [Bound],
+    tables: RouteTables,
 }
 
-/// Pod specs of the gateway itself, for ports that a Service names.
-fn gateway_pods<'s>(
-    scope: &'s Scope<'_>,
-) -> impl Iterator<Item = &'s edgeway_api::k8s_openapi::api::core::v1::PodSpec> {
-    let namespace = scope.workload.namespace.as_str();
-    let labels = &scope.workload.labels;
-    let pods = scope.objects.pods.iter().filter(move |pod| {
-        let own = pod.meta().labels.as_ref();
-        pod.namespace() == namespace && own.is_some_and(|own| selects(labels, own))
-    });
-    let deployments = scope.objects.deployments.iter().filter_map(move |deployment| {
-        let template = &deployment.spec.as_ref()?.template;
-        let own = template.metadata.as_ref()?.labels.as_ref()?;
-        (deployment.namespace() == namespace && selects(labels, own)).then_some(template)
-    });
-    let of_deployments = deployments.filter_map(|template| template.spec.as_ref());
-    pods.filter_map(|pod| pod.spec.as_ref()).chain(of_deployments)
-}
-
-fn listener(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
-    report: &mut Report,
-    id: ListenerId,
-    servers: &Plan<'_>,
-) -> Option<Listener> {
-    let plain = match &servers.tcp {
-        Some(tcp) => streams::tcp(scope, clusters, report, tcp).map(App::Tcp),
-        None if servers.http.is_empty() => None,
-        None => {
-            let name = format!("http.{}", id.port);
-            Some(App::Http(Arc::new(hosts(scope, clusters, report, name, &servers.http))))
+impl Building<'_, '_> {
+    /// The listener at a position; `None` if nothing is left to listen for.
+    fn listener(&mut self, at: usize, id: ListenerId, servers: Plan) -> Option<Listener> {
+        let Plan { http, tcp, tls: over_tls, claimed: _ } = servers;
+        let plain = match &tcp {
+            Some(tcp) => streams::tcp(self.lookup, self.report, self.all, tcp).map(App::Tcp),
+            None if http.is_empty() => None,
+            None => Some(self.http(
+                Slot { listener: at, server: None },
+                format!("http.{}", id.port),
+                http,
+            )),
+        };
+        let mut tls = Vec::new();
+        let mut taken = BTreeSet::new();
+        for (member, family) in over_tls {
+            let slot = Slot { listener: at, server: Some(tls.len()) };
+            tls.extend(
+                self.tls_servers(slot, member, family, &mut taken).into_iter().map(Arc::new),
+            );
         }
-    };
-    let mut tls = Vec::new();
-    let mut taken = BTreeSet::new();
-    for (member, family) in &servers.tls {
-        tls.extend(tls_servers(scope, clusters, report, (member, *family), &mut taken));
+        (plain.is_some() || !tls.is_empty()).then_some(Listener { id, plain, tls })
     }
-    (plain.is_some() || !tls.is_empty()).then_some(Listener { id, plain, tls })
-}
 
-/// A server that ends TLS is one; a server that passes it through is one per route.
-fn tls_servers(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
-    report: &mut Report,
-    (member, family): (&Member<'_>, Family),
-    taken: &mut BTreeSet<String>,
-) -> Vec<TlsServer> {
-    let Some(tls) = &member.server.tls else { return Vec::new() };
-    let server = |sni: Vec<String>, mode, app| TlsServer {
-        sni,
-        gateway: member.through.gateway.clone(),
-        server: member.through.server.into(),
-        mode,
-        app,
-    };
-    let mode = {
-        let gateway = &member.through.gateway;
-        let mut field =
-            report.object(ObjectRef::new("Gateway", &*gateway.namespace, &*gateway.name));
-        let path = format!("spec.servers[{}].tls", member.position);
-        field.of(&path, |field| termination::mode(tls, &scope.secrets, field))
-    };
-    if mode == TlsMode::Passthrough {
-        let routes = streams::passthrough(scope, clusters, report, member, taken);
-        let servers = routes.into_iter();
-        return servers.map(|(sni, route)| server(sni, mode.clone(), App::Tcp(route))).collect();
+    /// An empty route table, which is filled later.
+    fn http(&mut self, slot: Slot, name: String, members: Vec<Member>) -> App {
+        let hosts = Hosts::new(name.clone(), []);
+        self.tables.add(slot, name, members);
+        App::Http(Arc::new(hosts))
     }
-    let sni = sni(&member.hosts);
-    let app = if mode == TlsMode::Refuse {
-        Some(App::Http(Arc::new(Hosts::default())))
-    } else if family == Family::Https {
-        let Through { gateway, server, port, .. } = &member.through;
-        let name = format!("https.{port}.{server}.{}.{}", gateway.name, gateway.namespace);
-        let hosts = hosts(scope, clusters, report, name, std::slice::from_ref(member));
-        Some(App::Http(Arc::new(hosts)))
-    } else {
-        streams::tcp(scope, clusters, report, member).map(App::Tcp)
-    };
-    app.map(|app| server(sni, mode, app)).into_iter().collect()
+
+    /// A server that ends TLS is one; a server that passes it through is one per route.
+    fn tls_servers(
+        &mut self,
+        slot: Slot,
+        member: Member,
+        family: Family,
+        taken: &mut BTreeSet<String>,
+    ) -> Vec<TlsServer> {
+        let Some(tls) = member.server().and_then(|server| server.tls.as_ref()) else {
+            return Vec::new();
+        };
+        let Through { gateway, server, port, .. } = member.through.clone();
+        let server = |sni: Vec<String>, mode, app| TlsServer {
+            sni,
+            gateway: gateway.clone(),
+            server: Arc::clone(&server),
+            mode,
+            app,
+        };
+        let mode = {
+            let mut field = self.report.object(member.gateway.reference());
+            let path = format!("spec.servers[{}].tls", member.position);
+            field.of(&path, |field| termination::mode(tls, &self.lookup.scope.secrets, field))
+        };
+        if mode == TlsMode::Passthrough {
+            let routes = streams::passthrough(self.lookup, self.report, self.all, &member, taken)
+                .into_iter();
+            return routes.map(|(sni, route)| server(sni, mode.clone(), App::Tcp(route))).collect();
+        }
+        let sni = sni(&member.hosts);
+        let app = if mode == TlsMode::Refuse {
+            Some(App::Http(Arc::new(Hosts::default())))
+        } else if family == Family::Https {
+            let name = &member.through.server;
+            let name = format!("https.{port}.{name}.{}.{}", gateway.name, gateway.namespace);
+            Some(self.http(slot, name, vec![member]))
+        } else {
+            streams::tcp(self.lookup, self.report, self.all, &member).map(App::Tcp)
+        };
+        app.map(|app| server(sni, mode, app)).into_iter().collect()
+    }
 }
 
 /// SNI patterns of a server; `*` among them makes it take everything, no SNI included.
-fn sni(hosts: &[ServerHost<'_>]) -> Vec<String> {
-    if hosts.iter().any(|host| host.name == "*") {
+fn sni(hosts: &ServerHosts) -> Vec<String> {
+    if hosts.names().any(|name| name == "*") {
         return vec!["*".to_owned()];
     }
-    hosts.iter().map(|host| host.name.to_ascii_lowercase()).collect()
+    hosts.names().map(str::to_ascii_lowercase).collect()
+}
+
+/// Puts route tables in place of what is served at their slots.
+pub(super) fn install(listeners: &mut [Arc<Listener>], changed: Vec<(Slot, Arc<Hosts>)>) {
+    for (slot, hosts) in changed {
+        let Some(listener) = listeners.get_mut(slot.listener).map(Arc::make_mut) else { continue };
+        let app = App::Http(hosts);
+        match slot.server {
+            None => listener.plain = Some(app),
+            Some(at) => {
+                if let Some(server) = listener.tls.get_mut(at) {
+                    Arc::make_mut(server).app = app;
+                }
+            }
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(super) struct Here {
 pub(super) fn arrange(
     places: &mut Places,
     traffic: &TrafficPolicy,
-    origin: Origin<'_>,
+    origin: &Origin,
     here: &Here,
 ) -> BTreeMap<Locality, u32> {
     let balancer = traffic.load_balancer.as_ref();
@@ -55,14 +55,14 @@ pub(super) fn arrange(
     BTreeMap::new()
 }
 
-fn prefers_close(origin: Origin<'_>) -> bool {
+fn prefers_close(origin: &Origin) -> bool {
     let (meta, own) = match origin {
         Origin::Kubernetes(object) => {
             let spec = object.spec.as_ref();
             (object.meta(), spec.and_then(|spec| spec.traffic_distribution.as_deref()))
         }
         Origin::Entry(entry) => (entry.meta(), None),
-        Origin::Alias(_) => return false,
+        Origin::Alias(..) => return false,
     };
     let said = meta.annotations.as_ref().and_then(|all| all.get(TRAFFIC_DISTRIBUTION));
     let said = said.map(String::as_str).or(own).unwrap_or_default();

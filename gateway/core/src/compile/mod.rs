@@ -3,19 +3,22 @@
 mod action;
 pub(crate) mod age;
 pub(crate) mod binding;
+mod changes;
 mod clusters;
 mod credentials;
 mod delegate;
 mod destination_rule;
 mod endpoint;
 mod entry;
+mod front;
 mod hash;
 mod headers;
-mod hosts;
 mod incremental;
 pub(crate) mod listeners;
 mod locality;
+mod lookup;
 mod matching;
+mod member;
 mod mirrors;
 pub(crate) mod names;
 mod nodes;
@@ -27,16 +30,22 @@ mod recipe;
 mod registry;
 mod report;
 mod retries;
+mod route_tables;
 mod routes;
+mod scope;
+mod server_hosts;
 mod sites;
+mod state;
 mod streams;
 mod termination;
+mod units;
 mod unsupported;
 pub(crate) mod upstream_tls;
 mod validate;
 pub(crate) mod visibility;
 
 pub use incremental::Compiler;
+use scope::Scope;
 
 use crate::table::Table;
 use edgeway_api::{ObjectRef, Objects, Problem};
@@ -85,60 +94,7 @@ pub struct Compiled {
     pub rejected: BTreeSet<ObjectRef>,
 }
 
-/// Everything that building a route may look at.
-#[derive(Debug)]
-struct Scope<'o> {
-    objects: &'o Objects,
-    workload: &'o Workload,
-    registry: registry::Registry<'o>,
-    rules: destination_rule::Rules<'o>,
-    services: Vec<binding::Bound<'o>>,
-    secrets: credentials::Secrets<'o>,
-    sites: &'o sites::Sites,
-    here: &'o locality::Here,
-}
-
-/// A table, and what it takes to follow changes of endpoints.
-#[derive(Debug)]
-struct Built {
-    table: Table,
-    report: report::Report,
-    /// By position of the cluster.
-    recipes: Vec<recipe::Recipe>,
-    sites: sites::Sites,
-    here: locality::Here,
-}
-
 /// Makes the table of `workload` from all objects. Total, deterministic, independent of their order.
 pub fn compile(objects: &Objects, workload: &Workload) -> Compiled {
     Compiler::default().compile(objects, workload)
-}
-
-fn full(objects: &Objects, workload: &Workload, verdicts: &mut validate::Verdicts) -> Built {
-    let mut report = report::Report::default();
-    verdicts.check(objects, &mut report);
-    let sites = sites::Sites::new(objects, workload, &report);
-    let here = locality::Here {
-        locality: sites.nodes.own(objects, workload),
-        labels: workload.labels.clone(),
-    };
-    let scope = Scope {
-        objects,
-        workload,
-        registry: registry::Registry::new(objects, workload, &report),
-        rules: destination_rule::Rules::new(objects, workload, &report),
-        services: binding::visible(objects, workload, &mut report),
-        secrets: credentials::Secrets::new(objects, &workload.namespace),
-        sites: &sites,
-        here: &here,
-    };
-    binding::check(&scope, &mut report);
-    upstream_tls::check(objects, workload, &scope.secrets, &mut report);
-    let mut clusters = clusters::Clusters::default();
-    let listeners = listeners::listeners(&scope, &mut clusters, &mut report);
-    let (clusters, recipes) = clusters.into_parts();
-    let clusters = clusters.into_iter().collect();
-    let credentials = scope.secrets.referenced(&listeners, &clusters);
-    let table = Table { listeners, clusters, credentials };
-    Built { table, report, recipes, sites, here }
 }

@@ -51,14 +51,14 @@ pub(crate) enum Specificity {
 
 /// A Gateway server's host: which namespaces' VirtualServices may use it, and the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ServerHost<'g> {
+pub(crate) struct ServerHost<T> {
     /// `None`: any namespace.
-    pub namespace: Option<&'g str>,
+    pub namespace: Option<T>,
     /// Exact, `*suffix` or `*`.
-    pub name: &'g str,
+    pub name: T,
 }
 
-impl<'g> ServerHost<'g> {
+impl<'g> ServerHost<&'g str> {
     /// Reads `host`, `namespace/host`, `*/host` or `./host` of a Gateway in `own`.
     pub(crate) fn parse(text: &'g str, own: &'g str) -> Self {
         match text.split_once('/') {
@@ -69,9 +69,16 @@ impl<'g> ServerHost<'g> {
         }
     }
 
+    /// The same, to be kept.
+    pub(crate) fn owned(&self) -> ServerHost<Box<str>> {
+        ServerHost { namespace: self.namespace.map(Into::into), name: self.name.into() }
+    }
+}
+
+impl<T: AsRef<str>> ServerHost<T> {
     /// Whether a VirtualService of `namespace` may use it.
     pub(crate) fn admits(&self, namespace: &str) -> bool {
-        self.namespace.is_none_or(|own| own == namespace)
+        self.namespace.as_ref().is_none_or(|own| own.as_ref() == namespace)
     }
 }
 

@@ -19,7 +19,7 @@ const OLDER_REGION: &str = "failure-domain.beta.kubernetes.io/region";
 const OLDER_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
 
 /// All Nodes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Nodes {
     by_name: HashMap<Box<str>, Locality>,
     /// Regions of the zones that are known.
@@ -32,11 +32,14 @@ impl Nodes {
         let mut nodes = Self::default();
         let Locality { region, zone, .. } = workload.locality.clone();
         nodes.regions.insert(zone, region);
+        let mut told: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for node in &objects.nodes {
             let locality = of_node(node.meta().labels.as_ref());
-            nodes.regions.insert(Arc::clone(&locality.zone), Arc::clone(&locality.region));
+            let region = told.entry(Arc::clone(&locality.zone)).or_default();
+            *region = std::mem::take(region).max(Arc::clone(&locality.region));
             nodes.by_name.insert(node.name().into(), locality);
         }
+        nodes.regions.extend(told);
         nodes
     }
 

@@ -1,6 +1,6 @@
 //! Pods by name and by address: whose labels an endpoint has, and which workload owns it.
 
-use super::{nodes::Nodes, sites::ByName};
+use super::{age::key, nodes::Nodes, sites::ByName};
 use crate::cluster::Locality;
 use edgeway_api::{
     Resource,
@@ -28,15 +28,20 @@ pub(super) struct Pods {
 }
 
 impl Pods {
-    /// Indexes pods.
+    /// Indexes pods. Of several that claim an address the youngest has it.
     pub(super) fn new(list: &[Arc<Pod>], nodes: &Nodes) -> Self {
         let mut pods = Self::default();
+        let mut owners: HashMap<&str, &Pod> = HashMap::with_capacity(list.len());
         for pod in list {
             let labels = Arc::new(pod.meta().labels.clone().unwrap_or_default());
             let locality = nodes.of_pod(pod);
             let view = PodView { workload: workload(pod).into(), labels, locality };
             for address in addresses(pod) {
-                pods.by_address.insert(address.into(), view.clone());
+                let owner = owners.entry(address).or_insert(pod);
+                if key(*owner) <= key(&**pod) {
+                    *owner = pod;
+                    pods.by_address.insert(address.into(), view.clone());
+                }
             }
             *pods.by_name.at(pod.namespace(), pod.name()) = view;
         }

@@ -6,31 +6,19 @@ use super::{
     registry::{Origin, PortView, ServiceView},
     sites::Sites,
 };
-use crate::cluster::{Cluster, ClusterPolicy, Endpoints, Locality, Names, UpstreamProtocol};
-use edgeway_api::{
-    Resource, ServiceEntry, destination_rule::TrafficPolicy, k8s_openapi::api::core::v1::Service,
-};
+use crate::cluster::{Cluster, ClusterPolicy, Endpoints, Locality, Names};
+use edgeway_api::{Resource, destination_rule::TrafficPolicy};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Where the endpoints of a cluster come from, and how they are arranged.
 #[derive(Debug)]
 pub(super) struct Recipe {
-    from: From,
-    host: String,
-    number: u16,
-    name: String,
-    protocol: UpstreamProtocol,
-    target: Option<u16>,
+    origin: Origin,
+    host: Arc<str>,
+    port: PortView,
     /// Of the subset.
     labels: BTreeMap<String, String>,
     traffic: TrafficPolicy,
-}
-
-#[derive(Debug)]
-enum From {
-    Service(Arc<Service>),
-    Entry(Arc<ServiceEntry>),
-    Nowhere,
 }
 
 /// What was found.
@@ -47,26 +35,21 @@ pub(super) struct Found {
 impl Recipe {
     /// For a port of a service, as far as labels satisfy a subset's.
     pub(super) fn new(
-        service: &ServiceView<'_>,
-        port: &PortView<'_>,
+        service: &ServiceView,
+        port: &PortView,
         labels: BTreeMap<String, String>,
         traffic: TrafficPolicy,
     ) -> Self {
-        let from = match service.origin {
-            Origin::Kubernetes(service) => From::Service(Arc::clone(service)),
-            Origin::Entry(entry) => From::Entry(Arc::clone(entry)),
-            Origin::Alias(_) => From::Nowhere,
-        };
-        let PortView { number, name, protocol, target } = *port;
-        let (host, name) = (service.host.clone(), name.to_owned());
-        Self { from, host, number, name, protocol, target, labels, traffic }
+        let ServiceView { host, origin, .. } = service;
+        let (host, origin) = (Arc::clone(host), origin.clone());
+        Self { origin, host, port: port.clone(), labels, traffic }
     }
 
     /// The Kubernetes Service that it asks for, by namespace and name.
     pub(super) fn service(&self) -> Option<(&str, &str)> {
-        match &self.from {
-            From::Service(service) => Some((service.namespace(), service.name())),
-            From::Entry(_) | From::Nowhere => None,
+        match &self.origin {
+            Origin::Kubernetes(service) => Some((service.namespace(), service.name())),
+            Origin::Entry(_) | Origin::Alias(..) => None,
         }
     }
 
@@ -77,15 +60,9 @@ impl Recipe {
 
     /// Follows it.
     pub(super) fn follow(&self, sites: &Sites, here: &Here) -> Found {
-        let origin = match &self.from {
-            From::Service(service) => Origin::Kubernetes(service),
-            From::Entry(entry) => Origin::Entry(entry),
-            From::Nowhere => Origin::Alias(""),
-        };
-        let Self { number, name, protocol, target, .. } = self;
-        let port = PortView { number: *number, name, protocol: *protocol, target: *target };
-        let mut places = places(sites, (origin, &self.host), &port, &self.labels);
-        let shares = arrange(&mut places, &self.traffic, origin, here);
+        let Self { origin, host, port, labels, traffic } = self;
+        let mut places = places(sites, (origin, host), port, labels);
+        let shares = arrange(&mut places, traffic, origin, here);
         Found {
             shares,
             names: places.names.map(Arc::new),

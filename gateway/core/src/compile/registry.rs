@@ -1,51 +1,57 @@
 //! The services that can be sent to: Kubernetes Services and ServiceEntries, by host name.
 
 use super::{
-    Workload, age::shared_oldest_first, names::qualified, report::Report, visibility::Visibility,
+    Workload,
+    age::{Age, key},
+    changes::Replaced,
+    names::qualified,
+    report::Rejected,
+    visibility::Visibility,
 };
 use crate::cluster::UpstreamProtocol;
 use edgeway_api::{
-    Objects, Resource,
+    Objects, Resource, ServiceEntry,
     k8s_openapi::{
         api::core::v1::{Service, ServicePort},
         apimachinery::pkg::util::intstr::IntOrString,
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use hashbrown::HashMap;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Annotation of a Service that works as `exportTo` does elsewhere.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-/// All services, by host.
-#[derive(Debug)]
-pub(super) struct Registry<'o> {
-    services: BTreeMap<String, ServiceView<'o>>,
+/// All services, by host. Of several of one host the first counts.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    services: HashMap<Arc<str>, Vec<ServiceView>>,
 }
 
 /// One service as routing sees it.
 #[derive(Clone, Debug)]
-pub(super) struct ServiceView<'o> {
+pub(super) struct ServiceView {
     /// Fully qualified.
-    pub host: String,
+    pub host: Arc<str>,
     /// Of the Service or ServiceEntry.
-    pub namespace: &'o str,
+    pub namespace: Arc<str>,
     /// Who may send to it.
     pub visibility: Visibility,
     /// In written order.
-    pub ports: Vec<PortView<'o>>,
+    pub ports: Arc<[PortView]>,
     /// Where its endpoints come from.
-    pub origin: Origin<'o>,
+    pub origin: Origin,
 }
 
 /// Where a service's endpoints come from.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'o> {
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
     /// EndpointSlices.
-    Kubernetes(&'o Arc<Service>),
+    Kubernetes(Arc<Service>),
     /// Another name (`ExternalName`).
-    Alias(&'o str),
+    Alias(Arc<Service>, Arc<str>),
     /// Its own list, or what its selector finds.
-    Entry(&'o Arc<edgeway_api::ServiceEntry>),
+    Entry(Arc<ServiceEntry>),
 }
 
 /// Why there is no service to send to.
@@ -61,47 +67,111 @@ pub(super) enum Absence {
 }
 
 /// A port of a service.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PortView<'o> {
+#[derive(Clone, Debug)]
+pub(super) struct PortView {
     /// The service's port.
     pub number: u16,
     /// Its name, empty if it has none.
-    pub name: &'o str,
+    pub name: Arc<str>,
     /// What its endpoints speak.
     pub protocol: UpstreamProtocol,
     /// The endpoints' port where it is a number; EndpointSlices say it themselves.
     pub target: Option<u16>,
 }
 
-impl<'o> Registry<'o> {
+impl Registry {
     /// Reads all services. A Kubernetes Service comes before a ServiceEntry of the same host, the
     /// older ServiceEntry before the younger; rejected ones do not count.
-    pub(super) fn new(objects: &'o Objects, workload: &Workload, report: &Report) -> Self {
-        let mut services = BTreeMap::new();
+    pub(super) fn new(objects: &Objects, workload: &Workload, rejected: &Rejected) -> Self {
+        let mut registry = Self::default();
+        registry.services.reserve(objects.services.len() + objects.service_entries.len());
         for service in &objects.services {
-            let view = kubernetes(service, &workload.cluster_domain);
-            services.insert(view.host.clone(), view);
+            registry.add(kubernetes(service, &workload.cluster_domain));
         }
-        let entries_by_age = shared_oldest_first(&objects.service_entries).into_iter();
-        for entry in entries_by_age.filter(|entry| !report.is_rejected(&entry.reference())) {
-            for view in entries(entry) {
-                services.entry(view.host.clone()).or_insert(view);
-            }
+        for entry in objects.service_entries.iter().filter(|entry| !rejected.contains(&***entry)) {
+            entries(entry).for_each(|view| registry.add(view));
         }
-        Self { services }
+        registry
     }
 
-    /// The service of `host` if `namespace` may see it; an alias is followed.
-    pub(super) fn find(&self, host: &str, namespace: &str) -> Option<&ServiceView<'o>> {
+    /// Takes Services in place of others, and tells which hosts these have.
+    pub(super) fn replace_services(
+        &mut self,
+        Replaced { gone, new }: &Replaced<Service>,
+        domain: &str,
+        hosts: &mut BTreeSet<Arc<str>>,
+    ) {
+        for service in gone {
+            let host = kubernetes(service, domain).host;
+            self.forget(&host, |origin| match origin {
+                Origin::Kubernetes(it) | Origin::Alias(it, _) => Arc::ptr_eq(it, service),
+                Origin::Entry(_) => false,
+            });
+            hosts.insert(host);
+        }
+        for view in new.iter().map(|service| kubernetes(service, domain)) {
+            hosts.insert(Arc::clone(&view.host));
+            self.add(view);
+        }
+    }
+
+    /// The same for ServiceEntries; rejected ones do not count.
+    pub(super) fn replace_entries(
+        &mut self,
+        Replaced { gone, new }: &Replaced<ServiceEntry>,
+        rejected: &Rejected,
+        hosts: &mut BTreeSet<Arc<str>>,
+    ) {
+        for entry in gone {
+            for host in entry.spec.hosts.iter().map(|host| Arc::from(host.as_str())) {
+                self.forget(&host, |origin| match origin {
+                    Origin::Kubernetes(_) | Origin::Alias(..) => false,
+                    Origin::Entry(it) => Arc::ptr_eq(it, entry),
+                });
+                hosts.insert(host);
+            }
+        }
+        for entry in new.iter().filter(|entry| !rejected.contains(&***entry)) {
+            for view in entries(entry) {
+                hosts.insert(Arc::clone(&view.host));
+                self.add(view);
+            }
+        }
+    }
+
+    fn add(&mut self, view: ServiceView) {
+        let same_host = self.services.entry(Arc::clone(&view.host)).or_default();
+        let at = same_host.partition_point(|other| other.precedence() < view.precedence());
+        same_host.insert(at, view);
+    }
+
+    fn forget(&mut self, host: &Arc<str>, is_gone: impl Fn(&Origin) -> bool) {
+        if let Some(views) = self.services.get_mut(host) {
+            views.retain(|view| !is_gone(&view.origin));
+            if views.is_empty() {
+                self.services.remove(host);
+            }
+        }
+    }
+
+    /// The service of `host` if `namespace` may see it; an alias is followed. Tells `ask` all hosts
+    /// that the answer hangs on.
+    pub(super) fn find(
+        &self,
+        host: &str,
+        namespace: &str,
+        mut ask: impl FnMut(&str),
+    ) -> Option<&ServiceView> {
         let mut host = host;
         // Aliases of aliases end somewhere, or are no use.
         for _ in 0..8 {
-            let service = self.services.get(host)?;
+            ask(host);
+            let service = self.services.get(host)?.first()?;
             if !service.visibility.admits(namespace) {
                 return None;
             }
-            match service.origin {
-                Origin::Alias(target) => host = target,
+            match &service.origin {
+                Origin::Alias(_, target) => host = target,
                 Origin::Kubernetes(_) | Origin::Entry(_) => return Some(service),
             }
         }
@@ -110,18 +180,28 @@ impl<'o> Registry<'o> {
 
     /// Why [`Self::find`] finds nothing.
     pub(super) fn absence(&self, host: &str, namespace: &str) -> Absence {
-        match self.services.get(host) {
+        match self.services.get(host).and_then(|views| views.first()) {
             None => Absence::Unknown,
             Some(service) if !service.visibility.admits(namespace) => Absence::Hidden,
-            Some(ServiceView { origin: Origin::Alias(target), .. }) => {
-                Absence::Dangling((*target).to_owned())
+            Some(ServiceView { origin: Origin::Alias(_, target), .. }) => {
+                Absence::Dangling(target.to_string())
             }
             Some(_) => Absence::Unknown,
         }
     }
 }
 
-fn kubernetes<'o>(service: &'o Arc<Service>, domain: &str) -> ServiceView<'o> {
+impl ServiceView {
+    /// What comes first of the same host.
+    fn precedence(&self) -> (bool, Age<'_>) {
+        match &self.origin {
+            Origin::Kubernetes(service) | Origin::Alias(service, _) => (false, key(&**service)),
+            Origin::Entry(entry) => (true, key(&**entry)),
+        }
+    }
+}
+
+fn kubernetes(service: &Arc<Service>, domain: &str) -> ServiceView {
     let namespace = service.namespace();
     let spec = service.spec.as_ref();
     let annotations = service.meta().annotations.as_ref();
@@ -131,25 +211,28 @@ fn kubernetes<'o>(service: &'o Arc<Service>, domain: &str) -> ServiceView<'o> {
         .and_then(|spec| spec.external_name.as_deref());
     let ports = spec.and_then(|spec| spec.ports.as_ref());
     ServiceView {
-        host: qualified(service.name(), namespace, domain),
-        namespace,
+        host: qualified(service.name(), namespace, domain).into(),
+        namespace: namespace.into(),
         visibility: Visibility::parse(
             export.into_iter().flat_map(|list| list.split(',')),
             namespace,
         ),
         ports: ports.into_iter().flatten().filter_map(kubernetes_port).collect(),
-        origin: external.map_or(Origin::Kubernetes(service), Origin::Alias),
+        origin: match external {
+            Some(target) => Origin::Alias(Arc::clone(service), target.into()),
+            None => Origin::Kubernetes(Arc::clone(service)),
+        },
     }
 }
 
-fn kubernetes_port(port: &ServicePort) -> Option<PortView<'_>> {
+fn kubernetes_port(port: &ServicePort) -> Option<PortView> {
     if !matches!(port.protocol.as_deref(), None | Some("" | "TCP")) {
         return None;
     }
     let name = port.name.as_deref().unwrap_or_default();
     Some(PortView {
         number: u16::try_from(port.port).ok()?,
-        name,
+        name: name.into(),
         protocol: protocol(port.app_protocol.as_deref(), name),
         target: match port.target_port {
             Some(IntOrString::Int(number)) => u16::try_from(number).ok().filter(|it| *it > 0),
@@ -174,28 +257,25 @@ pub(super) fn protocol(app_protocol: Option<&str>, port_name: &str) -> UpstreamP
 }
 
 /// A ServiceEntry is one service per host.
-fn entries(entry: &Arc<edgeway_api::ServiceEntry>) -> impl Iterator<Item = ServiceView<'_>> {
+fn entries(entry: &Arc<ServiceEntry>) -> impl Iterator<Item = ServiceView> {
     let spec = &entry.spec;
-    let namespace = entry.namespace();
-    let visibility = Visibility::parse(spec.export_to.iter().map(String::as_str), namespace);
-    let ports: Vec<PortView<'_>> = spec
-        .ports
-        .iter()
-        .filter_map(|port| {
-            Some(PortView {
-                number: u16::try_from(port.number).ok()?,
-                name: &port.name,
-                protocol: protocol(Some(&port.protocol), &port.name),
-                target: port.target_port.and_then(|port| u16::try_from(port).ok()),
-            })
+    let own = entry.namespace();
+    let visibility = Visibility::parse(spec.export_to.iter().map(String::as_str), own);
+    let ports = spec.ports.iter().filter_map(|port| {
+        Some(PortView {
+            number: u16::try_from(port.number).ok()?,
+            name: port.name.as_str().into(),
+            protocol: protocol(Some(&port.protocol), &port.name),
+            target: port.target_port.and_then(|port| u16::try_from(port).ok()),
         })
-        .collect();
+    });
+    let (ports, namespace): (Arc<[PortView]>, Arc<str>) = (ports.collect(), own.into());
     spec.hosts.iter().map(move |host| ServiceView {
-        host: host.clone(),
-        namespace,
+        host: host.as_str().into(),
+        namespace: Arc::clone(&namespace),
         visibility: visibility.clone(),
-        ports: ports.clone(),
-        origin: Origin::Entry(entry),
+        ports: Arc::clone(&ports),
+        origin: Origin::Entry(Arc::clone(entry)),
     })
 }
 

@@ -1,31 +1,15 @@
 //! Where compile puts what it finds wrong.
 
-use edgeway_api::{ObjectRef, Objects, Problem, Severity};
-use std::collections::BTreeSet;
+use edgeway_api::{ObjectRef, Objects, Problem, Resource, Severity};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Problems and rejected objects, as they are found.
+/// Problems, as they are found.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     problems: Vec<Problem>,
-    rejected: BTreeSet<ObjectRef>,
 }
 
 impl Report {
-    /// Adds a problem.
-    pub(super) fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-
-    /// Marks an object as refused as a whole.
-    pub(super) fn reject(&mut self, object: ObjectRef) {
-        self.rejected.insert(object);
-    }
-
-    /// Whether the object was refused.
-    pub(super) fn is_rejected(&self, object: &ObjectRef) -> bool {
-        self.rejected.contains(object)
-    }
-
     /// A place in `object` to report about.
     pub(super) fn object(&mut self, object: ObjectRef) -> Field<'_> {
         Field { report: self, object, path: String::new(), errors: 0 }
@@ -35,10 +19,36 @@ impl Report {
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems
     }
+}
 
-    /// Everything found, sorted, each once, with where its object was read.
-    pub(super) fn finish(&self, objects: &Objects) -> (Vec<Problem>, BTreeSet<ObjectRef>) {
-        let found = self.problems.iter().chain(&objects.defects);
+/// All problems that there are, each as often as it was found: what finds them again when something
+/// changes takes its own away first.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(BTreeMap<Problem, usize>);
+
+impl Ledger {
+    /// Adds problems.
+    pub(super) fn add(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            *self.0.entry(problem.clone()).or_default() += 1;
+        }
+    }
+
+    /// Takes away problems that were added.
+    pub(super) fn remove(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            let Some(count) = self.0.get_mut(problem) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(problem);
+            }
+        }
+    }
+
+    /// Everything found, and what could not be read of `objects`: sorted, each once, with where its
+    /// object was read.
+    pub(super) fn problems(&self, objects: &Objects) -> Vec<Problem> {
+        let found = self.0.keys().chain(&objects.defects);
         let mut problems: Vec<Problem> = found.cloned().collect();
         for problem in &mut problems {
             if let Some(origin) = objects.origins.get(&problem.object)
@@ -49,7 +59,35 @@ impl Report {
         }
         problems.sort();
         problems.dedup();
-        (problems, self.rejected.clone())
+        problems
+    }
+}
+
+/// The objects that were refused as a whole.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rejected(BTreeSet<ObjectRef>);
+
+impl Rejected {
+    /// Whether this object was.
+    pub(super) fn contains<T: Resource>(&self, object: &T) -> bool {
+        !self.0.is_empty() && self.0.contains(&object.reference())
+    }
+
+    /// Adds an object.
+    pub(super) fn insert<T: Resource>(&mut self, object: &T) {
+        self.0.insert(object.reference());
+    }
+
+    /// Takes an object away.
+    pub(super) fn remove<T: Resource>(&mut self, object: &T) {
+        if !self.0.is_empty() {
+            self.0.remove(&object.reference());
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &BTreeSet<ObjectRef> {
+        &self.0
     }
 }
 
@@ -127,7 +165,7 @@ impl Field<'_> {
     }
 
     fn add(&mut self, severity: Severity, code: &'static str, message: String, advice: String) {
-        self.report.push(Problem {
+        self.report.problems.push(Problem {
             object: self.object.clone(),
             field: self.path.clone(),
             code,

@@ -1,7 +1,7 @@
 //! The rules of a VirtualService become routes for one Gateway server.
 
 use super::{
-    Scope, action::action, binding::Bound, clusters::Clusters, matching::matcher, pods::selects,
+    Scope, action::action, binding::Bound, lookup::Lookup, matching::matcher, pods::selects,
     report::Report,
 };
 use crate::{id::ObjectName, matcher::Matcher, table::Route};
@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 /// The Gateway server that routes are built for.
 #[derive(Clone, Debug)]
-pub(super) struct Through<'g> {
+pub(super) struct Through {
     /// The Gateway.
     pub gateway: ObjectName,
     /// The server's port name.
-    pub server: &'g str,
+    pub server: Arc<str>,
     /// The server's port: the Service's, not the socket's.
     pub port: u16,
     /// Whether the server has a `tls` block, even one that only redirects.
@@ -27,45 +27,41 @@ pub(super) struct Through<'g> {
 /// Routes of a VirtualService in written order. The first that fits everything ends the list: what stands
 /// behind it can never be reached (as Istio: `BuildHTTPRoutesForVirtualService`).
 pub(super) fn routes(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
+    lookup: &mut Lookup<'_>,
     report: &mut Report,
-    bound: &Bound<'_>,
-    through: &Through<'_>,
-) -> Vec<Route> {
-    let service = bound.service;
+    bound: &Bound,
+    through: &Through,
+) -> Vec<Arc<Route>> {
+    let service = &*bound.service;
     let mut routes = Vec::new();
     let mut field = report.object(service.reference());
     field.of("spec.http", |field| {
-        for (index, rule) in bound.rules.iter() {
+        for (index, rule) in bound.rules.of(service) {
             let ended = field.at(index, |field| {
                 for (position, entry) in entries(rule) {
                     let Some(entry) = entry.map_or(Some(None), |entry| {
-                        applies(scope, service, entry, through).then_some(Some(entry))
+                        applies(lookup.scope, service, entry, through).then_some(Some(entry))
                     }) else {
                         continue;
                     };
                     let matcher = entry.map_or_else(Matcher::default, |entry| {
                         field.of("match", |field| field.at(position, |field| matcher(entry, field)))
                     });
-                    let Some(action) = action(
-                        &mut Building { scope, clusters, service, through },
-                        rule,
-                        &matcher,
-                        field,
-                    ) else {
+                    let Some(action) =
+                        action(&mut Building { lookup, service, through }, rule, &matcher, field)
+                    else {
                         continue;
                     };
                     let ends = matcher.is_catch_all();
-                    routes.push(Route {
+                    routes.push(Arc::new(Route {
                         name: name(rule, entry, index),
-                        virtual_service: ObjectName::new(service.namespace(), service.name()),
+                        virtual_service: bound.name.clone(),
                         gateway: through.gateway.clone(),
-                        server: through.server.into(),
+                        server: Arc::clone(&through.server),
                         stat_prefix: stat_prefix(entry),
                         matcher,
                         action,
-                    });
+                    }));
                     if ends {
                         return true;
                     }
@@ -81,15 +77,13 @@ pub(super) fn routes(
 }
 
 /// What building an action needs to know.
-pub(super) struct Building<'b, 'o> {
-    /// All objects.
-    pub scope: &'b Scope<'o>,
-    /// Grows as destinations are named.
-    pub clusters: &'b mut Clusters,
+pub(super) struct Building<'b, 'l> {
+    /// Where destinations are looked up.
+    pub lookup: &'b mut Lookup<'l>,
     /// Whose rule it is.
     pub service: &'b VirtualService,
     /// For which server.
-    pub through: &'b Through<'b>,
+    pub through: &'b Through,
 }
 
 /// Each match entry is a route of its own; no entry at all is one that fits everything.
@@ -102,13 +96,13 @@ fn entries(rule: &HttpRoute) -> impl Iterator<Item = (usize, Option<&HttpMatchRe
 /// Whether an entry counts at this server: port, gateways and source are those of the gateway
 /// itself (as Istio: `sourceMatchHTTP`).
 fn applies(
-    scope: &Scope<'_>,
+    scope: &Scope,
     service: &VirtualService,
     entry: &HttpMatchRequest,
-    through: &Through<'_>,
+    through: &Through,
 ) -> bool {
     let port = entry.port.is_none_or(|port| port == 0 || port == u32::from(through.port));
-    let workload = scope.workload;
+    let workload = &scope.workload;
     let namespace = entry.source_namespace.as_deref().unwrap_or_default();
     let source = namespace.is_empty() || namespace == workload.namespace;
     let bound = if entry.gateways.is_empty() {

@@ -1,7 +1,7 @@
 //! What addresses are read from: pods, machines, and what is listed for each service. It outlives
 //! the objects that it was made of, so that a change of endpoints costs no more than that.
 
-use super::{Workload, nodes::Nodes, pods::Pods, report::Report};
+use super::{Workload, nodes::Nodes, pods::Pods, report::Rejected};
 use edgeway_api::{
     Objects, Resource, WorkloadEntry,
     k8s_openapi::api::{
@@ -31,7 +31,19 @@ impl<T> ByName<T> {
         self.0.get(namespace)?.get(name)
     }
 
-    /// The same, to change; what was not there comes into being.
+    /// Puts something there.
+    pub(super) fn put(&mut self, namespace: &str, name: &str, what: T) {
+        self.0.entry_ref(namespace).or_default().insert(name.into(), what);
+    }
+
+    /// Takes what is there away.
+    pub(super) fn remove(&mut self, namespace: &str, name: &str) {
+        if let Some(names) = self.0.get_mut(namespace) {
+            names.remove(name);
+        }
+    }
+
+    /// What is there for this name, to change; what was not there comes into being.
     pub(super) fn at(&mut self, namespace: &str, name: &str) -> &mut T
     where
         T: Default,
@@ -63,10 +75,10 @@ pub(super) struct Listed {
 
 impl Sites {
     /// Reads `objects`; rejected ones do not count.
-    pub(super) fn new(objects: &Objects, workload: &Workload, report: &Report) -> Self {
+    pub(super) fn new(objects: &Objects, workload: &Workload, rejected: &Rejected) -> Self {
         let mut sites = Self { nodes: Nodes::new(objects, workload), ..Self::default() };
         for entry in &objects.workload_entries {
-            if !report.is_rejected(&entry.reference()) {
+            if !rejected.contains(&**entry) {
                 let of = sites.workloads.entry_ref(entry.namespace()).or_default();
                 of.push(Arc::clone(entry));
             }

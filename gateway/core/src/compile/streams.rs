@@ -1,16 +1,13 @@
 //! TCP and TLS passthrough: which clusters a connection goes to.
 
 use super::{
-    Scope,
     binding::{Bound, gateway_name},
-    clusters::{Clusters, Found},
-    hosts::Member,
-    names::covers,
+    lookup::{Found, Lookup},
+    member::Member,
     report::Report,
 };
 use crate::{
     action::{HashPolicy, HashSource},
-    id::ObjectName,
     table::TcpRoute,
 };
 use edgeway_api::{Resource, virtual_service::RouteDestination};
@@ -19,12 +16,12 @@ use std::collections::BTreeSet;
 /// The route of a whole TCP server: the first rule, of the first VirtualService, that counts for
 /// its port. Hosts must merely overlap (as Istio: `buildGatewayNetworkFiltersFromTCPRoutes`).
 pub(super) fn tcp(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
+    lookup: &mut Lookup<'_>,
     report: &mut Report,
-    member: &Member<'_>,
+    all: &[Bound],
+    member: &Member,
 ) -> Option<TcpRoute> {
-    for bound in bound_to(scope, member) {
+    for bound in bound_to(all, member) {
         let namespace = bound.service.namespace();
         for (index, rule) in bound.service.spec.tcp.iter().enumerate() {
             let counts = rule.matches.is_empty()
@@ -35,7 +32,7 @@ pub(super) fn tcp(
             if counts {
                 let field = format!("spec.tcp[{index}].route");
                 let rule = Rule { bound, field, destinations: &rule.route };
-                return Some(route(scope, clusters, report, &rule, member));
+                return Some(route(lookup, report, &rule, member));
             }
         }
     }
@@ -45,25 +42,22 @@ pub(super) fn tcp(
 /// The routes of a passthrough server, each with its SNI patterns; an SNI that an earlier rule on
 /// the port has taken is left out.
 pub(super) fn passthrough(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
+    lookup: &mut Lookup<'_>,
     report: &mut Report,
-    member: &Member<'_>,
+    all: &[Bound],
+    member: &Member,
     taken: &mut BTreeSet<String>,
 ) -> Vec<(Vec<String>, TcpRoute)> {
     let mut routes = Vec::new();
-    for bound in bound_to(scope, member) {
+    for bound in bound_to(all, member) {
         let namespace = bound.service.namespace();
         for (index, rule) in bound.service.spec.tls.iter().enumerate() {
             for entry in &rule.matches {
                 if !counts(entry.port, &entry.gateways, namespace, member) {
                     continue;
                 }
-                let offered = entry.sni_hosts.iter().filter(|sni| {
-                    member.hosts.iter().any(|host| {
-                        host.admits(namespace) && (covers(host.name, sni) || covers(sni, host.name))
-                    })
-                });
+                let offered = entry.sni_hosts.iter();
+                let offered = offered.filter(|sni| member.hosts.overlaps(sni, namespace));
                 let sni: Vec<String> = offered
                     .map(|sni| sni.to_ascii_lowercase())
                     .filter(|sni| taken.insert(sni.clone()))
@@ -71,7 +65,7 @@ pub(super) fn passthrough(
                 if !sni.is_empty() {
                     let field = format!("spec.tls[{index}].route");
                     let rule = Rule { bound, field, destinations: &rule.route };
-                    routes.push((sni, route(scope, clusters, report, &rule, member)));
+                    routes.push((sni, route(lookup, report, &rule, member)));
                 }
             }
         }
@@ -81,25 +75,21 @@ pub(super) fn passthrough(
 
 /// A tls or tcp rule, and where it stands.
 struct Rule<'r> {
-    bound: &'r Bound<'r>,
+    bound: &'r Bound,
     field: String,
     destinations: &'r [RouteDestination],
 }
 
-fn bound_to<'s>(
-    scope: &'s Scope<'_>,
-    member: &'s Member<'_>,
-) -> impl Iterator<Item = &'s Bound<'s>> {
-    scope.services.iter().filter(|bound| {
+fn bound_to<'s>(all: &'s [Bound], member: &'s Member) -> impl Iterator<Item = &'s Bound> {
+    all.iter().filter(|bound| {
         let namespace = bound.service.namespace();
-        let overlaps = member.hosts.iter().filter(|host| host.admits(namespace)).any(|host| {
-            bound.hosts.iter().any(|own| covers(own, host.name) || covers(host.name, own))
-        });
-        overlaps && bound.gateways.contains(&member.through.gateway)
+        let mut hosts = bound.hosts.iter();
+        bound.gateways.contains(&member.through.gateway)
+            && hosts.any(|own| member.hosts.overlaps(own, namespace))
     })
 }
 
-fn counts(port: Option<u32>, gateways: &[String], namespace: &str, member: &Member<'_>) -> bool {
+fn counts(port: Option<u32>, gateways: &[String], namespace: &str, member: &Member) -> bool {
     let through = &member.through;
     let named = |name: &String| gateway_name(name, namespace).as_ref() == Some(&through.gateway);
     port.is_none_or(|port| port == 0 || port == u32::from(through.port))
@@ -107,11 +97,10 @@ fn counts(port: Option<u32>, gateways: &[String], namespace: &str, member: &Memb
 }
 
 fn route(
-    scope: &Scope<'_>,
-    clusters: &mut Clusters,
+    lookup: &mut Lookup<'_>,
     report: &mut Report,
     rule: &Rule<'_>,
-    member: &Member<'_>,
+    member: &Member,
 ) -> TcpRoute {
     let Rule { bound, field: path, destinations } = rule;
     let namespace = bound.service.namespace();
@@ -122,7 +111,7 @@ fn route(
     for (index, to) in destinations.iter().enumerate() {
         let weight = u32::try_from(to.weight.unwrap_or(0)).unwrap_or(0);
         let Some(weight) = (lone || weight > 0).then_some(weight.max(1)) else { continue };
-        let found = clusters.resolve(scope, &to.destination, namespace, member.through.port);
+        let found = lookup.resolve(&to.destination, namespace, member.through.port);
         keys.extend(found.hash.filter(|source| *source == HashSource::ClientAddress));
         let cluster = match found.found {
             Found::Cluster(position) => Some(position),
@@ -139,6 +128,6 @@ fn route(
         };
         resolved.push((cluster, weight));
     }
-    let virtual_service = ObjectName::new(namespace, bound.service.name());
+    let virtual_service = bound.name.clone();
     TcpRoute { virtual_service, clusters: resolved, hash: HashPolicy::new(keys) }
 }

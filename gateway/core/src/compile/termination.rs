@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What becomes of TLS at a server; `field` stands at its `tls`. An omitted mode passes TLS through,
 /// as in Istio.
-pub(super) fn mode(tls: &ServerTls, secrets: &Secrets<'_>, field: &mut Field<'_>) -> TlsMode {
+pub(super) fn mode(tls: &ServerTls, secrets: &Secrets, field: &mut Field<'_>) -> TlsMode {
     let required = match tls.mode.unwrap_or(Mode::Passthrough) {
         Mode::Passthrough => return TlsMode::Passthrough,
         Mode::AutoPassthrough | Mode::IstioMutual => return TlsMode::Refuse,
@@ -30,7 +30,7 @@ pub(super) fn mode(tls: &ServerTls, secrets: &Secrets<'_>, field: &mut Field<'_>
     TlsMode::Terminate(Arc::new(termination))
 }
 
-fn certificates(tls: &ServerTls, secrets: &Secrets<'_>, field: &mut Field<'_>) -> Vec<Identity> {
+fn certificates(tls: &ServerTls, secrets: &Secrets, field: &mut Field<'_>) -> Vec<Identity> {
     let mut all = Vec::new();
     if let Some(name) = tls.credential_name.as_deref().filter(|name| !name.is_empty()) {
         let name = field.of("credentialName", |field| secrets.named(name, field));
@@ -53,12 +53,7 @@ fn certificates(tls: &ServerTls, secrets: &Secrets<'_>, field: &mut Field<'_>) -
     all
 }
 
-fn clients(
-    tls: &ServerTls,
-    required: bool,
-    secrets: &Secrets<'_>,
-    field: &mut Field<'_>,
-) -> Clients {
+fn clients(tls: &ServerTls, required: bool, secrets: &Secrets, field: &mut Field<'_>) -> Clients {
     let list = |list: &[String]| list.iter().map(|text| text.as_str().into()).collect();
     Clients {
         required,
@@ -71,7 +66,7 @@ fn clients(
 
 /// Who vouches for clients: a Secret of its own, else the sibling of the server's Secret, else that
 /// itself, else a file.
-fn trust(tls: &ServerTls, secrets: &Secrets<'_>, field: &mut Field<'_>) -> Trust {
+fn trust(tls: &ServerTls, secrets: &Secrets, field: &mut Field<'_>) -> Trust {
     if tls.insecure_skip_verify == Some(true) {
         return Trust::Anybody;
     }

@@ -12,7 +12,7 @@ use crate::{
     id::ObjectName,
 };
 use edgeway_api::{
-    DestinationRule, Objects, Resource,
+    DestinationRule, Resource,
     destination_rule::{ClientTlsSettings, TlsMode, TrafficPolicy},
 };
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use std::sync::Arc;
 /// What holds for the endpoints of `service` by the rule named `rule`.
 pub(super) fn upstream_tls(
     tls: Option<&ClientTlsSettings>,
-    service: &ServiceView<'_>,
+    service: &ServiceView,
     rule: Option<ObjectName>,
-    secrets: &Secrets<'_>,
+    secrets: &Secrets,
 ) -> UpstreamTls {
     let Some(tls) = tls else { return UpstreamTls::Disabled };
     match tls.mode {
@@ -42,17 +42,17 @@ pub(super) fn upstream_tls(
 }
 
 /// Those of the rule, else those of the ServiceEntry.
-fn names(tls: &ClientTlsSettings, service: &ServiceView<'_>) -> Vec<Arc<str>> {
-    let of_entry = match service.origin {
+fn names(tls: &ClientTlsSettings, service: &ServiceView) -> Vec<Arc<str>> {
+    let of_entry = match &service.origin {
         Origin::Entry(entry) => &*entry.spec.subject_alt_names,
-        Origin::Kubernetes(_) | Origin::Alias(_) => &[],
+        Origin::Kubernetes(_) | Origin::Alias(..) => &[],
     };
     let names = if tls.subject_alt_names.is_empty() { of_entry } else { &*tls.subject_alt_names };
     names.iter().map(|name| name.as_str().into()).collect()
 }
 
 /// Authorities of the Secret, of its sibling `NAME-cacert`, of a file, else the public ones.
-fn trust(tls: &ClientTlsSettings, secrets: &Secrets<'_>) -> Trust {
+fn trust(tls: &ClientTlsSettings, secrets: &Secrets) -> Trust {
     if tls.insecure_skip_verify == Some(true) {
         return Trust::Anybody;
     }
@@ -68,7 +68,7 @@ fn trust(tls: &ClientTlsSettings, secrets: &Secrets<'_>) -> Trust {
     })
 }
 
-fn identity(tls: &ClientTlsSettings, secrets: &Secrets<'_>) -> Option<Identity> {
+fn identity(tls: &ClientTlsSettings, secrets: &Secrets) -> Option<Identity> {
     if let Some(name) = given(tls.credential_name.as_ref()) {
         return Some(Identity::Secret(secrets.own_name(name).into()));
     }
@@ -82,27 +82,23 @@ pub(crate) fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
-/// Reports Secrets that rules for `workload` name and that are not there.
+/// Reports Secrets that a rule for `workload` names and that are not there.
 pub(super) fn check(
-    objects: &Objects,
+    rule: &DestinationRule,
     workload: &Workload,
-    secrets: &Secrets<'_>,
+    secrets: &Secrets,
     report: &mut Report,
 ) {
-    for rule in &objects.destination_rules {
-        let others = rule.spec.workload_selector.as_ref();
-        if others.is_some_and(|it| !selects(&it.match_labels, &workload.labels))
-            || report.is_rejected(&rule.reference())
-        {
-            continue;
-        }
-        for (path, tls) in settings(rule) {
-            if let Some(name) = given(tls.credential_name.as_ref()) {
-                let mut field = report.object(rule.reference());
-                field.of(&format!("{path}.credentialName"), |field| {
-                    secrets.named(name, field);
-                });
-            }
+    let others = rule.spec.workload_selector.as_ref();
+    if others.is_some_and(|it| !selects(&it.match_labels, &workload.labels)) {
+        return;
+    }
+    for (path, tls) in settings(rule) {
+        if let Some(name) = given(tls.credential_name.as_ref()) {
+            let mut field = report.object(rule.reference());
+            field.of(&format!("{path}.credentialName"), |field| {
+                secrets.named(name, field);
+            });
         }
     }
 }

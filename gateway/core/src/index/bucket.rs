@@ -7,6 +7,7 @@ use crate::{
 };
 use hashbrown::HashMap;
 use http::HeaderName;
+use std::sync::Arc;
 
 /// Positions in written order.
 #[derive(Clone, Debug, Default)]
@@ -21,11 +22,13 @@ type ByValue = HashMap<Box<[u8]>, Vec<u32>>;
 
 impl Bucket {
     /// Those of `routes` at `positions`, which are sorted.
-    pub(super) fn new(positions: Vec<u32>, routes: &[Route]) -> Self {
+    pub(super) fn new(positions: Vec<u32>, routes: &[Arc<Route>]) -> Self {
         if positions.len() < SMALL {
             return Self { plain: positions, by_header: Vec::new() };
         }
-        let asked = |position: &u32| routes.get(*position as usize).into_iter().flat_map(exact);
+        let asked = |position: &u32| {
+            routes.get(*position as usize).into_iter().flat_map(|route| exact(route))
+        };
         let mut counts: HashMap<(&HeaderName, &str), usize> = HashMap::new();
         for key in positions.iter().flat_map(asked) {
             *counts.entry(key).or_default() += 1;

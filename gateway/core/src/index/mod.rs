@@ -14,6 +14,7 @@ use bucket::Bucket;
 use hashbrown::HashMap;
 use literal::{Literals, literals};
 use prefixes::{Prefixes, Reading};
+use std::sync::Arc;
 
 /// Below this many routes a scan is as quick.
 const SMALL: usize = 8;
@@ -32,7 +33,7 @@ pub(crate) struct Index {
 
 impl Index {
     /// The index of `routes`; none where a scan is as quick.
-    pub(crate) fn new(routes: &[Route]) -> Option<Self> {
+    pub(crate) fn new(routes: &[Arc<Route>]) -> Option<Self> {
         if routes.len() < SMALL {
             return None;
         }
@@ -68,7 +69,11 @@ impl Index {
     }
 
     /// The first route, in written order, that fits.
-    pub(crate) fn find<'r>(&self, routes: &'r [Route], request: &Request<'_>) -> Option<&'r Route> {
+    pub(crate) fn find<'r>(
+        &self,
+        routes: &'r [Arc<Route>],
+        request: &Request<'_>,
+    ) -> Option<&'r Route> {
         let mut search = Search { best: None, routes, request };
         if let Some(bucket) = self.exact.get(request.path) {
             bucket.search(&mut search);
@@ -77,7 +82,7 @@ impl Index {
         self.folded.search(&mut search);
         self.suffixes.search(&mut search);
         self.others.search(&mut search);
-        search.best.and_then(|position| routes.get(position as usize))
+        search.best.and_then(|position| routes.get(position as usize)).map(Arc::as_ref)
     }
 }
 
@@ -85,7 +90,7 @@ impl Index {
 #[derive(Debug)]
 struct Search<'s> {
     best: Option<u32>,
-    routes: &'s [Route],
+    routes: &'s [Arc<Route>],
     request: &'s Request<'s>,
 }
 
@@ -186,7 +191,7 @@ mod tests {
            ) {
                let routes: Vec<_> = routes
                 .into_iter()
-                .map(|(path, method, headers)| route(path, method, &headers))
+                .map(|(path, method, headers)| Arc::new(route(path, method, &headers)))
                 .collect();
                let index = Index::new(&routes).unwrap();
                let mut headers = HeaderMap::new();
@@ -206,7 +211,7 @@ mod tests {
                        };
                        let scanned = routes.iter().find(|route| route.matcher.matches(&request));
                        let found = index.find(&routes, &request);
-                       prop_assert_eq!(found.map(std::ptr::from_ref), scanned.map(std::ptr::from_ref));
+                       prop_assert_eq!(found.map(std::ptr::from_ref), scanned.map(Arc::as_ptr));
                    }
                }
            }

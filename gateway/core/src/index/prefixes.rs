@@ -2,7 +2,7 @@
 
 use super::{Search, bucket::Bucket};
 use crate::table::Route;
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 /// How a path is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ struct Prefix {
 
 impl Prefixes {
     /// Of texts, as they are read, with positions of `routes` in written order.
-    pub(super) fn new(reading: Reading, texts: Vec<(Vec<u8>, u32)>, routes: &[Route]) -> Self {
+    pub(super) fn new(reading: Reading, texts: Vec<(Vec<u8>, u32)>, routes: &[Arc<Route>]) -> Self {
         let mut sorted: BTreeMap<Vec<u8>, Vec<u32>> = BTreeMap::new();
         for (text, position) in texts {
             sorted.entry(text).or_default().push(position);

@@ -21,7 +21,8 @@ mod virtual_service;
 mod workload_entry;
 
 use super::{
-    report::{Field, Report},
+    changes::Replaced,
+    report::{Field, Ledger, Rejected, Report},
     unsupported,
 };
 use edgeway_api::{
@@ -44,17 +45,19 @@ pub(super) struct Verdicts {
     workload_entries: Known<WorkloadEntry>,
 }
 
+/// Verdicts on objects of a kind.
 type Known<T> = HashMap<Same<T>, Verdict>;
 
+/// What is wrong with one object.
 #[derive(Debug)]
-struct Verdict {
+pub(super) struct Verdict {
     problems: Vec<Problem>,
     is_rejected: bool,
 }
 
 /// Equal to nothing but itself.
 #[derive(Debug)]
-struct Same<T>(Arc<T>);
+pub(super) struct Same<T>(Arc<T>);
 
 impl<T> PartialEq for Same<T> {
     fn eq(&self, other: &Self) -> bool {
@@ -70,54 +73,103 @@ impl<T> Hash for Same<T> {
     }
 }
 
+/// A kind that is checked.
+pub(super) trait Checked: Resource + Sized {
+    /// Reports what is wrong with an object.
+    fn check(&self, field: &mut Field<'_>);
+
+    /// The verdicts on its kind.
+    fn known(verdicts: &mut Verdicts) -> &mut Known<Self>;
+}
+
+macro_rules! checked {
+    ($($kind:ty, $known:ident: $check:expr;)*) => {
+        $(impl Checked for $kind {
+            fn check(&self, field: &mut Field<'_>) {
+                let check: fn(&Self, &mut Field<'_>) = $check;
+                check(self, field);
+            }
+
+            fn known(verdicts: &mut Verdicts) -> &mut Known<Self> {
+                &mut verdicts.$known
+            }
+        })*
+    };
+}
+
+checked! {
+    Gateway, gateways: |object, field| {
+        gateway::validate(object, field);
+        unsupported::gateway(object, field);
+    };
+    VirtualService, virtual_services: |object, field| {
+        field.of("spec", |field| virtual_service::validate(object, field));
+    };
+    DestinationRule, destination_rules: |object, field| {
+        field.of("spec", |field| destination_rule::validate(object, field));
+        unsupported::destination_rule(object, field);
+    };
+    ServiceEntry, service_entries: |object, field| {
+        field.of("spec", |field| service_entry::validate(object, field));
+        unsupported::service_entry(object, field);
+    };
+    WorkloadEntry, workload_entries: |object, field| {
+        field.of("spec", |field| workload_entry::validate(&object.spec, field));
+    };
+}
+
+/// Where it is told what is wrong with objects by themselves, and which are refused for it.
+#[derive(Debug)]
+pub(super) struct Told<'t> {
+    /// Of all objects.
+    pub(super) ledger: &'t mut Ledger,
+    /// Those that are not used.
+    pub(super) rejected: &'t mut Rejected,
+}
+
 impl Verdicts {
-    /// Checks every object of Istio's kinds; those that fail are rejected in `report`.
-    pub(super) fn check(&mut self, objects: &Objects, report: &mut Report) {
-        each(&objects.gateways, &mut self.gateways, report, |object, field| {
-            gateway::validate(object, field);
-            unsupported::gateway(object, field);
-        });
-        each(&objects.virtual_services, &mut self.virtual_services, report, |object, field| {
-            field.of("spec", |field| virtual_service::validate(object, field));
-        });
-        each(&objects.destination_rules, &mut self.destination_rules, report, |object, field| {
-            field.of("spec", |field| destination_rule::validate(object, field));
-            unsupported::destination_rule(object, field);
-        });
-        each(&objects.service_entries, &mut self.service_entries, report, |object, field| {
-            field.of("spec", |field| service_entry::validate(object, field));
-            unsupported::service_entry(object, field);
-        });
-        each(&objects.workload_entries, &mut self.workload_entries, report, |object, field| {
-            field.of("spec", |field| workload_entry::validate(&object.spec, field));
-        });
+    /// Checks every object of Istio's kinds, and forgets all others.
+    pub(super) fn all(&mut self, objects: &Objects, told: &mut Told<'_>) {
+        let mut before = std::mem::take(self);
+        self.each(&objects.gateways, &mut before, told);
+        self.each(&objects.virtual_services, &mut before, told);
+        self.each(&objects.destination_rules, &mut before, told);
+        self.each(&objects.service_entries, &mut before, told);
+        self.each(&objects.workload_entries, &mut before, told);
     }
-}
 
-fn each<T: Resource>(
-    objects: &[Arc<T>],
-    known: &mut Known<T>,
-    report: &mut Report,
-    check: impl Fn(&T, &mut Field<'_>),
-) {
-    let mut before = std::mem::take(known);
-    known.reserve(objects.len());
-    for object in objects {
-        let (object, verdict) = before
-            .remove_entry(&Same(Arc::clone(object)))
-            .unwrap_or_else(|| (Same(Arc::clone(object)), judge(&**object, &check)));
-        verdict.problems.iter().for_each(|problem| report.push(problem.clone()));
-        if verdict.is_rejected {
-            report.reject(object.0.reference());
+    fn each<T: Checked>(&mut self, objects: &[Arc<T>], before: &mut Self, told: &mut Told<'_>) {
+        T::known(self).reserve(objects.len());
+        for object in objects {
+            let known = T::known(before).remove(&Same(Arc::clone(object)));
+            self.put(object, known.unwrap_or_else(|| judge(&**object)), told);
         }
-        known.insert(object, verdict);
+    }
+
+    /// Checks objects that take the place of others.
+    pub(super) fn replace<T: Checked>(&mut self, changed: &Replaced<T>, told: &mut Told<'_>) {
+        for object in &changed.gone {
+            if let Some(verdict) = T::known(self).remove(&Same(Arc::clone(object))) {
+                told.ledger.remove(&verdict.problems);
+            }
+            told.rejected.remove(&**object);
+        }
+        changed.new.iter().for_each(|object| self.put(object, judge(&**object), told));
+    }
+
+    fn put<T: Checked>(&mut self, object: &Arc<T>, verdict: Verdict, told: &mut Told<'_>) {
+        told.ledger.add(&verdict.problems);
+        if verdict.is_rejected {
+            told.rejected.insert(&**object);
+        }
+        T::known(self).insert(Same(Arc::clone(object)), verdict);
     }
 }
 
-fn judge<T: Resource>(object: &T, check: impl Fn(&T, &mut Field<'_>)) -> Verdict {
+fn judge<T: Checked>(object: &T) -> Verdict {
     let mut report = Report::default();
     let mut field = report.object(object.reference());
-    check(object, &mut field);
+    object.check(&mut field);
     let is_rejected = field.invalid_count() > 0;
     Verdict { problems: report.into_problems(), is_rejected }
 }

@@ -1,6 +1,6 @@
 //! Reads one object and tells what is wrong with it, for the tables of the tests beside.
 
-use super::super::report::Report;
+use super::super::report::{Ledger, Rejected};
 use edgeway_api::{Objects, manifest};
 
 /// `field: message` of everything that is wrong with the object, sorted; an object of this `kind`
@@ -18,9 +18,10 @@ pub(super) fn problems_of(kind: &str, name: &str, spec: &str) -> Vec<String> {
     let mut objects = Objects::default();
     manifest::read(&text, "f.yaml", &mut objects);
     assert_eq!(objects.defects, [], "{text}");
-    let mut report = Report::default();
-    super::Verdicts::default().check(&objects, &mut report);
-    let (problems, _) = report.finish(&objects);
+    let (mut ledger, mut rejected) = (Ledger::default(), Rejected::default());
+    let mut told = super::Told { ledger: &mut ledger, rejected: &mut rejected };
+    super::Verdicts::default().all(&objects, &mut told);
+    let problems = ledger.problems(&objects);
     problems
         .into_iter()
         // What is valid and merely not acted on.

@@ -1,0 +1,70 @@
+//! Which sockets the ports of the gateway's own Service lead to.
+
+use super::{Workload, age::oldest_first, endpoint::target_port, pods::selects};
+use edgeway_api::{
+    Objects, Resource,
+    k8s_openapi::api::core::v1::{PodSpec, Service},
+};
+use std::collections::BTreeMap;
+
+/// Label of a Service whose ports are the sockets' own.
+const UNTRANSLATED: &str = "experimental.istio.io/disable-gateway-port-translation";
+
+/// Ports of the Service in front of the gateway, and their targets.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Front(BTreeMap<u16, u16>);
+
+impl Front {
+    /// Reads the Services in front of `workload`; of several with a port, the oldest counts.
+    pub(super) fn new(objects: &Objects, workload: &Workload) -> Self {
+        let mut ports = BTreeMap::new();
+        let mine: Vec<_> = objects.services.iter().filter(|it| is_mine(it, workload)).collect();
+        for service in oldest_first(&mine.into_iter().cloned().collect::<Vec<_>>()) {
+            let mut seen = Vec::new();
+            let of_spec = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
+            for port in of_spec.into_iter().flatten() {
+                let Ok(number) = u16::try_from(port.port) else { continue };
+                if seen.contains(&number) {
+                    continue;
+                }
+                seen.push(number);
+                if let Some(target) = target_port(port, own_pods(objects, workload)) {
+                    ports.entry(number).or_insert(target);
+                }
+            }
+        }
+        Self(ports)
+    }
+
+    /// A server's port is a port of the Service in front of the gateway: the socket is its target. It
+    /// is the socket's own where no such Service has it (as Istio: `resolvePorts`).
+    pub(super) fn listening_port(&self, number: u16) -> u16 {
+        self.0.get(&number).copied().unwrap_or(number)
+    }
+}
+
+fn is_mine(service: &Service, workload: &Workload) -> bool {
+    if service.namespace() != workload.namespace {
+        return false;
+    }
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let labels = service.meta().labels.as_ref();
+    selector.is_some_and(|selector| !selector.is_empty() && selects(selector, &workload.labels))
+        && !labels.is_some_and(|labels| labels.contains_key(UNTRANSLATED))
+}
+
+/// Pod specs of the gateway itself, for ports that a Service names.
+fn own_pods<'o>(objects: &'o Objects, workload: &'o Workload) -> impl Iterator<Item = &'o PodSpec> {
+    let (namespace, labels) = (workload.namespace.as_str(), &workload.labels);
+    let pods = objects.pods.iter().filter(move |pod| {
+        let own = pod.meta().labels.as_ref();
+        pod.namespace() == namespace && own.is_some_and(|own| selects(labels, own))
+    });
+    let deployments = objects.deployments.iter().filter_map(move |deployment| {
+        let template = &deployment.spec.as_ref()?.template;
+        let own = template.metadata.as_ref()?.labels.as_ref()?;
+        (deployment.namespace() == namespace && selects(labels, own)).then_some(template)
+    });
+    let of_deployments = deployments.filter_map(|template| template.spec.as_ref());
+    pods.filter_map(|pod| pod.spec.as_ref()).chain(of_deployments)
+}
