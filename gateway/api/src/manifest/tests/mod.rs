@@ -199,7 +199,8 @@ fn hostile_texts_are_refused_in_time() {
         let problems = problems(&text);
         assert_eq!(problems.len(), 1, "{name}");
         assert!(problems[0].len() < 500, "{name}: {} bytes", problems[0].len());
-        assert!(start.elapsed() < Duration::from_secs(20), "{name}: {:?}", start.elapsed());
+        // What grows without bound takes hours; a busy machine only takes its time.
+        assert!(start.elapsed() < Duration::from_secs(180), "{name}: {:?}", start.elapsed());
     }
 }
 
