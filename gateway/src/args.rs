@@ -249,7 +249,6 @@ mod tests {
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
              --tls-handshake-seconds 3 --fips \
-             --tls-handshake-seconds 3 \
              --dns-server 10.0.0.10 --dns-server [::1]:5353 --retry-body-limit 4096 \
              --trusted-proxies 10.0.0.0/8,fd00::1 --forwarded-for preserve --proxy-protocol 80,443",
         )
