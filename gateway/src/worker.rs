@@ -5,8 +5,6 @@ use crate::{
     access::Lines,
     chance::Chance,
     context::{Clients, Context, Phase, Port, Seldom, Settings},
-    context::{Clients, Context, Phase, Port, Settings},
-    io,
     live::{Live, Registry},
     proxy,
     tls::Prepared,
