@@ -1,6 +1,5 @@
 //! What Istio's ingress gateway decided, asked of our table: the cases of `tests/conformance`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use edgeway::{
     explain::{Answer, Explainer, Question},
