@@ -10,6 +10,7 @@ use crate::{
     edge::Edge,
     listen::{Addressing, Ports},
     live::Registry,
+    load::{Crowd, Load, watch as watch_memory},
     metrics::{Metrics, Workload},
     publish::{Report, publish},
     ready::Ready,
@@ -35,12 +36,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-
-/// Where others have none: a head that comes drop by drop must not hold a connection for ever.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a client connection may be unused, as Envoy has it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What a gateway is told when it starts.
 #[derive(Debug)]
@@ -71,10 +66,6 @@ pub struct Config {
     pub drain: Duration,
     /// How long requests may take after that.
     pub drain_deadline: Duration,
-    /// Deadline of a request's head, from its first byte.
-    pub head_timeout: Duration,
-    /// How long a client connection may be unused.
-    pub idle_timeout: Duration,
     /// The access log, if one is wanted.
     pub access_log: Option<AccessLog>,
     /// How the log level is changed, if it can be.
@@ -100,8 +91,6 @@ impl Default for Config {
             edge: Edge::default(),
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
-            head_timeout: HEAD_TIMEOUT,
-            idle_timeout: IDLE_TIMEOUT,
             access_log: None,
             log_level: None,
             last_good: None,
@@ -258,6 +247,8 @@ struct Engine {
     ready: Ready,
     addressing: Addressing,
     log_level: Option<SetLogLevel>,
+    /// Watches memory.
+    memory: JoinHandle<()>,
 }
 
 impl Engine {
@@ -269,11 +260,11 @@ impl Engine {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let settings = Settings {
-            edge: config.edge,
-            head_timeout: config.head_timeout,
-            idle_timeout: config.idle_timeout,
-        };
+        let limits = &config.edge.limits;
+        let crowd = Arc::new(Crowd::new(limits.connections, limits.connections_per_client));
+        let load = Load { crowd, memory: Arc::default() };
+        let memory = watch_memory(limits.memory, Arc::clone(&load.memory), Arc::clone(&metrics));
+        let settings = Settings { edge: config.edge, load };
         let edgeway_core::Workload { namespace, labels, .. } = &config.workload;
         let gateway = Workload::new(&config.workload_name, namespace, labels, &config.cluster_name);
         let reporter = Reporter {
@@ -290,7 +281,8 @@ impl Engine {
         let addressing =
             Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
         let log_level = config.log_level;
-        Ok(Self { workers, access, metrics, ready: Ready::new(), addressing, log_level })
+        let memory = tokio::spawn(memory);
+        Ok(Self { workers, access, metrics, ready: Ready::new(), addressing, log_level, memory })
     }
 
     fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
@@ -342,6 +334,7 @@ impl Engine {
             tracing::warn!("requests are cut off: they took longer than the drain deadline");
         }
         self.tell(|| Command::Abort);
+        self.memory.abort();
         let Self { workers, access, .. } = self;
         let joining = spawn_blocking(move || workers.into_iter().for_each(Worker::join));
         if let Err(error) = joining.await {

@@ -10,7 +10,7 @@ mod series;
 mod tcp;
 mod usage;
 
-pub(crate) use edge::{Clients, Turned};
+pub(crate) use edge::{Clients, Ended, Turned};
 pub(crate) use labels::{Destination, Ending, Workload};
 pub(crate) use routes::{RouteCounts, Routes};
 pub(crate) use series::{Sample, Series};

@@ -2,7 +2,7 @@
 //! TLS greeting gives.
 
 use super::{
-    arrival::arrive,
+    arrival::{Arrived, arrive},
     connection,
     greeting::{Greeting, Hello, Peek},
     tcp,
@@ -21,10 +21,6 @@ use edgeway_core::{
 use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 
-/// How long a client may take for its TLS greeting, and again for the rest of the handshake, as in
-/// Istio.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// Room made for each read of a greeting.
 const READ: usize = 4096;
 
@@ -36,7 +32,7 @@ pub(crate) async fn serve(
     context: Rc<Context>,
 ) {
     let arriving = Box::pin(arrive(stream, peer, &port, &context));
-    let Some((io, conn)) = arriving.await else { return };
+    let Some(Arrived { io, conn, admitted: _admitted }) = arriving.await else { return };
     let client = context.enter(Arc::clone(&conn), port);
     let serving = Rc::clone(&client.port().serving.borrow());
     let only_http = serving.listener.tls.is_empty() && serving.hosts().is_some();
@@ -64,7 +60,7 @@ impl Visit<'_> {
         let greeting = if listener.tls.is_empty() {
             Greeting::Plain
         } else {
-            timeout(HANDSHAKE_TIMEOUT, greeting(&mut io)).await.unwrap_or(Greeting::None)
+            timeout(self.patience(), greeting(&mut io)).await.unwrap_or(Greeting::None)
         };
         match greeting {
             Greeting::Plain => match &listener.plain {
@@ -90,6 +86,11 @@ impl Visit<'_> {
         }
     }
 
+    /// How long each half of a TLS handshake may take.
+    fn patience(self) -> Duration {
+        self.context.settings.edge.limits.handshake_timeout
+    }
+
     /// Ends TLS, and serves what is inside.
     async fn end(
         self,
@@ -103,7 +104,7 @@ impl Visit<'_> {
         // Without a certificate there is nothing to say in TLS.
         let Some(side) = side else { return tcp::log(self.conn, Flags::NO_ROUTE, self.context) };
         io.secure(side);
-        match timeout(HANDSHAKE_TIMEOUT, self.conn.handshake()).await {
+        match timeout(self.patience(), self.conn.handshake()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return tracing::debug!(%error, "a client's TLS handshake failed"),
             Err(_) => return tracing::debug!("a client did not finish its TLS handshake"),

@@ -21,6 +21,7 @@ mod h2_backend;
 mod h2_clients;
 mod heads;
 mod lifecycle;
+mod limits;
 mod mirrors;
 mod names;
 mod passing;
