@@ -1,6 +1,5 @@
 //! What Istio's ingress gateway decided, asked of our table: the cases of `tests/conformance`.
 
-
 use edgeway::{
     explain::{Answer, Explainer, Question},
     offline::Reading,

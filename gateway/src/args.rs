@@ -76,10 +76,6 @@ pub struct Args {
     #[arg(long)]
     pub fips: bool,
 
-    /// How long a client may take for its TLS greeting, and again for the rest of the handshake
-    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
-    pub tls_handshake_seconds: u64,
-
     /// How long connections are accepted after the signal to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain_seconds: u64,
@@ -210,7 +206,6 @@ impl Args {
             dns_servers: self.dns_servers.iter().map(|DnsServer(address)| *address).collect(),
             edge: self.edge.edge(),
             fips: self.fips,
-            handshake_timeout: Duration::from_secs(self.tls_handshake_seconds),
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
             retry_body_limit: self.retry_body_limit,
@@ -224,7 +219,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::{Edge, ForwardedFor};
+    use crate::edge::{Edge, ForwardedFor, Limits, MemoryLimit};
 
     fn args(text: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(["edgeway-gateway"].into_iter().chain(text.split_whitespace()))
@@ -240,17 +235,17 @@ mod tests {
         );
         assert!(config.admin.ip().is_loopback() && config.bind.is_none());
         assert!(config.access_log.is_some_and(|log| log.sample >= 1.0));
+        let limits = Limits { memory: MemoryLimit::OfGroup, ..Limits::default() };
+        assert_eq!(config.edge, Edge { limits, ..Edge::default() });
     }
 
     #[test]
     fn everything_can_be_said() {
         let config = args(
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
-             --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 --trusted-hops 1 \
+             --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
-             --tls-handshake-seconds 3 --fips \
-             --dns-server 10.0.0.10 --dns-server [::1]:5353 --retry-body-limit 4096 \
-             --trusted-proxies 10.0.0.0/8,fd00::1 --forwarded-for preserve --proxy-protocol 80,443",
+             --fips --retry-body-limit 4096 --dns-server 10.0.0.10 --dns-server [::1]:5353",
         )
         .unwrap()
         .config(std::io::sink());
@@ -260,12 +255,8 @@ mod tests {
         assert_eq!(config.workload.pod, "gw-1");
         assert_eq!(config.status.to_string(), "127.0.0.1:15021");
         assert_eq!((config.port_offset, config.workers), (8000, 3));
-        let Edge { trust, proxy_protocol } = &config.edge;
-        assert_eq!((trust.hops, trust.proxies.len()), (1, 2));
-        assert_eq!(trust.forwarded_for, ForwardedFor::Preserve);
-        assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
-        let seconds = (config.drain.as_secs(), config.handshake_timeout.as_secs());
-        assert_eq!((seconds, config.retry_body_limit, config.fips), ((1, 3), 4096, true));
+        let kept = config.retry_body_limit;
+        assert_eq!((config.drain.as_secs(), kept, config.fips), (1, 4096, true));
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);
@@ -279,6 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_met_as_is_said() {
+        let config = args(
+            "--source files:/x --trusted-hops 1 --trusted-proxies 10.0.0.0/8,fd00::1 \
+             --forwarded-for preserve --proxy-protocol 80,443 \
+             --max-connections 9 --max-requests-per-connection 7 --max-uri-bytes 100 \
+             --header-timeout 500ms --write-timeout 0 --max-streams 3 --memory-limit 1Gi",
+        )
+        .unwrap()
+        .config(std::io::sink());
+        let Edge { trust, proxy_protocol, limits } = &config.edge;
+        assert_eq!((trust.hops, trust.proxies.len()), (1, 2));
+        assert_eq!(trust.forwarded_for, ForwardedFor::Preserve);
+        assert_eq!((limits.connections, limits.requests_per_connection), (Some(9), Some(7)));
+        assert_eq!((limits.head.target, limits.http2.streams), (100, 3));
+        assert_eq!((limits.head_timeout.as_millis(), limits.write_timeout), (500, None));
+        assert_eq!(limits.memory, MemoryLimit::Bytes(1 << 30));
+        assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_with_a_word_on_what_can() {
         for (text, word) in [
             ("--source nowhere", "files:PATH"),
@@ -289,6 +300,9 @@ mod tests {
             ("--source files:/x --trusted-proxies vpc", "write 10.0.0.0/8"),
             ("--source files:/x --forwarded-for strip", "write append"),
             ("--source files:/x --proxy-protocol http", "write off, all"),
+            ("--source files:/x --memory-limit much", "write auto"),
+            ("--source files:/x --header-timeout soon", "write 300"),
+            ("--source files:/x --max-header-bytes 0", "at least 1"),
         ] {
             let error = args(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

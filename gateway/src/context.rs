@@ -6,6 +6,8 @@ use crate::{
     edge::Edge,
     io::Conn,
     live::Live,
+    load::Load,
+    metrics::Ended,
     view::{Reporter, Serving},
 };
 use edgeway_core::{
@@ -50,12 +52,8 @@ pub(crate) struct Context {
 pub(crate) struct Settings {
     /// How clients are met.
     pub(crate) edge: Edge,
-    /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
-    pub(crate) handshake_timeout: Duration,
-    /// Deadline of a request's head, from its first byte.
-    pub(crate) head_timeout: Duration,
-    /// How long a client connection may be unused.
-    pub(crate) idle_timeout: Duration,
+    /// What the gateway carries.
+    pub(crate) load: Load,
     /// The largest body of a request that is kept so that it can be sent again.
     pub(crate) retry_body_limit: usize,
 }
@@ -97,6 +95,8 @@ pub(crate) struct Client {
     conn: Arc<Conn>,
     port: Rc<Port>,
     idle: Cell<bool>,
+    /// Requests so far.
+    requests: Cell<u32>,
     /// Who takes leave of the client, where leave is taken: others see their reading end.
     farewell: RefCell<Option<Waker>>,
     seat: OnceCell<Seat>,
@@ -203,6 +203,7 @@ impl Context {
             conn,
             port,
             idle: Cell::new(true),
+            requests: Cell::new(0),
             farewell: RefCell::default(),
             seat: OnceCell::new(),
         });
@@ -311,6 +312,28 @@ impl Entered<'_> {
     /// Whether it does.
     pub(crate) fn is_idle(&self) -> bool {
         self.client.idle.get()
+    }
+
+    /// Counts a request.
+    pub(crate) fn begin_request(&self) {
+        let requests = self.client.requests.get().saturating_add(1);
+        self.client.requests.set(requests);
+        if Some(requests) == self.context.settings.edge.limits.requests_per_connection {
+            self.context.reporter.metrics.clients.ended(Ended::Requests);
+        }
+    }
+
+    /// Whether the client is to be asked to go elsewhere, or to come again.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let most = self.context.settings.edge.limits.requests_per_connection;
+        self.phase() != Phase::Open
+            || self.context.settings.load.memory.is_short()
+            || most.is_some_and(|most| self.client.requests.get() >= most)
+    }
+
+    /// Whether the connection ends as soon as nothing is asked on it.
+    pub(crate) fn must_go(&self) -> bool {
+        self.phase() == Phase::Closing || self.context.settings.load.memory.is_short()
     }
 
     /// How far the connection's listener is on its way down.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops};
 
 /// A set of flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     /// Nothing went wrong.
@@ -39,9 +39,13 @@ impl Flags {
     pub(crate) const ENDPOINT_RESET: Self = Self(1 << 14);
     /// The client called the request off.
     pub(crate) const CLIENT_RESET: Self = Self(1 << 12);
+    /// Nothing moved for too long.
+    pub(crate) const STREAM_IDLE: Self = Self(1 << 15);
+    /// It was turned away, since memory was short.
+    pub(crate) const OVERLOAD: Self = Self(1 << 16);
 
     /// In the order in which they are written.
-    const WORDS: [(Self, &'static str); 15] = [
+    const WORDS: [(Self, &'static str); 17] = [
         (Self::RETRIES_EXHAUSTED, "URX"),
         (Self::DELAYED, "DI"),
         (Self::ABORTED, "FI"),
@@ -54,9 +58,11 @@ impl Flags {
         (Self::NO_ROUTE, "NR"),
         (Self::CLIENT_GONE, "DC"),
         (Self::CLIENT_RESET, "DR"),
+        (Self::STREAM_IDLE, "SI"),
         (Self::CLIENT_PROTOCOL, "DPE"),
         (Self::ENDPOINT_PROTOCOL, "UPE"),
         (Self::NO_CLUSTER, "NC"),
+        (Self::OVERLOAD, "OM"),
     ];
 
     /// Whether all of `other` are set.

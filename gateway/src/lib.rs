@@ -12,6 +12,7 @@ mod io;
 mod last_good;
 mod listen;
 mod live;
+mod load;
 mod metrics;
 mod proxy;
 pub mod publish;

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use edgeway_gateway::{admin::SetLogLevel, args::Args, run, source::Source};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -31,6 +32,10 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let (latest, objects) = watch::channel(Arc::default());
     let mut config = args.config(std::io::stdout());
     config.log_level = Some(log_level);
+    if args.edge.limits.max_connections.is_none() {
+        // One of a client, and one to an endpoint for it.
+        config.edge.limits.connections = open_files().map(|files| files / 2);
+    }
     let reading = args.source.clone().run(latest);
     let serving = run(config, objects, stop);
     tokio::pin!(serving);
@@ -55,6 +60,15 @@ fn logging(level: &str) -> anyhow::Result<SetLogLevel> {
         let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
         handle.reload(filter).map_err(|error| error.to_string())
     })))
+}
+
+/// Raises how many files the process may have open as far as that is allowed; how many those are.
+fn open_files() -> Option<usize> {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the number of open files stays as it is");
+    }
+    getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok())
 }
 
 /// Cancelled by the first SIGTERM or SIGINT; the second ends the process.

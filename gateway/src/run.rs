@@ -10,6 +10,7 @@ use crate::{
     edge::Edge,
     listen::{Addressing, Ports},
     live::Registry,
+    load::{Crowd, Load, watch as watch_memory},
     metrics::{Metrics, Workload},
     publish::{Report, publish},
     ready::Ready,
@@ -35,17 +36,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-
-/// How long a client may take for each half of its TLS handshake, as in Istio.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Where others have none: a head that comes drop by drop must not hold a connection for ever.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a client connection may be unused, as Envoy has it. It must be longer than a load
-/// balancer keeps its own unused (60 seconds for an ALB that nobody changed), or requests get lost
-/// that are sent at the moment of the end.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Largest body that is sent again, as Envoy has it.
 const RETRY_BODY_LIMIT: usize = 1024 * 1024;
@@ -81,12 +71,6 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Whether nothing but cryptography by FIPS 140-3 is used.
     pub fips: bool,
-    /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
-    pub handshake_timeout: Duration,
-    /// Deadline of a request's head, from its first byte.
-    pub head_timeout: Duration,
-    /// How long a client connection may be unused.
-    pub idle_timeout: Duration,
     /// The largest body of a request that is kept so that it can be sent again.
     pub retry_body_limit: usize,
     /// The access log, if one is wanted.
@@ -115,9 +99,6 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
             fips: false,
-            handshake_timeout: HANDSHAKE_TIMEOUT,
-            head_timeout: HEAD_TIMEOUT,
-            idle_timeout: IDLE_TIMEOUT,
             retry_body_limit: RETRY_BODY_LIMIT,
             access_log: None,
             log_level: None,
@@ -281,6 +262,8 @@ struct Engine {
     addressing: Addressing,
     fips: bool,
     log_level: Option<SetLogLevel>,
+    /// Watches memory.
+    memory: JoinHandle<()>,
 }
 
 impl Engine {
@@ -295,13 +278,12 @@ impl Engine {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let settings = Settings {
-            edge: config.edge,
-            handshake_timeout: config.handshake_timeout,
-            head_timeout: config.head_timeout,
-            idle_timeout: config.idle_timeout,
-            retry_body_limit: config.retry_body_limit,
-        };
+        let limits = &config.edge.limits;
+        let crowd = Arc::new(Crowd::new(limits.connections, limits.connections_per_client));
+        let load = Load { crowd, memory: Arc::default() };
+        let memory = watch_memory(limits.memory, Arc::clone(&load.memory), Arc::clone(&metrics));
+        let settings =
+            Settings { edge: config.edge, load, retry_body_limit: config.retry_body_limit };
         let edgeway_core::Workload { namespace, labels, .. } = &config.workload;
         let gateway = Workload::new(&config.workload_name, namespace, labels, &config.cluster_name);
         let reporter = Reporter {
@@ -318,8 +300,9 @@ impl Engine {
         let addressing =
             Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
         let log_level = config.log_level;
+        let memory = tokio::spawn(memory);
         let (ready, fips) = (Ready::new(), config.fips);
-        Ok(Self { workers, access, metrics, ready, addressing, fips, log_level })
+        Ok(Self { workers, access, metrics, ready, addressing, fips, log_level, memory })
     }
 
     fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
@@ -371,6 +354,7 @@ impl Engine {
             tracing::warn!("requests are cut off: they took longer than the drain deadline");
         }
         self.tell(|| Command::Abort);
+        self.memory.abort();
         let Self { workers, access, .. } = self;
         let joining = spawn_blocking(move || workers.into_iter().for_each(Worker::join));
         if let Err(error) = joining.await {

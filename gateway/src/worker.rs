@@ -150,6 +150,7 @@ impl Desk {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let context = Rc::clone(&self.context);
+        let mut was_short = false;
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -161,6 +162,12 @@ impl Desk {
                     context.live.borrow().sweep(now);
                     self.view.sweep(now);
                     context.access.hand_over();
+                    let short = context.settings.load.memory.is_short();
+                    if short && !was_short {
+                        // Those that wait for nothing can come again later.
+                        context.clients.close_idle(None);
+                    }
+                    was_short = short;
                 }
                 () = context.clients.empty(), if self.stopping => break,
             }

@@ -28,16 +28,21 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("io", &[], &["pingora_core", "rustls"]),
     ("chance", &[], &[]),
     ("edge", &[], &[]),
+    ("load", &["edge", "metrics"], &[]),
     ("flags", &[], &[]),
     ("metrics", &[], &["prometheus"]),
     ("live", &["io", "metrics", "tls"], &["edgeway_core"]),
     ("view", &["chance", "flags", "live", "metrics", "tls"], &["edgeway_core"]),
     ("access", &["chance"], &["prometheus"]),
-    ("context", &["access", "chance", "edge", "io", "live", "view"], &["edgeway_core"]),
+    (
+        "context",
+        &["access", "chance", "edge", "io", "live", "load", "metrics", "view"],
+        &["edgeway_core"],
+    ),
     // The engine asks the table; it knows neither manifests nor where they come from.
     (
         "proxy",
-        &["access", "context", "edge", "flags", "io", "live", "metrics", "tls", "view"],
+        &["access", "context", "edge", "flags", "io", "live", "load", "metrics", "tls", "view"],
         &["edgeway_core", "pingora_core", "pingora_error", "pingora_http", "rustls"],
     ),
     ("worker", &["access", "chance", "context", "live", "proxy", "tls", "view"], &["edgeway_core"]),
@@ -52,8 +57,8 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     (
         "run",
         &[
-            "access", "admin", "board", "context", "edge", "listen", "live", "metrics", "publish",
-            "ready", "resolve", "snapshot", "tls", "view", "worker",
+            "access", "admin", "board", "context", "edge", "listen", "live", "load", "metrics",
+            "publish", "ready", "resolve", "snapshot", "tls", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),

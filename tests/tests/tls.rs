@@ -1,5 +1,7 @@
 //! TLS as clients that others wrote see it: openssl, curl and Python.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use edgeway_tests::{Gateway, Process, free_port, skipped, wait_for};
 use std::{
     fmt::Write as _,

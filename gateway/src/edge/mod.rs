@@ -2,9 +2,11 @@
 //!
 //! Settings and the rules that follow from them; nothing here reads from a connection.
 
+mod limits;
 pub mod proxy_protocol;
 mod trust;
 
+pub use limits::{HeadLimits, Http2Limits, Limits, MemoryLimit};
 pub use proxy_protocol::ProxyPorts;
 pub(crate) use trust::network;
 pub use trust::{ForwardedFor, Trust};
@@ -16,6 +18,8 @@ pub struct Edge {
     pub trust: Trust,
     /// Where connections begin with a PROXY header.
     pub proxy_protocol: ProxyPorts,
+    /// What they may cost.
+    pub limits: Limits,
 }
 
 /// A value that means nothing.
@@ -30,4 +34,10 @@ pub enum BadSetting {
     /// No network.
     #[error("`{0}` is no network; write 10.0.0.0/8, 10.1.2.3 or fd00::/8")]
     Network(String),
+    /// No amount of memory.
+    #[error("`{0}` is no amount of memory; write auto, off, 512Mi, 2Gi or a number of bytes")]
+    Memory(String),
+    /// No time.
+    #[error("`{0}` is no time; write 300, 1.5s, 500ms, 5m or 1h")]
+    Time(String),
 }

@@ -11,7 +11,7 @@ mod tcp;
 mod tls;
 mod usage;
 
-pub(crate) use edge::{Clients, Turned};
+pub(crate) use edge::{Clients, Ended, Turned};
 pub(crate) use labels::{Destination, Ending, Workload};
 pub(crate) use routes::{RouteCounts, Routes};
 pub(crate) use series::{Sample, Series};

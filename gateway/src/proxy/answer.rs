@@ -20,6 +20,13 @@ static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 static OVERLOADED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-envoy-overloaded"), HeaderValue::from_static("true"));
 
+/// As above, and it is the gateway itself.
+static LOCALLY_OVERLOADED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-envoy-local-overloaded"), HeaderValue::from_static("true"));
+
+/// A shortage that ends, ends soon.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
 /// An answer before it is brought into the client's terms.
 #[derive(Debug)]
 pub(crate) struct Answer<'t> {
@@ -125,6 +132,21 @@ impl<'t> Answer<'t> {
     pub(crate) fn timed_out() -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, Flags::TIMEOUT, "response_timeout")
             .with_body(&b"upstream request timeout"[..])
+    }
+
+    /// Nothing of the request, which has come as a whole or not, or of its response moved.
+    pub(crate) fn idle(complete: bool) -> Self {
+        let status =
+            if complete { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::REQUEST_TIMEOUT };
+        Self::new(status, Flags::STREAM_IDLE, "stream_idle_timeout")
+            .with_body(&b"stream timeout"[..])
+    }
+
+    /// There is no memory for the request now.
+    pub(crate) fn overloaded() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Flags::OVERLOAD, "overload")
+            .with_body(&b"envoy overloaded"[..])
+            .with_fields(vec![(header::RETRY_AFTER, RETRY_AFTER), LOCALLY_OVERLOADED.clone()])
     }
 
     /// The request is refused.

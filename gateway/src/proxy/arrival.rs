@@ -2,8 +2,9 @@
 
 use crate::{
     context::{Context, Port},
-    edge::proxy_protocol::{self, BadHeader, Progress},
+    edge::proxy_protocol::{self, Progress},
     io::{self, Conn, Io},
+    load::{Admitted, Full},
     metrics::Turned,
 };
 use bytes::BytesMut;
@@ -17,43 +18,94 @@ const READ: usize = 4096;
 /// How long a proxy may take for its header, which it sends with the connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The connection, once it is known who it comes from; `None` if nobody will say.
+/// A connection that is served.
+pub(super) struct Arrived {
+    pub(super) io: Box<Io>,
+    pub(super) conn: Arc<Conn>,
+    /// It counts while this lives.
+    pub(super) admitted: Admitted,
+}
+
+/// The connection, once it is known who it comes from; `None` if nobody will say, or there are
+/// enough.
 pub(super) async fn arrive(
     stream: TcpStream,
     peer: SocketAddr,
     port: &Port,
     context: &Context,
-) -> Option<(Box<Io>, Arc<Conn>)> {
-    if !port.proxied {
-        return Some(io::open(stream, peer));
+) -> Option<Arrived> {
+    let admitted = match context.settings.load.crowd.admit() {
+        Ok(admitted) => admitted,
+        Err(full) => return turn_away(&stream, of_full(full), context),
+    };
+    let ends = if port.proxied {
+        match behind(&stream, peer, context).await {
+            Ok(ends) => ends,
+            Err(Missing::Closed) => return None,
+            Err(Missing::Bad(turned)) => return turn_away(&stream, turned, context),
+        }
+    } else {
+        Behind { client: peer, local: None, rest: BytesMut::new() }
+    };
+    let Behind { client, local, rest } = ends;
+    let admitted = if context.settings.edge.trust.believes(client.ip()) {
+        // A proxy brings many.
+        admitted
+    } else {
+        match admitted.of(client.ip()) {
+            Ok(admitted) => admitted,
+            Err(full) => return turn_away(&stream, of_full(full), context),
+        }
+    };
+    let (io, conn) = io::open_behind(stream, client, local, rest);
+    Some(Arrived { io, conn, admitted })
+}
+
+fn of_full(full: Full) -> Turned {
+    match full {
+        Full::All => Turned::Connections,
+        Full::Client => Turned::ConnectionsPerClient,
     }
+}
+
+/// Ends a connection at once: what would be said politely costs what there is too little of.
+fn turn_away<T>(stream: &TcpStream, turned: Turned, context: &Context) -> Option<T> {
+    tracing::debug!(?turned, "connection refused");
+    context.reporter.metrics.clients.turned(turned);
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    None
+}
+
+/// Both ends of a connection to a proxy, and what came behind its header.
+struct Behind {
+    client: SocketAddr,
+    local: Option<SocketAddr>,
+    rest: BytesMut,
+}
+
+/// Waits for a PROXY header.
+async fn behind(
+    stream: &TcpStream,
+    peer: SocketAddr,
+    context: &Context,
+) -> Result<Behind, Missing> {
     // It counts among those that may come while the gateway goes down.
     context.clients.begin_accepting();
-    let header = timeout(HEADER_TIMEOUT, read(&stream)).await;
+    let header = timeout(HEADER_TIMEOUT, read(stream)).await;
     context.clients.end_accepting();
-    let turned = match header {
-        Ok(Ok((ends, rest))) => {
-            let source = ends.map_or(peer, |ends| ends.source);
-            let destination = ends.map(|ends| ends.destination);
-            return Some(io::open_behind(stream, source, destination, rest));
-        }
-        // Somebody looked whether the port is open.
-        Ok(Err(Missing::Closed)) => return None,
-        Ok(Err(Missing::Bad(error))) => {
-            tracing::debug!(%peer, %error, "connection refused");
-            Turned::ProxyHeader
-        }
-        Err(_) => Turned::ProxyTimeout,
-    };
-    context.reporter.metrics.clients.turned(turned);
-    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-    None
+    let (ends, rest) = header.unwrap_or(Err(Missing::Bad(Turned::ProxyTimeout)))?;
+    Ok(Behind {
+        client: ends.map_or(peer, |ends| ends.source),
+        local: ends.map(|ends| ends.destination),
+        rest,
+    })
 }
 
 /// Why there is no header.
 enum Missing {
-    Bad(BadHeader),
-    /// The connection ended before a byte came.
+    /// It is malformed, or too late.
+    Bad(Turned),
+    /// The connection ended before a byte came: somebody looked whether the port is open.
     Closed,
 }
 
@@ -69,9 +121,10 @@ async fn read(stream: &TcpStream) -> Result<(Option<proxy_protocol::Ends>, Bytes
             Ok(read) if read > 0 => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
             Ok(_) | Err(_) if bytes.is_empty() => return Err(Missing::Closed),
-            Ok(_) | Err(_) => return Err(Missing::Bad(BadHeader)),
+            Ok(_) | Err(_) => return Err(Missing::Bad(Turned::ProxyHeader)),
         }
-        match proxy_protocol::parse(&bytes).map_err(Missing::Bad)? {
+        let malformed = |_| Missing::Bad(Turned::ProxyHeader);
+        match proxy_protocol::parse(&bytes).map_err(malformed)? {
             Progress::More => {}
             Progress::Complete(length, ends) => {
                 let rest = bytes.split_off(length);

@@ -1,11 +1,12 @@
 //! Deadlines of one request: exact, and free of charge where there is none.
 
+use crate::edge::Limits;
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// One deadline, which begins to run when it is started.
 #[derive(Debug)]
@@ -25,6 +26,67 @@ pub(crate) struct Clock {
     pub(crate) request: Timer,
     /// Of one try, from when it has been sent completely, until its response begins.
     pub(crate) attempt: Timer,
+    /// Of a client that takes nothing of what waits for it.
+    pub(crate) write: Stall,
+    /// Of a request of which nothing moves.
+    pub(crate) idle: Stall,
+}
+
+/// Notices that something does not move. Costs nothing as long as nobody has to wait for it.
+#[derive(Debug)]
+pub(crate) struct Stall {
+    limit: Option<Duration>,
+    /// Where it stood.
+    mark: u64,
+    /// Since when, and the timer, which is set anew when it fires and not each time that something
+    /// moves.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Clock {
+    /// The deadline of a request as a whole; nothing about a client that does not move.
+    pub(crate) fn new(request: Timer) -> Self {
+        let (write, idle) = (Stall::new(None), Stall::new(None));
+        Self { request, attempt: Timer::Never, write, idle }
+    }
+
+    /// The same, with the limits for clients.
+    pub(crate) fn with(self, limits: &Limits) -> Self {
+        let write = Stall::new(limits.write_timeout);
+        let idle = Stall::new(limits.stream_idle_timeout);
+        Self { write, idle, ..self }
+    }
+}
+
+impl Stall {
+    /// Of what may stand still this long.
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
+        Self { limit, mark: 0, waiting: None }
+    }
+
+    /// Ready when what now stands at `mark` has stood there for too long.
+    pub(crate) fn poll(&mut self, mark: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(limit) = self.limit else { return Poll::Pending };
+        let now = Instant::now();
+        let (since, timer) =
+            self.waiting.get_or_insert_with(|| (now, Box::pin(sleep_until(now + limit))));
+        if mark != std::mem::replace(&mut self.mark, mark) {
+            *since = now;
+        }
+        let until = *since + limit;
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(until);
+        }
+    }
+
+    /// It need not move.
+    pub(crate) fn rest(&mut self) {
+        self.waiting = None;
+    }
 }
 
 impl Timer {
@@ -77,5 +139,26 @@ mod tests {
         assert_eq!(timer.left(), Some(Duration::from_millis(600)));
         poll_fn(|cx| timer.poll(cx)).await;
         assert_eq!(begin.elapsed().as_millis(), 6000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_move_is_noticed_and_what_does_is_not() {
+        let second = Duration::from_secs(1);
+        let mut stall = Stall::new(Some(second));
+        let begin = Instant::now();
+        for mark in 0..5 {
+            let stalled = poll_fn(|cx| Poll::Ready(stall.poll(mark, cx))).await;
+            assert!(stalled.is_pending(), "{mark}");
+            tokio::time::advance(second * 9 / 10).await;
+        }
+        poll_fn(|cx| stall.poll(4, cx)).await;
+        assert_eq!(begin.elapsed().as_millis(), 4600);
+        // A rest is no stall.
+        stall.rest();
+        tokio::time::advance(second * 5).await;
+        assert!(poll_fn(|cx| Poll::Ready(stall.poll(4, cx))).await.is_pending());
+        let mut never = Stall::new(None);
+        tokio::time::advance(second * 5).await;
+        assert!(poll_fn(|cx| Poll::Ready(never.poll(0, cx))).await.is_pending());
     }
 }

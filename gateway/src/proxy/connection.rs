@@ -6,14 +6,16 @@ use super::{
     grpc_web,
     h1::{Server, write_head},
     h2,
-    head::{self, Limits, Progress, Scan},
+    head::{self, Progress, Scan},
     message::Downstream,
     record::{Record, Subject},
     refusal::Refusal,
 };
 use crate::{
     context::{Context, Entered, Phase},
+    edge::Limits,
     io::{Conn, Io},
+    metrics::Ended,
 };
 use bytes::BytesMut;
 use http::request::Parts;
@@ -35,7 +37,7 @@ const READ: usize = 4096;
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
-    let unused = Unused::new(context.settings.idle_timeout);
+    let unused = Unused::new(context.settings.edge.limits.idle_timeout);
     let mut connection = Connection { context, client, conn, unused, fresh: true };
     let mut next = Some(io);
     while let Some(io) = next {
@@ -79,7 +81,7 @@ impl Connection<'_> {
         let head = match self.head(&mut io).await {
             Ok(head) => head,
             Err(NoHead::Refused(refusal)) => {
-                self.refuse(refusal).await;
+                self.refuse(refusal);
                 linger(self.conn, io).await;
                 return None;
             }
@@ -101,6 +103,10 @@ impl Connection<'_> {
                 linger(self.conn, io).await;
                 None
             }
+            (Fate::Cut, _) => {
+                self.conn.reset();
+                None
+            }
             _ => None,
         }
     }
@@ -115,7 +121,7 @@ impl Connection<'_> {
         };
         match fate {
             Fate::Keep => (Fate::Keep, server.reuse()),
-            fate @ (Fate::Close | Fate::Linger) => (fate, Some(server.into_io())),
+            fate @ (Fate::Close | Fate::Cut | Fate::Linger) => (fate, Some(server.into_io())),
         }
     }
 
@@ -127,6 +133,10 @@ impl Connection<'_> {
             None => None,
         };
         self.conn.agreed(alpn).flatten()
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.context.settings.edge.limits
     }
 
     /// The next head, complete and in its one form.
@@ -146,7 +156,7 @@ impl Connection<'_> {
                 self.fresh = false;
             }
             if !perhaps_http2
-                && let Progress::Complete(end) = scan.advance(io.unread(), Limits::default())?
+                && let Progress::Complete(end) = scan.advance(io.unread(), self.limits().head)?
             {
                 let head = head::canonical(take(io.unread(), end), &scan)?;
                 return Ok(head::parse(head)?);
@@ -154,7 +164,7 @@ impl Connection<'_> {
             let begun = scan.has_begun(io.unread());
             if begun && deadline.is_none() {
                 self.client.set_idle(false);
-                deadline = Some(Box::pin(sleep(self.context.settings.head_timeout)));
+                deadline = Some(Box::pin(sleep(self.limits().head_timeout)));
             }
             let (conn, unused) = (self.conn, &mut self.unused);
             let read = poll_fn(|cx| {
@@ -173,13 +183,17 @@ impl Connection<'_> {
             match read.await {
                 Some(Ok(read)) if read > 0 => {}
                 None if begun => return Err(Refusal::HeadTimeout.into()),
-                Some(_) | None => return Err(NoHead::Closed),
+                Some(_) => return Err(NoHead::Closed),
+                None => {
+                    self.context.reporter.metrics.clients.ended(Ended::Idle);
+                    return Err(NoHead::Closed);
+                }
             }
         }
     }
 
     /// Answers a head that could not even be parsed.
-    async fn refuse(&self, refusal: Refusal) {
+    fn refuse(&self, refusal: Refusal) {
         let mut record = Record::new();
         record.refused(refusal, self.context);
         let answer = Answer::refused(refusal);
@@ -188,7 +202,7 @@ impl Connection<'_> {
         self.conn.write(|out| write_head(out, &response, true));
         self.conn.send(answer.body(false));
         record.response_bytes = answer.body(false).len() as u64;
-        let _ = poll_fn(|cx| self.conn.poll_flush(cx)).await;
+        record.count(false, self.context, &self.client.port().serving.borrow().view);
         if self.context.access.wants(false, &self.context.chance) {
             let remote = self.conn.peer();
             let subject = Subject { parts: None, asked: None, remote, local: self.conn.local() };

@@ -2,7 +2,7 @@
 //! TLS greeting gives.
 
 use super::{
-    arrival::arrive,
+    arrival::{Arrived, arrive},
     connection,
     greeting::{Greeting, Hello, Peek},
     handshake::{failed, shake},
@@ -20,7 +20,7 @@ use edgeway_core::{
     table::{App, TcpRoute, TlsMode},
     tls::Termination,
 };
-use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 
 /// Room made for each read of a greeting.
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
     context: Rc<Context>,
 ) {
     let arriving = Box::pin(arrive(stream, peer, &port, &context));
-    let Some((io, conn)) = arriving.await else { return };
+    let Some(Arrived { io, conn, admitted: _admitted }) = arriving.await else { return };
     let client = context.enter(Arc::clone(&conn), port);
     let serving = Rc::clone(&client.port().serving.borrow());
     let only_http = serving.listener.tls.is_empty() && serving.hosts().is_some();
@@ -62,8 +62,7 @@ impl Visit<'_> {
         let greeting = if listener.tls.is_empty() {
             Some(Greeting::Plain)
         } else {
-            let limit = self.context.settings.handshake_timeout;
-            timeout(limit, greeting(&mut io)).await.unwrap_or(Some(Greeting::None))
+            timeout(self.patience(), greeting(&mut io)).await.unwrap_or(Some(Greeting::None))
         };
         match greeting {
             Some(Greeting::Plain) => match &listener.plain {
@@ -92,6 +91,11 @@ impl Visit<'_> {
             // It came and went.
             None => {}
         }
+    }
+
+    /// How long each half of a TLS handshake may take.
+    fn patience(self) -> Duration {
+        self.context.settings.edge.limits.handshake_timeout
     }
 
     /// Ends TLS, and serves what is inside.

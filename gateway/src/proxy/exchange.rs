@@ -5,6 +5,7 @@
 use super::{
     answer::{Answer, SERVER},
     asked::{Asked, Origin},
+    clock::Stall,
     headers,
     message::{Downstream, Response},
     record::Record,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     context::{Context, Entered, Phase},
     flags::Flags,
+    metrics::Ended,
     view::Serving,
 };
 use edgeway_core::{
@@ -39,6 +41,8 @@ pub(crate) enum Fate {
     Keep,
     /// It ends.
     Close,
+    /// It ends at once, without what is still to be sent.
+    Cut,
     /// It ends once the client has had time to read, for it may still be sending.
     Linger,
 }
@@ -89,6 +93,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             peer: self.down.peer().ip(),
             edge: &self.context.settings.edge,
         };
+        self.client.begin_request();
         let asked = match self.down.refusal() {
             None => Asked::new(self.down.request(), origin),
             Some(refusal) => Err(refusal),
@@ -108,6 +113,10 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     async fn serve(&mut self, asked: &Asked) {
         if HEALTH.contains(&&*asked.path) {
             return self.tell_health(asked).await;
+        }
+        if self.context.settings.load.memory.is_short() {
+            self.context.reporter.metrics.clients.shed.inc();
+            return self.answer(Answer::overloaded(), asked).await;
         }
         self.record.id = Some(self.new_id());
         let serving = self.serving;
@@ -191,11 +200,26 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         self.flush().await;
     }
 
-    /// Sends everything that was written.
+    /// Sends everything that was written, to a client that takes it.
     pub(super) async fn flush(&mut self) {
-        if poll_fn(|cx| self.down.poll_flush(cx)).await.is_err() {
-            self.client_gone();
+        let down = &mut *self.down;
+        let mut stall = Stall::new(self.context.settings.edge.limits.write_timeout);
+        let flushed = poll_fn(|cx| match down.poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(Some(flushed)),
+            Poll::Pending => stall.poll(down.pending() as u64, cx).map(|()| None),
+        });
+        match flushed.await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.client_gone(),
+            None => self.client_stalled(),
         }
+    }
+
+    /// Notes that the client takes nothing any more.
+    pub(super) fn client_stalled(&mut self) {
+        self.context.reporter.metrics.clients.ended(Ended::Write);
+        self.record.ends(Flags::STREAM_IDLE, "downstream_write_timeout");
+        self.fate = Fate::Cut;
     }
 
     /// Notes that the client left.
@@ -210,7 +234,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
 
     /// Whether this response must be the connection's last, whatever it is.
     pub(super) fn ends_connection(&self) -> bool {
-        headers::wants_close(&self.down.request().headers) || self.client.phase() != Phase::Open
+        headers::wants_close(&self.down.request().headers) || self.client.is_leaving()
     }
 
     /// What the connection does after a response that tells the client so.

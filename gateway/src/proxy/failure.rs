@@ -35,6 +35,10 @@ pub(crate) enum Interrupt {
     BadBody,
     /// The request's time is up.
     Deadline,
+    /// The client takes nothing of what waits for it.
+    Stalled,
+    /// Nothing moves in either direction.
+    Idle,
 }
 
 /// Either.

@@ -65,7 +65,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             return Ok(());
         }
         self.record.flags |= Flags::DELAYED;
-        let mut clock = Clock { request: Timer::Never, attempt: Timer::Never };
+        let mut clock = Clock::new(Timer::Never);
         self.pause(delay.time, &mut clock).await
     }
 

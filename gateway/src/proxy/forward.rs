@@ -15,6 +15,7 @@ use super::{
 use crate::{
     flags::Flags,
     live::Counted,
+    metrics::Ended,
     view::{NoTls, Target},
 };
 use edgeway_core::{
@@ -76,7 +77,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let key = self.key(plan, asked);
         let mut tries = Tries::new(&plan.forward.retry);
         let limit = self.limit(plan, asked);
-        let mut clock = Clock { request: Timer::new(limit), attempt: Timer::Never };
+        let mut clock = Clock::new(Timer::new(limit)).with(&self.context.settings.edge.limits);
         // Counts this try among the cluster's retries, if they are limited.
         let mut counted = None;
         loop {
@@ -179,6 +180,14 @@ impl<'c, D: Downstream> Exchange<'c, D> {
                 Some(Answer::refused(refusal))
             }
             Interrupt::Deadline => Some(Answer::timed_out()),
+            Interrupt::Stalled => {
+                self.client_stalled();
+                None
+            }
+            Interrupt::Idle => {
+                self.context.reporter.metrics.clients.ended(Ended::StreamIdle);
+                Some(Answer::idle(self.down.is_complete()))
+            }
         }
     }
 
@@ -227,7 +236,9 @@ fn note(target: &Target, at: usize, outcome: &Result<Reply, Stop>, asked: &Asked
         Err(Stop::Failed(_) | Stop::Interrupted(Interrupt::Deadline)) => {
             target.note(at, Outcome::NoAnswer);
         }
-        Err(Stop::Interrupted(Interrupt::ClientGone | Interrupt::BadBody)) => {}
+        Err(Stop::Interrupted(
+            Interrupt::ClientGone | Interrupt::BadBody | Interrupt::Stalled | Interrupt::Idle,
+        )) => {}
     }
 }
 

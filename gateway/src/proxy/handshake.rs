@@ -17,7 +17,7 @@ pub(super) async fn shake(
     name: Option<&str>,
     context: &Context,
 ) -> Option<Box<Io>> {
-    let limit = context.settings.handshake_timeout;
+    let limit = context.settings.edge.limits.handshake_timeout;
     let failure = match timeout(limit, conn.handshake()).await {
         Ok(Ok(())) => {
             let shaken = conn.agreed(|state| Shaken {

@@ -6,24 +6,9 @@
 //! only then taken apart.
 
 use super::refusal::Refusal;
+use crate::edge::HeadLimits;
 use bytes::{BufMut, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
-
-/// How large a head may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// In all, request line included.
-    pub(crate) bytes: usize,
-    /// Header fields.
-    pub(crate) fields: usize,
-}
-
-impl Default for Limits {
-    /// Envoy's.
-    fn default() -> Self {
-        Self { bytes: 60 * 1024, fields: 100 }
-    }
-}
 
 /// Where checking a head stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,10 +50,15 @@ impl Scan {
     }
 
     /// Checks the lines that have become complete in `bytes`, which only grow between calls.
-    pub(crate) fn advance(&mut self, bytes: &[u8], limits: Limits) -> Result<Progress, Refusal> {
+    pub(crate) fn advance(
+        &mut self,
+        bytes: &[u8],
+        limits: HeadLimits,
+    ) -> Result<Progress, Refusal> {
         while let Some(line) = bytes.get(self.line..).and_then(first_line) {
             let (line, next) = (line, self.line + line.len() + 1);
             let Some(line) = line.strip_suffix(b"\r") else { return Err(Refusal::Malformed) };
+            self.check_request_line(line.len(), limits)?;
             if next - self.start > limits.bytes {
                 return Err(Refusal::HeadTooLarge);
             }
@@ -76,23 +66,33 @@ impl Scan {
             match (line.is_empty(), self.has_request_line) {
                 (true, false) => self.start = next,
                 (true, true) => return self.end().map(|()| Progress::Complete(next)),
-                (false, false) => self.request_line(line)?,
+                (false, false) => self.request_line(line, limits)?,
                 (false, true) => self.field(line, limits)?,
             }
         }
+        self.check_request_line(bytes.len() - self.line, limits)?;
         let too_large = bytes.len() - self.start > limits.bytes;
         if too_large { Err(Refusal::HeadTooLarge) } else { Ok(Progress::More) }
     }
 
-    fn request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    /// Refuses a request line for its length alone.
+    fn check_request_line(&self, length: usize, limits: HeadLimits) -> Result<(), Refusal> {
+        let too_long = !self.has_request_line && limits.is_request_line_too_long(length);
+        if too_long { Err(Refusal::TargetTooLong) } else { Ok(()) }
+    }
+
+    fn request_line(&mut self, line: &[u8], limits: HeadLimits) -> Result<(), Refusal> {
         let line = RequestLine::parse(line)?;
+        if line.target.len() > limits.target {
+            return Err(Refusal::TargetTooLong);
+        }
         self.has_request_line = true;
         self.odd_target =
             line.target.iter().any(|byte| needs_escape(*byte)) || !line.target.starts_with(b"/");
         Ok(())
     }
 
-    fn field(&mut self, line: &[u8], limits: Limits) -> Result<(), Refusal> {
+    fn field(&mut self, line: &[u8], limits: HeadLimits) -> Result<(), Refusal> {
         self.fields += 1;
         if self.fields > limits.fields {
             return Err(Refusal::TooManyFields);

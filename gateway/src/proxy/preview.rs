@@ -4,10 +4,10 @@ use super::{
     asked::{Asked, Origin},
     exchange::HEALTH,
     h1::{Decoded, Decoder},
-    head::{self, Limits, Progress, Scan},
+    head::{self, Progress, Scan},
     refusal::Refusal,
 };
-use crate::edge::{Edge, Trust};
+use crate::edge::{Edge, HeadLimits, Trust};
 use bytes::BytesMut;
 use edgeway_core::request::{Request, Scheme};
 use http::request::Parts;
@@ -82,7 +82,7 @@ impl From<Refusal> for Refused {
 
 fn read(bytes: &[u8], origin: Origin<'_>) -> Result<Preview, Refusal> {
     let mut scan = Scan::default();
-    match scan.advance(bytes, Limits::default())? {
+    match scan.advance(bytes, HeadLimits::default())? {
         Progress::Complete(end) => {
             preview(BytesMut::from(bytes.get(..end).unwrap_or_default()), &scan, origin)
         }
@@ -104,7 +104,7 @@ fn whole<'b>(
     let end = loop {
         let Some(piece) = pieces.next() else { return Ok(None) };
         bytes.extend_from_slice(piece);
-        if let Progress::Complete(end) = scan.advance(&bytes, Limits::default())? {
+        if let Progress::Complete(end) = scan.advance(&bytes, HeadLimits::default())? {
             break end;
         }
     };

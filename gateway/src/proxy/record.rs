@@ -134,7 +134,8 @@ impl Record<'_> {
         self.flags == Flags::NONE && (100..500).contains(&self.status)
     }
 
-    fn count(&self, grpc: bool, context: &Context, view: &View) {
+    /// Counts the request.
+    pub(super) fn count(&self, grpc: bool, context: &Context, view: &View) {
         let sample = Sample {
             milliseconds: self.started.elapsed().as_secs_f64() * 1000.0,
             request_bytes: self.request_bytes,

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     TargetHttps,
     /// `OPTIONS *`, `http://host?query`, CONNECT: nothing that a route could match.
     NoPath,
+    /// The target is too long.
+    TargetTooLong,
     /// The head has too many bytes.
     HeadTooLarge,
     /// The head has too many fields.
@@ -55,6 +57,7 @@ impl Refusal {
             Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::TargetHttps | Self::Upgrade => StatusCode::FORBIDDEN,
             Self::NoPath => StatusCode::NOT_FOUND,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge | Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding => StatusCode::NOT_IMPLEMENTED,
@@ -83,6 +86,7 @@ impl Refusal {
             Self::TargetScheme => "http1.invalid_scheme",
             Self::TargetHttps => "scheme_mismatch",
             Self::NoPath => "route_not_found",
+            Self::TargetTooLong => "request_target_too_long",
             Self::HeadTooLarge => "http1.headers_too_large",
             Self::TooManyFields => "http1.too_many_headers",
             Self::HeadTimeout => "request_header_timeout",
@@ -107,6 +111,7 @@ impl Refusal {
             Self::TargetScheme => "target_scheme",
             Self::TargetHttps => "target_https",
             Self::NoPath => "no_path",
+            Self::TargetTooLong => "target_too_long",
             Self::HeadTooLarge => "head_too_large",
             Self::TooManyFields => "too_many_fields",
             Self::HeadTimeout => "head_timeout",

@@ -132,10 +132,17 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
 
     /// What ends a try from outside.
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        if self.down.pending() > 0
-            && let Poll::Ready(Err(_)) = self.down.poll_flush(cx)
-        {
-            return Poll::Ready(Interrupt::ClientGone.into());
+        if self.down.pending() > 0 {
+            match self.down.poll_flush(cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(Interrupt::ClientGone.into()),
+                Poll::Ready(Ok(())) => self.clock.write.rest(),
+                Poll::Pending => {
+                    let taken = self.sent.wrapping_sub(self.down.pending() as u64);
+                    if self.clock.write.poll(taken, cx).is_ready() {
+                        return Poll::Ready(Interrupt::Stalled.into());
+                    }
+                }
+            }
         }
         let complete = self.upload.is_complete() && !self.raw;
         if complete && self.down.poll_gone(cx).is_ready() {
@@ -143,6 +150,10 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
         }
         if self.clock.request.poll(cx).is_ready() {
             return Poll::Ready(Interrupt::Deadline.into());
+        }
+        let moved = self.upload.bytes().wrapping_add(*self.sent);
+        if self.clock.idle.poll(moved, cx).is_ready() {
+            return Poll::Ready(Interrupt::Idle.into());
         }
         self.clock.attempt.poll(cx).map(|()| Failure::TryTimeout.into())
     }

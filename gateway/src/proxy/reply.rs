@@ -12,7 +12,7 @@ use super::{
     relay::Relay,
     tries,
 };
-use crate::flags::Flags;
+use crate::{flags::Flags, metrics::Ended};
 use edgeway_core::outlier::Outcome;
 use http::{StatusCode, header};
 use std::future::poll_fn;
@@ -111,6 +111,11 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             }
             Stop::Interrupted(Interrupt::Deadline) => {
                 self.record.ends(Flags::TIMEOUT, "response_timeout");
+            }
+            Stop::Interrupted(Interrupt::Stalled) => self.client_stalled(),
+            Stop::Interrupted(Interrupt::Idle) => {
+                self.context.reporter.metrics.clients.ended(Ended::StreamIdle);
+                self.record.ends(Flags::STREAM_IDLE, "stream_idle_timeout");
             }
         }
     }

@@ -40,7 +40,12 @@ impl Response {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let (read, write) = TcpStream::connect(address).await.unwrap().into_split();
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Over a connection that is made.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        let (read, write) = stream.into_split();
         Self { read, write, buffer: Vec::new() }
     }
 

@@ -4,10 +4,10 @@ use crate::{
     backend::{Backend, Step, ok},
     frames::{Came, Frames},
     h2_clients::{Client, get, post, send_all, whole},
-    rig::{Made, Rig, config, direct},
+    rig::{Made, Rig, config, direct, limited},
 };
 use bytes::Bytes;
-use edgeway_gateway::Config;
+use edgeway_gateway::{Config, edge::Limits};
 use h2::Reason;
 use http::Request;
 use std::{future::poll_fn, time::Duration};
@@ -192,7 +192,7 @@ async fn grpc_clients_get_errors_in_their_terms() {
     }
 }
 
-const FIELDS: [(&str, &str); 4] =
+pub(crate) const FIELDS: [(&str, &str); 4] =
     [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a.example.com")];
 
 #[tokio::test]
@@ -372,7 +372,7 @@ async fn a_gateway_that_ends_takes_leave_of_idle_clients() {
 #[tokio::test]
 async fn unused_connections_end() {
     let table = Made::default().table();
-    let config = Config { idle_timeout: Duration::from_millis(50), ..config() };
+    let config = limited(Limits { idle_timeout: Duration::from_millis(50), ..Limits::default() });
     let rig = Rig::with(table, config).await;
     let client = Client::connect(rig.address()).await;
     client.connection.await.unwrap().unwrap();

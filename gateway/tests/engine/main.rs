@@ -22,6 +22,7 @@ mod h2_backend;
 mod h2_clients;
 mod heads;
 mod lifecycle;
+mod limits;
 mod mirrors;
 mod names;
 mod passing;

@@ -3,7 +3,7 @@
 use crate::{
     backend::{Backend, Step, ok},
     client::Client,
-    rig::{Made, Rig, config, forward},
+    rig::{Made, Rig, config, forward, limited},
 };
 use edgeway_core::{
     action::{Action, Forward, HeaderOps, Ops, Rewrite, forward::PathRewrite, template::Template},
@@ -12,7 +12,7 @@ use edgeway_core::{
 };
 use edgeway_gateway::{
     Config,
-    edge::{Edge, Trust},
+    edge::{Edge, Limits, Trust},
 };
 use http::HeaderName;
 use std::{net::SocketAddr, time::Duration};
@@ -37,7 +37,7 @@ fn pair(name: &'static str, template: &str) -> (HeaderName, Template) {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_refused() {
-    let config = Config { head_timeout: Duration::from_millis(50), ..config() };
+    let config = limited(Limits { head_timeout: Duration::from_millis(50), ..Limits::default() });
     let rig = Rig::with(Made::default().table(), config).await;
     let mut client = Client::connect(rig.address()).await;
     client.send("GET / HTTP/1.1\r\nHost: a.exam").await;
@@ -48,7 +48,7 @@ async fn a_head_that_does_not_come_to_its_end_is_refused() {
 
 #[tokio::test]
 async fn connections_that_are_not_used_are_ended() {
-    let config = Config { idle_timeout: Duration::from_millis(50), ..config() };
+    let config = limited(Limits { idle_timeout: Duration::from_millis(50), ..Limits::default() });
     let rig = Rig::with(Made::default().table(), config).await;
     let fresh = Client::connect(rig.address()).await;
     assert!(fresh.rest().await.is_empty());

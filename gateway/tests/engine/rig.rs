@@ -10,7 +10,13 @@ use edgeway_core::{
     matcher::{Matcher, Text},
     table::{App, Hosts, Listener, Route, Table, VirtualHost},
 };
-use edgeway_gateway::{Config, Running, access::AccessLog, serve, snapshot::Snapshot};
+use edgeway_gateway::{
+    Config, Running,
+    access::AccessLog,
+    edge::{Edge, Limits},
+    serve,
+    snapshot::Snapshot,
+};
 use serde_json::Value;
 use std::{
     io::Write,
@@ -64,6 +70,11 @@ pub(crate) fn config() -> Config {
         drain: Duration::ZERO,
         ..Config::default()
     }
+}
+
+/// The same, with limits for clients.
+pub(crate) fn limited(limits: Limits) -> Config {
+    Config { edge: Edge { limits, ..Edge::default() }, ..config() }
 }
 
 impl Rig {

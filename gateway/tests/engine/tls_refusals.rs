@@ -2,14 +2,14 @@
 
 use crate::{
     pki::{Authority, Pair, of_pair, secret},
-    rig::{Rig, config},
+    rig::{Rig, limited},
     tls::{connect, get, saying, server, table},
 };
 use edgeway_core::{
     cluster::Trust,
     tls::{Clients, Suite, Termination, Versions},
 };
-use edgeway_gateway::Config;
+use edgeway_gateway::edge::Limits;
 use rcgen::{SerialNumber, date_time_ymd};
 use rustls::{
     ALL_VERSIONS, AlertDescription, ClientConfig, Error,
@@ -142,7 +142,8 @@ async fn clients_with_whom_we_have_nothing_in_common_are_told_so() {
 async fn who_takes_its_time_is_sent_away() {
     let authority = Authority::new();
     let pair = of_pair(&authority.issue("a.example.com"));
-    let soon = Config { handshake_timeout: Duration::from_millis(100), ..config() };
+    let soon =
+        limited(Limits { handshake_timeout: Duration::from_millis(100), ..Limits::default() });
     let servers = vec![server("*", "a", |_| {})];
     let rig = Rig::with(table(saying("in"), servers, &[("a", &pair)]), soon).await;
     let hello = crate::pki::greeting();

@@ -5,11 +5,11 @@ use crate::{
     client::Client as PlainClient,
     h2_backend::{Backend, Does},
     h2_clients::{Client, whole},
-    rig::{Made, Rig, config, forward},
+    rig::{Made, Rig, config, forward, limited},
 };
 use bytes::Bytes;
 use edgeway_core::{action::Action, cluster::UpstreamProtocol, table::Table};
-use edgeway_gateway::Config;
+use edgeway_gateway::{Config, edge::Limits};
 use h2::{Reason, RecvStream, SendStream, ext::Protocol};
 use http::{Method, Request};
 use std::{net::SocketAddr, time::Duration};
@@ -217,7 +217,8 @@ async fn silence_ends_no_tunnel() {
     for table in
         [table(one.address, UpstreamProtocol::Http1), table(two.address, UpstreamProtocol::Http2)]
     {
-        let config = Config { idle_timeout: short, head_timeout: short, ..config() };
+        let config =
+            limited(Limits { idle_timeout: short, head_timeout: short, ..Limits::default() });
         let rig = Rig::with(table, config).await;
         let mut plain = PlainClient::connect(rig.address()).await;
         plain.send(HANDSHAKE).await;

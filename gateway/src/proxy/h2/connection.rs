@@ -5,8 +5,10 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    context::{Context, Entered, Phase},
+    context::{Context, Entered},
+    edge::{Http2Limits, Limits},
     io::{Conn, Io},
+    metrics::{Clients, Ended},
     proxy::{connection::Unused, exchange::Exchange, grpc_web, message::Downstream},
 };
 use bytes::Bytes;
@@ -26,19 +28,6 @@ use std::{
 };
 use tokio::time::{Sleep, sleep, timeout};
 
-/// Most requests at once, as in Istio.
-const MOST_STREAMS: u32 = 1024;
-
-/// Largest head. As over HTTP/1.1.
-const LARGEST_HEAD: u32 = 60 * 1024;
-
-/// What a client may send ahead on one stream. Istio's 16 MiB would let a few clients fill the
-/// gateway's memory; this fills 100 ms of a path of 80 Mbit/s.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-
-/// The same on all streams of a connection.
-const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
-
 /// What is written and not yet sent, on one stream.
 const SEND_BUFFER: usize = 64 * 1024;
 
@@ -51,13 +40,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// A stream that the client resets within this time has been asked for in vain.
 const IN_VAIN: Duration = Duration::from_secs(1);
 
-/// So many streams, and most of them in vain, are an attack.
-const MOST_IN_VAIN: u64 = 500;
-
 /// Serves a connection to its end.
 pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
-    let handshake = builder().handshake(Wire::to_client(io, conn, client));
-    let Ok(Ok(mut h2)) = timeout(context.settings.head_timeout, handshake).await else { return };
+    let limits = &context.settings.edge.limits;
+    let handshake = builder(limits).handshake(Wire::to_client(io, conn, client));
+    let Ok(Ok(mut h2)) = timeout(limits.head_timeout, handshake).await else { return };
     let shared = Shared { conn, client, leave: Cell::new(false) };
     let mut streams = FuturesUnordered::new();
     let mut keeper = Keeper::new(&shared, context);
@@ -75,7 +62,11 @@ pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, c
                 Some(Ok((request, respond))) => {
                     streams.push(exchange(request, respond, &shared, context));
                 }
-                Some(Err(_)) | None => return Poll::Ready(()),
+                Some(Err(error)) => {
+                    keeper.failed(&error);
+                    return Poll::Ready(());
+                }
+                None => return Poll::Ready(()),
             }
         }
     })
@@ -85,13 +76,14 @@ pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, c
     while streams.next().await.is_some() {}
 }
 
-fn builder() -> Builder {
+fn builder(limits: &Limits) -> Builder {
+    let Http2Limits { streams, stream_window, connection_window, .. } = limits.http2;
     let mut builder = Builder::new();
     builder
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(LARGEST_HEAD)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(streams)
+        .max_header_list_size(u32::try_from(limits.head.bytes).unwrap_or(u32::MAX))
+        .initial_window_size(stream_window)
+        .initial_connection_window_size(connection_window)
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(Some(MOST_ERRORS))
         .enable_connect_protocol();
@@ -107,7 +99,8 @@ async fn exchange(
 ) -> bool {
     let begun = Instant::now();
     let serving = Rc::clone(&shared.client.port().serving.borrow());
-    let mut server = Server::new(request, respond, shared);
+    let limits = context.settings.edge.limits.head;
+    let mut server = Server::new(request, respond, shared, limits);
     if grpc_web::is_meant(server.request(), shared.client, &serving) {
         grpc_web::exchange(context, shared.client, &serving, &mut server).await;
     } else {
@@ -125,6 +118,8 @@ struct Keeper<'c> {
     streams: u64,
     in_vain: u64,
     leaving: Leaving,
+    limits: &'c Limits,
+    counts: &'c Clients,
 }
 
 /// How far a connection is on its way to its end.
@@ -138,9 +133,18 @@ enum Leaving {
 }
 
 impl<'c> Keeper<'c> {
-    fn new(shared: &'c Shared<'c>, context: &Context) -> Self {
-        let unused = Unused::new(context.settings.idle_timeout);
-        Self { shared, unused, idle: true, streams: 0, in_vain: 0, leaving: Leaving::No }
+    fn new(shared: &'c Shared<'c>, context: &'c Context) -> Self {
+        let limits = &context.settings.edge.limits;
+        Self {
+            shared,
+            unused: Unused::new(limits.idle_timeout),
+            idle: true,
+            streams: 0,
+            in_vain: 0,
+            leaving: Leaving::No,
+            limits,
+            counts: &context.reporter.metrics.clients,
+        }
     }
 
     fn note(&mut self, in_vain: bool) {
@@ -148,8 +152,15 @@ impl<'c> Keeper<'c> {
         self.in_vain += u64::from(in_vain);
     }
 
+    /// Counts what the session itself has noticed: requests called off before we saw them.
+    fn failed(&self, error: &h2::Error) {
+        if !error.is_remote() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
+            self.counts.ended(Ended::Resets);
+        }
+    }
+
     fn is_under_attack(&self) -> bool {
-        self.streams >= MOST_IN_VAIN && self.in_vain * 2 > self.streams
+        self.streams >= self.limits.http2.resets && self.in_vain * 2 > self.streams
     }
 
     /// Ready when the connection must be dropped; an orderly end comes from the session.
@@ -165,6 +176,9 @@ impl<'c> Keeper<'c> {
             self.unused.restart();
         }
         if self.is_under_attack() {
+            if !matches!(self.leaving, Leaving::Told(_)) {
+                self.counts.ended(Ended::Resets);
+            }
             self.tell(h2, Reason::ENHANCE_YOUR_CALM);
         } else if self.shared.leave.get() || (idle && self.is_over(cx)) {
             self.ask(h2);
@@ -184,7 +198,14 @@ impl<'c> Keeper<'c> {
 
     /// Whether a connection without streams is to end.
     fn is_over(&mut self, cx: &mut task::Context<'_>) -> bool {
-        self.shared.client.phase() == Phase::Closing || self.unused.poll(cx).is_ready()
+        if self.shared.client.must_go() {
+            return true;
+        }
+        let unused = self.unused.poll(cx).is_ready();
+        if unused && matches!(self.leaving, Leaving::No) {
+            self.counts.ended(Ended::Idle);
+        }
+        unused
     }
 
     /// Asks the client to open no more streams: once it has seen that, what it began meanwhile is

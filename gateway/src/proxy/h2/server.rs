@@ -2,7 +2,8 @@
 
 use super::{drop_framing, writing::Writing};
 use crate::{
-    context::{Entered, Phase},
+    context::Entered,
+    edge::HeadLimits,
     io::Conn,
     proxy::{
         message::{Body, Downstream, Fault, Response},
@@ -22,9 +23,6 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-
-/// As over HTTP/1.1, and as Envoy counts.
-const MOST_FIELDS: usize = 100;
 
 /// What the streams of a connection share.
 pub(super) struct Shared<'c> {
@@ -67,11 +65,12 @@ impl<'c> Server<'c> {
         request: http::Request<RecvStream>,
         respond: SendResponse<Bytes>,
         shared: &'c Shared<'c>,
+        limits: HeadLimits,
     ) -> Self {
         let (mut head, recv) = request.into_parts();
         let tunnel =
             if head.extensions.get::<Protocol>().is_some() { Tunnel::Asked } else { Tunnel::No };
-        let refusal = canonical(&mut head, recv.is_end_stream()).err();
+        let refusal = canonical(&mut head, recv.is_end_stream(), limits).err();
         Self {
             shared,
             head,
@@ -102,7 +101,7 @@ impl<'c> Server<'c> {
     }
 
     fn begin(&mut self, head: http::Response<()>, bodiless: bool) {
-        if self.shared.client.phase() != Phase::Open {
+        if self.shared.client.is_leaving() {
             self.shared.leave.set(true);
         }
         if let Ok(send) = self.respond.send_response(head, bodiless) {
@@ -232,10 +231,10 @@ impl Downstream for Server<'_> {
 /// Brings a head into the form that it would have in HTTP/1.1, which the rest of the exchange
 /// knows: the authority as `Host`, one `Cookie`, a word on whether a body follows, and a handshake
 /// for what wants to be a WebSocket.
-fn canonical(head: &mut Parts, ended: bool) -> Result<(), Refusal> {
+fn canonical(head: &mut Parts, ended: bool, limits: HeadLimits) -> Result<(), Refusal> {
     let request::Parts { method, uri, headers, extensions, .. } = head;
     let count = |name| headers.get_all(name).iter().count();
-    if headers.len() > MOST_FIELDS {
+    if headers.len() > limits.fields {
         return Err(Refusal::TooManyFields);
     }
     if count(header::HOST) > 1 {
@@ -262,6 +261,9 @@ fn canonical(head: &mut Parts, ended: bool) -> Result<(), Refusal> {
     }
     if *method != Method::CONNECT {
         let path = uri.path_and_query().filter(|path| is_plain(path.as_str()));
+        if path.is_some_and(|path| path.as_str().len() > limits.target) {
+            return Err(Refusal::TargetTooLong);
+        }
         *uri = Uri::from(path.cloned().ok_or(Refusal::Target)?);
     }
     if !ended && protocol.is_none() && !headers.contains_key(header::CONTENT_LENGTH) {
@@ -286,6 +288,8 @@ fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
 mod tests {
     use super::*;
 
+    const LIMITS: HeadLimits = HeadLimits { bytes: 1000, fields: 100, target: 100 };
+
     fn head(uri: &str, lines: &[(&str, &str)]) -> Parts {
         let mut request = http::Request::builder().uri(uri).version(Version::HTTP_2);
         for (name, value) in lines {
@@ -298,7 +302,7 @@ mod tests {
     fn a_head_takes_the_form_of_http1() {
         let lines = [("host", "other"), ("cookie", "a=1"), ("cookie", "b=2")];
         let mut parts = head("https://A.example.com:80/p?q", &lines);
-        canonical(&mut parts, true).unwrap();
+        canonical(&mut parts, true, LIMITS).unwrap();
         assert_eq!(parts.uri, "/p?q");
         assert_eq!(parts.headers[header::HOST], "A.example.com:80");
         assert_eq!(parts.headers[header::COOKIE], "a=1; b=2");
@@ -311,7 +315,7 @@ mod tests {
             [(&[][..], true, false), (&[], false, true), (&[("content-length", "3")], false, false)]
         {
             let mut parts = head("http://a/", lines);
-            canonical(&mut parts, ended).unwrap();
+            canonical(&mut parts, ended, LIMITS).unwrap();
             let announced = parts.headers.contains_key(header::TRANSFER_ENCODING);
             assert_eq!(announced, chunked, "{lines:?} {ended}");
         }
@@ -322,7 +326,7 @@ mod tests {
         let mut parts = head("https://a.example.com/chat", &[("sec-websocket-version", "13")]);
         parts.method = Method::CONNECT;
         parts.extensions.insert(Protocol::from_static("websocket"));
-        canonical(&mut parts, false).unwrap();
+        canonical(&mut parts, false, LIMITS).unwrap();
         assert_eq!((parts.method, parts.uri), (Method::GET, Uri::from_static("/chat")));
         assert_eq!(parts.headers[header::UPGRADE], "websocket");
         assert_eq!(parts.headers[header::CONNECTION], "Upgrade");
@@ -331,14 +335,21 @@ mod tests {
 
     #[test]
     fn what_has_two_meanings_is_refused() {
-        let many: Vec<_> = (0..=MOST_FIELDS).map(|_| ("x", "1")).collect();
+        let many: Vec<_> = (0..=LIMITS.fields).map(|_| ("x", "1")).collect();
         for (lines, expected) in [
             (&[("host", "a"), ("host", "b")][..], Refusal::Host),
             (&[("content-length", "1"), ("content-length", "2")], Refusal::Length),
             (&many, Refusal::TooManyFields),
         ] {
-            assert_eq!(canonical(&mut head("/", lines), true), Err(expected));
+            assert_eq!(canonical(&mut head("/", lines), true, LIMITS), Err(expected));
         }
+    }
+
+    #[test]
+    fn a_target_has_a_limit() {
+        let with = |length: usize| head(&format!("/{}", "x".repeat(length)), &[]);
+        assert_eq!(canonical(&mut with(99), true, LIMITS), Ok(()));
+        assert_eq!(canonical(&mut with(100), true, LIMITS), Err(Refusal::TargetTooLong));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an HTTP/2 session reads from and writes to: one of our connections.
 
 use crate::{
-    context::{Entered, Phase},
+    context::Entered,
     io::{Conn, Io},
 };
 use std::{
@@ -37,7 +37,7 @@ impl<'c> Wire<'c> {
     /// Whether the end was made by us, to get an unused connection's attention: it must still be
     /// said farewell to.
     fn is_our_end(&self) -> bool {
-        self.client.is_some_and(|client| client.is_idle() && client.phase() == Phase::Closing)
+        self.client.is_some_and(|client| client.is_idle() && client.must_go())
     }
 }
 

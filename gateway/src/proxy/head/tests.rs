@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn scan(bytes: &[u8]) -> Result<Progress, Refusal> {
-    Scan::default().advance(bytes, Limits::default())
+    Scan::default().advance(bytes, HeadLimits::default())
 }
 
 fn with_fields(fields: &str) -> Vec<u8> {
@@ -13,7 +13,7 @@ fn with_fields(fields: &str) -> Vec<u8> {
 
 fn brought_into_form(bytes: &str) -> Result<String, Refusal> {
     let mut state = Scan::default();
-    let Progress::Complete(end) = state.advance(bytes.as_bytes(), Limits::default())? else {
+    let Progress::Complete(end) = state.advance(bytes.as_bytes(), HeadLimits::default())? else {
         panic!("incomplete: {bytes}");
     };
     let head = canonical(BytesMut::from(&bytes[..end]), &state)?;
@@ -25,11 +25,11 @@ fn a_head_is_found_however_it_is_cut() {
     let bytes = b"\r\nGET /p HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\nrest";
     for cut in 0..bytes.len() {
         let mut state = Scan::default();
-        let first = state.advance(&bytes[..cut], Limits::default()).unwrap();
+        let first = state.advance(&bytes[..cut], HeadLimits::default()).unwrap();
         let complete = Progress::Complete(bytes.len() - 4);
         if cut < bytes.len() - 4 {
             assert_eq!(first, Progress::More, "{cut}");
-            assert_eq!(state.advance(bytes, Limits::default()), Ok(complete), "{cut}");
+            assert_eq!(state.advance(bytes, HeadLimits::default()), Ok(complete), "{cut}");
         } else {
             assert_eq!(first, complete, "{cut}");
         }
@@ -110,12 +110,23 @@ fn odd_but_harmless_fields_pass() {
 
 #[test]
 fn limits_hold_before_the_head_is_complete() {
-    let limits = Limits { bytes: 64, fields: 2 };
+    let limits = HeadLimits { bytes: 64, fields: 2, target: 64 };
     let many = b"GET / HTTP/1.1\r\na: 1\r\nb: 1\r\nc: 1\r\n";
     assert_eq!(Scan::default().advance(many, limits), Err(Refusal::TooManyFields));
     let large = [b'x'; 65];
     assert_eq!(Scan::default().advance(&large, limits), Err(Refusal::HeadTooLarge));
     assert_eq!(Scan::default().advance(&large[..64], limits), Ok(Progress::More));
+}
+
+#[test]
+fn targets_have_a_limit_of_their_own() {
+    let limits = HeadLimits { target: 8, ..HeadLimits::default() };
+    let advance = |bytes: &[u8]| Scan::default().advance(bytes, limits);
+    assert_eq!(advance(b"GET /2345678 HTTP/1.1\r\n"), Ok(Progress::More));
+    assert_eq!(advance(b"GET /23456789 HTTP/1.1\r\n"), Err(Refusal::TargetTooLong));
+    // It is not waited for.
+    let long = [b"GET /", &[b'x'; 100][..]].concat();
+    assert_eq!(advance(&long), Err(Refusal::TargetTooLong));
 }
 
 #[test]
@@ -150,7 +161,7 @@ proptest! {
     #[test]
     fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0_usize..300) {
         let mut state = Scan::default();
-        let _ = state.advance(&bytes[..cut.min(bytes.len())], Limits::default());
+        let _ = state.advance(&bytes[..cut.min(bytes.len())], HeadLimits::default());
         if let Ok(Progress::Complete(end)) = scan(&bytes) {
             prop_assert!(end <= bytes.len());
         }
@@ -165,7 +176,7 @@ proptest! {
         let lines = fields.iter().map(line).collect::<Vec<_>>().concat();
         let bytes = format!("GET {target} HTTP/1.1\r\nhost: a\r\n{lines}\r\n");
         let mut state = Scan::default();
-        let progress = state.advance(bytes.as_bytes(), Limits::default());
+        let progress = state.advance(bytes.as_bytes(), HeadLimits::default());
         prop_assert_eq!(progress, Ok(Progress::Complete(bytes.len())));
         let head = canonical(BytesMut::from(bytes.as_bytes()), &state).unwrap();
         let parts = parse(head).unwrap();
