@@ -6,7 +6,7 @@ BIN   := target/release
 .PHONY: up test bench fuzz lint fmt setup build
 
 # What `make fuzz` runs, and for how long each.
-TARGETS      ?= head greeting path certificate yaml compile
+TARGETS      ?= head greeting proxy_protocol path certificate yaml compile
 SECONDS_EACH ?= 600
 
 ## up: build the command and run the Bookinfo example on this machine (Ctrl-C stops it)
@@ -32,7 +32,7 @@ fuzz: setup
 	cd fuzz && for target in $(TARGETS); do mkdir -p corpus/$$target seeds/$$target && \
 	    cargo +nightly fuzz run $$target corpus/$$target seeds/$$target ../examples \
 	        ../gateway/core/testdata/compile -- \
-	        -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 -timeout=10 || exit 1; done
+	        -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 -timeout=60 || exit 1; done
 
 ## lint: format, clippy, documentation; warnings are errors
 lint: setup

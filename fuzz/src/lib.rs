@@ -10,6 +10,7 @@ use edgeway_core::{
     table::{App, Decision, Listener},
 };
 use edgeway_gateway::{
+    edge::proxy_protocol as header,
     greeting::Peek,
     preview::{Preview, Refused, Whole},
     tls::{client_certificate, x509::Certificate},
@@ -22,6 +23,7 @@ pub type Target = fn(&[u8]);
 pub const ALL: &[(&str, Target)] = &[
     ("head", head),
     ("greeting", greeting),
+    ("proxy_protocol", proxy_protocol),
     ("path", path),
     ("certificate", certificate),
     ("yaml", yaml),
@@ -64,6 +66,22 @@ pub fn greeting(data: &[u8]) {
     let mut all = ends.filter_map(|end| peek.advance(bytes.get(..end)?));
     let in_pieces = all.next();
     assert_eq!(at_once, in_pieces);
+}
+
+/// A connection that a proxy begins: a header ends where it ends, whatever follows and however it
+/// arrives.
+pub fn proxy_protocol(data: &[u8]) {
+    let read = header::parse(data);
+    let Ok(header::Progress::Complete(end, ends)) = read else { return };
+    assert!(end <= data.len());
+    let whole = data.get(..end).unwrap_or_default();
+    assert_eq!(header::parse(whole), read);
+    for cut in 0..end {
+        let part = whole.get(..cut).unwrap_or_default();
+        assert_eq!(header::parse(part), Ok(header::Progress::More), "{cut}");
+    }
+    let is_canonical = |ip: std::net::IpAddr| ip == ip.to_canonical();
+    assert!(ends.is_none_or(|it| is_canonical(it.source.ip())));
 }
 
 /// A path: what is normal stays as it is, and has no dot segments.

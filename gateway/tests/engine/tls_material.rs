@@ -11,7 +11,7 @@ use edgeway_core::{
     tls::{Clients, Versions},
 };
 use edgeway_gateway::{serve, snapshot::Snapshot, tls::x509::Certificate};
-use rcgen::SerialNumber;
+use rcgen::{SerialNumber, date_time_ymd};
 use rustls::{ALL_VERSIONS, ClientConfig, crypto::CryptoProvider, crypto::aws_lc_rs};
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path, sync::Arc};
@@ -158,6 +158,23 @@ async fn tickets_are_good_at_every_worker_and_end_with_the_certificate() {
     rig.put(with(&second)).await;
     while resumed(&rig).await.1 != second.der {}
     assert!(resumed(&rig).await.0);
+}
+
+#[tokio::test]
+async fn a_certificate_whose_time_is_up_is_shown_and_told_of() {
+    let authority = Authority::new();
+    let old = authority.issue_with("a.example.com", |params| {
+        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 1);
+    });
+    let servers = vec![server("*", "a", |_| {})];
+    let mut rig = Rig::new(table(saying("in"), servers, &[("a", &of_pair(&old))])).await;
+    let problems = &mut rig.running.listener_problems;
+    let all = problems.wait_for(|problems| !problems.is_empty()).await.unwrap().clone();
+    let [problem] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((problem.code, &*problem.field), ("certificate-expired", "spec.servers.a"));
+    let error = connect(rig.address(), authority.client(None), "a.example.com").await.unwrap_err();
+    assert!(error.to_string().contains("expired"), "{error}");
 }
 
 #[tokio::test]
