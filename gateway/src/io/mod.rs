@@ -7,6 +7,7 @@
 //! none of them has to know.
 
 mod out;
+mod stream;
 mod tls;
 
 pub(crate) use tls::Side;
@@ -15,20 +16,15 @@ use self::{
     out::{Out, Writing},
     tls::Tls,
 };
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::HeaderValue;
-use pingora_core::protocols::{
-    self, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, SocketDigest, Ssl, Stream,
-    TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
-};
+use pingora_core::protocols::Stream;
 use rustls::CommonState;
 use socket2::SockRef;
 use std::{
     future::poll_fn,
     io,
     net::{Shutdown, SocketAddr},
-    os::fd::AsRawFd,
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -363,42 +359,6 @@ impl AsyncWrite for Io {
         Poll::Ready(Ok(()))
     }
 }
-
-#[async_trait]
-impl protocols::Shutdown for Io {
-    async fn shutdown(&mut self) {
-        self.conn.finish();
-    }
-}
-
-impl UniqueID for Io {
-    fn id(&self) -> UniqueIDType {
-        self.socket.as_ref().as_raw_fd()
-    }
-}
-
-impl Ssl for Io {}
-
-impl GetTimingDigest for Io {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl GetProxyDigest for Io {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl GetSocketDigest for Io {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        None
-    }
-}
-
-#[async_trait]
-impl Peek for Io {}
 
 #[cfg(test)]
 mod tests;
