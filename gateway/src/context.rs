@@ -289,7 +289,7 @@ impl Entered<'_> {
             None => serving.hosts(),
             Some(seat) => match &seat.server(serving)?.app {
                 App::Http(hosts) => Some(hosts),
-                App::Tcp(_) => None,
+                App::Tcp(_) | App::Services(_) => None,
             },
         }
     }

@@ -106,6 +106,13 @@ impl Explainer<'_> {
         };
         match app {
             App::Tcp(route) => visit.tcp(route),
+            App::Services(services) => {
+                let name = question.sni.as_deref().unwrap_or_default().to_ascii_lowercase();
+                match services.route(&name) {
+                    Some(route) => visit.tcp(route),
+                    None => refused(format!("no service of the mesh is called {name}")),
+                }
+            }
             App::Http(hosts) => match present::present(question, self.client) {
                 Ok(view) if view.is_health_check() => visit.health(),
                 Ok(view) => visit.http(hosts, &view.request()),

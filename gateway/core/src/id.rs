@@ -50,6 +50,16 @@ impl ClusterId {
         Self(format!("outbound|{port}|{subset}|{host}").into())
     }
 
+    /// The same cluster as the mesh's own TLS greetings name it, whose bytes are passed on as they are.
+    pub fn passed_on(port: u16, subset: &str, host: &str) -> Self {
+        Self(format!("outbound_.{port}_.{subset}_.{host}").into())
+    }
+
+    /// Whether it is one of [`Self::passed_on`].
+    pub fn is_passed_on(&self) -> bool {
+        self.0.starts_with("outbound_.")
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

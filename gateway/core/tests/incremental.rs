@@ -107,6 +107,12 @@ const SLOTS: &[&[&str]] = &[
     ],
     &["Secret cert istio-system | 1", "Secret cert istio-system | 2"],
     &["Secret trust istio-system | 1", "Secret trust istio-system | 2", "Secret trust default | 1"],
+    &[
+        "Gateway mesh istio-system | {selector: {istio: egress}, servers: [{port: {number: 15443, name: t, protocol: TLS}, hosts: ['*'], tls: {mode: AUTO_PASSTHROUGH}}]}",
+        "Gateway mesh istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 15443, name: t, protocol: TLS}, hosts: ['*'], tls: {mode: AUTO_PASSTHROUGH}}]}",
+        "Gateway mesh istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 15443, name: t, protocol: TLS}, hosts: ['default/*.local'], tls: {mode: AUTO_PASSTHROUGH}}]}",
+    ],
+    &["Pod p3 default app=a,version=v1,security.istio.io/tlsMode=istio | n1 10.0.0.3"],
     &["Node n2 '' topology.kubernetes.io/region=r2,topology.kubernetes.io/zone=z2 |"],
 ];
 
@@ -281,7 +287,7 @@ fn places(table: &Table) -> (Vec<Arc<VirtualHost>>, Vec<(ClusterIx, String)>) {
     let apps = table.listeners.iter().filter_map(|listener| listener.plain.as_ref());
     let hosts = apps.flat_map(|app| match app {
         App::Http(hosts) => hosts.all(),
-        App::Tcp(_) => Vec::new(),
+        App::Tcp(_) | App::Services(_) => Vec::new(),
     });
     let clusters = table.clusters.positions();
     (hosts.cloned().collect(), clusters.map(|(ix, it)| (ix, it.id.to_string())).collect())

@@ -70,12 +70,13 @@ impl Visit<'_> {
                     connection::serve(io, self.conn, self.client, self.context).await;
                 }
                 Some(App::Tcp(route)) => self.pass_on(io, route).await,
-                None => {}
+                // Without TLS nobody is named.
+                Some(App::Services(_)) | None => {}
             },
             Some(Greeting::Tls(hello)) => {
                 let at = listener.position(hello.name.as_deref());
                 match at.and_then(|at| listener.tls.get(at)).map(|server| &server.mode) {
-                    Some(TlsMode::Passthrough) => self.pass(io, at).await,
+                    Some(TlsMode::Passthrough) => self.pass(io, at, &hello).await,
                     Some(TlsMode::Terminate(termination)) => {
                         self.end(io, at, hello, termination).await;
                     }
@@ -128,8 +129,8 @@ impl Visit<'_> {
                 connection::serve(io, self.conn, self.client, self.context).await;
                 self.conn.take_leave();
             }
-            Some(App::Tcp(_)) => self.pass(io, at).await,
-            None => {}
+            Some(App::Tcp(route)) => self.pass_on(io, route).await,
+            Some(App::Services(_)) | None => {}
         }
     }
 
@@ -139,10 +140,21 @@ impl Visit<'_> {
         tcp::log(self.conn, Flags::NO_ROUTE, self.context);
     }
 
-    async fn pass(self, io: Box<Io>, at: Option<usize>) {
+    /// Passes on what was not touched.
+    async fn pass(self, io: Box<Io>, at: Option<usize>, hello: &Hello) {
         let server = at.and_then(|at| self.serving.listener.tls.get(at));
-        if let Some(App::Tcp(route)) = server.map(|server| &server.app) {
-            self.pass_on(io, route).await;
+        match server.map(|server| &server.app) {
+            Some(App::Tcp(route)) => self.pass_on(io, route).await,
+            Some(App::Services(services)) if hello.is_of_mesh() => {
+                let name = hello.name.as_deref().unwrap_or_default().to_ascii_lowercase();
+                if let Some(route) = services.route(&name) {
+                    self.pass_on(io, route).await;
+                }
+            }
+            Some(App::Services(_)) => {
+                self.turn_away(TlsFailure::NoServer, hello.name.as_deref());
+            }
+            Some(App::Http(_)) | None => {}
         }
     }
 

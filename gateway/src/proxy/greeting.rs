@@ -8,6 +8,10 @@ const LARGEST: usize = 64 * 1024;
 /// First byte of a TLS connection.
 const HANDSHAKE: u8 = 22;
 
+/// What the mesh's proxies offer to speak with one another.
+const OF_MESH: &[&[u8]] =
+    &[b"istio-peer-exchange", b"istio", b"istio-http/1.0", b"istio-http/1.1", b"istio-h2"];
+
 /// How a client begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Greeting {
@@ -26,6 +30,14 @@ pub struct Hello {
     pub name: Option<String>,
     /// What it would speak inside.
     pub protocols: Option<Vec<Vec<u8>>>,
+}
+
+impl Hello {
+    /// Whether it comes from the mesh's own proxies, by what it would speak.
+    pub fn is_of_mesh(&self) -> bool {
+        let mut protocols = self.protocols.iter().flatten();
+        protocols.any(|protocol| OF_MESH.contains(&protocol.as_slice()))
+    }
 }
 
 /// Looks at the first bytes of a connection without using them up.

@@ -365,7 +365,7 @@ impl Serving {
     pub(crate) fn hosts(&self) -> Option<&Hosts> {
         match self.listener.plain.as_ref()? {
             App::Http(hosts) => Some(hosts),
-            App::Tcp(_) => None,
+            App::Tcp(_) | App::Services(_) => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::rig::{Made, PORT, Rig, config, dead};
 use edgeway_core::{
     action::HashPolicy,
     id::{ClusterIx, ObjectName},
-    table::{App, Listener, Table, TcpRoute, TlsMode, TlsServer},
+    table::{App, Listener, Services, Table, TcpRoute, TlsMode, TlsServer},
 };
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs};
 use std::{net::SocketAddr, sync::Arc};
@@ -76,11 +76,17 @@ pub(crate) fn passing_tls(made: Made, cluster: ClusterIx) -> Table {
 
 /// What a TLS client says first.
 pub(crate) fn greeting(host: &str) -> Vec<u8> {
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    greeting_offering(host, &[])
+}
+
+/// What a TLS client says first that would speak one of these protocols.
+fn greeting_offering(host: &str, protocols: &[&[u8]]) -> Vec<u8> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
     let name = host.to_owned().try_into().unwrap();
     let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut bytes = Vec::new();
@@ -155,6 +161,46 @@ async fn a_tls_greeting_is_passed_on_whole_by_the_name_in_it() {
     }
     // Without TLS there is nothing here.
     assert_eq!(ask(rig.address(), b"GET / HTTP/1.1\r\n\r\n").await, Some(Vec::new()));
+}
+
+#[tokio::test]
+async fn services_of_the_mesh_are_reached_by_the_name_that_the_mesh_gives_them() {
+    let mut made = Made::default();
+    let (one, two) = (echo("one:").await, echo("two:").await);
+    let clusters = [made.cluster("a", &[one]), made.cluster("b", &[two])];
+    let names =
+        ["outbound_.80_._.a.ns.svc.cluster.local", "outbound_.80_.v1_.a.ns.svc.cluster.local"];
+    let services: Services = names
+        .into_iter()
+        .zip(clusters)
+        .map(|(name, cluster)| (name.into(), route(Some(cluster))))
+        .collect();
+    let server = |sni: &str, app| TlsServer {
+        sni: vec![sni.to_owned()],
+        gateway: ObjectName::new("istio-system", "gw"),
+        server: "tls".into(),
+        mode: TlsMode::Passthrough,
+        app,
+    };
+    let other = App::Tcp(route(Some(clusters[1])));
+    let by_name = server("*.local", App::Services(Arc::new(services)));
+    let tls = vec![Arc::new(by_name), Arc::new(server("*", other))];
+    let Table { clusters, .. } = made.table();
+    let listeners = vec![Arc::new(Listener { id: PORT, plain: None, tls })];
+    let rig = Rig::new(Table { listeners, clusters, ..Table::default() }).await;
+    let of_mesh = |name: &str| greeting_offering(name, &[b"istio-http/1.1", b"istio"]);
+    for (hello, expected) in [
+        (of_mesh(names[0]), &b"one:"[..]),
+        (of_mesh(names[1]), b"two:"),
+        (of_mesh(&names[0].to_uppercase()), b"one:"),
+        // No service of the mesh: the server that takes all names.
+        (of_mesh("a.ns.svc.cluster.local"), b"two:"),
+    ] {
+        assert_eq!(&ask(rig.address(), &hello).await.unwrap()[..4], expected);
+    }
+    // Who is no proxy of the mesh has no business there.
+    let stranger = ask(rig.address(), &greeting(names[0])).await;
+    assert!(stranger.is_none_or(|answer| answer.is_empty()));
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ use edgeway_api::destination_rule::Subset;
 use hashbrown::HashMap;
 use std::{collections::BTreeSet, sync::Arc};
 
+/// The label of pods that take TLS of the mesh.
+const SPEAKS_MESH_TLS: (&str, &str) = ("security.istio.io/tlsMode", "istio");
+
 /// Holes that are worth a position each.
 const FEW: usize = 1024;
 
@@ -292,13 +295,18 @@ fn cluster(
     (service, port): (&ServiceView, &PortView),
     (governing, subset): (&Governing<'_>, Option<&Subset>),
 ) -> (Cluster, Recipe) {
-    let labels = subset.map(|subset| subset.labels.clone()).unwrap_or_default();
+    let mut labels = subset.map(|subset| subset.labels.clone()).unwrap_or_default();
     let local_suffix = format!(".svc.{}", scope.workload.cluster_domain);
     let name = match service.host.strip_suffix(&local_suffix) {
         Some(local) => local.split('.').next().unwrap_or(local),
         None => &service.host,
     };
-    let traffic = governing.policy(Some(port.number), subset);
+    let mut traffic = governing.policy(Some(port.number), subset);
+    if id.is_passed_on() {
+        // The bytes are TLS of the mesh already, which not every pod takes.
+        traffic.tls = None;
+        labels.insert(SPEAKS_MESH_TLS.0.to_owned(), SPEAKS_MESH_TLS.1.to_owned());
+    }
     let rule = governing.rule.clone();
     let tls = upstream_tls(traffic.tls.as_ref(), service, rule, &scope.secrets);
     let recipe = Recipe::new(service, port, labels, traffic);

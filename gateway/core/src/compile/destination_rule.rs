@@ -143,6 +143,11 @@ impl<'o> Governing<'o> {
         self.subsets.iter().copied().find(|subset| subset.name == name)
     }
 
+    /// All of them.
+    pub(super) fn subsets(&self) -> impl Iterator<Item = &'o Subset> {
+        self.subsets.iter().copied()
+    }
+
     /// What holds for `port` of `subset`: the subset's blocks before the rule's, a port's settings
     /// in place of those of their level. Without a port these do not count.
     pub(super) fn policy(&self, port: Option<u16>, subset: Option<&'o Subset>) -> TrafficPolicy {

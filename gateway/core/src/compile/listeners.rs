@@ -11,13 +11,16 @@ use super::{
     route_tables::{RouteTables, Slot},
     routes::Through,
     server_hosts::ServerHosts,
-    streams, termination,
+    services, streams, termination,
 };
 use crate::{
     id::{ListenerId, ObjectName},
     table::{App, Hosts, Listener, TlsMode, TlsServer},
 };
-use edgeway_api::{Gateway, Resource, gateway::Server};
+use edgeway_api::{
+    Gateway, Resource,
+    gateway::{Server, TlsMode as Mode},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -260,6 +263,10 @@ impl Building<'_, '_> {
             let path = format!("spec.servers[{}].tls", member.position);
             field.of(&path, |field| termination::mode(tls, &self.lookup.scope.secrets, field))
         };
+        if tls.mode == Some(Mode::AutoPassthrough) {
+            let services = services::services(self.lookup, &member.hosts);
+            return vec![server(sni(&member.hosts), mode, App::Services(Arc::new(services)))];
+        }
         if mode == TlsMode::Passthrough {
             let routes = streams::passthrough(self.lookup, self.report, self.all, &member, taken)
                 .into_iter();

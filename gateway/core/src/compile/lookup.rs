@@ -4,7 +4,7 @@ use super::{
     Scope,
     clusters::{Clusters, Missing},
     names::qualified,
-    registry::Absence,
+    registry::{Absence, ServiceView},
 };
 use crate::{
     action::HashSource,
@@ -67,6 +67,23 @@ impl<'l> Lookup<'l> {
     pub(super) fn done(self) -> Used {
         self.clusters.hold(&self.used.clusters);
         self.used
+    }
+
+    /// The cluster `id` of a service's port and subset, to which bytes go as they come.
+    pub(super) fn passed_on(
+        &mut self,
+        id: &ClusterId,
+        service: &ServiceView,
+        key: (u16, &str),
+    ) -> Option<ClusterIx> {
+        let Self { scope, clusters, used } = self;
+        used.hosts.insert((&*service.host).into());
+        if clusters.known(id).is_none() {
+            clusters.make(scope, id.clone(), service, key).ok()?;
+        }
+        let (ix, _) = clusters.known(id)?;
+        used.clusters.insert(ix);
+        Some(ix)
     }
 
     /// The cluster of `destination`, as a VirtualService in `namespace` names it. `server_port` is

@@ -34,6 +34,7 @@ mod route_tables;
 mod routes;
 mod scope;
 mod server_hosts;
+mod services;
 mod sites;
 mod state;
 mod streams;

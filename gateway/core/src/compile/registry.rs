@@ -178,6 +178,12 @@ impl Registry {
         None
     }
 
+    /// All that `namespace` may see, in no order.
+    pub(super) fn visible(&self, namespace: &str) -> impl Iterator<Item = &ServiceView> {
+        let counting = self.services.values().filter_map(|views| views.first());
+        counting.filter(move |service| service.visibility.admits(namespace))
+    }
+
     /// Why [`Self::find`] finds nothing.
     pub(super) fn absence(&self, host: &str, namespace: &str) -> Absence {
         match self.services.get(host).and_then(|views| views.first()) {

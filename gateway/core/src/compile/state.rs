@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     id::ObjectName,
-    table::{Listener, Table},
+    table::{App, Listener, Table},
     tls::Credentials,
 };
 use edgeway_api::{DestinationRule, ObjectRef, Objects, Problem, Resource};
@@ -149,10 +149,18 @@ impl State {
             let spec = &service.spec;
             !spec.tcp.is_empty() || !spec.tls.is_empty()
         });
+        // Any service may be one of those that the mesh reaches by name.
+        let by_name = (changes.services.is_any() || changes.service_entries.is_any())
+            && self
+                .listeners
+                .iter()
+                .flat_map(|listener| &listener.tls)
+                .any(|server| matches!(server.app, App::Services(_)));
         let wild = changes.destination_rules.all().any(|rule| rule.spec.host.starts_with('*'));
         let moved = changes.nodes.is_any() && Nodes::new(now, workload) != sites.nodes;
         changes.all
             || bytes
+            || by_name
             || wild
             || moved
             || self.clusters.is_sparse()

@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// as in Istio.
 pub(super) fn mode(tls: &ServerTls, secrets: &Secrets, field: &mut Field<'_>) -> TlsMode {
     let required = match tls.mode.unwrap_or(Mode::Passthrough) {
-        Mode::Passthrough => return TlsMode::Passthrough,
-        Mode::AutoPassthrough | Mode::IstioMutual => return TlsMode::Refuse,
+        Mode::Passthrough | Mode::AutoPassthrough => return TlsMode::Passthrough,
+        Mode::IstioMutual => return TlsMode::Refuse,
         Mode::Simple => None,
         Mode::OptionalMutual => Some(false),
         Mode::Mutual => Some(true),

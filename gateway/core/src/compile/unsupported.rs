@@ -51,9 +51,9 @@ fn check_server(server: &Server, field: &mut Field<'_>) {
             ServerMode::Passthrough
             | ServerMode::Simple
             | ServerMode::Mutual
-            | ServerMode::OptionalMutual,
+            | ServerMode::OptionalMutual
+            | ServerMode::AutoPassthrough,
         ) => {}
-        Some(ServerMode::AutoPassthrough) => field.unsupported("connections are closed"),
         Some(ServerMode::IstioMutual) => field.error(
             "tls-not-served",
             "the mesh's certificates are not at hand yet: connections are closed",

@@ -4,8 +4,10 @@
 
 mod domains;
 mod hosts;
+mod services;
 
 pub use hosts::{Hosts, VirtualHost};
+pub use services::Services;
 
 use crate::{
     action::{Action, HashPolicy},
@@ -61,8 +63,15 @@ impl Listener {
                 (name.len() > suffix.len() && name.ends_with(suffix)).then_some(suffix.len())
             }
         };
-        let best =
-            |server: &Arc<TlsServer>| server.sni.iter().filter_map(|pattern| fit(pattern)).max();
+        let best = |server: &Arc<TlsServer>| match &server.app {
+            // It has the names of its services alone, whatever they end with.
+            App::Services(services) => {
+                services.route(name.as_deref().unwrap_or_default()).map(|_| usize::MAX)
+            }
+            App::Http(_) | App::Tcp(_) => {
+                server.sni.iter().filter_map(|pattern| fit(pattern)).max()
+            }
+        };
         let servers = self.tls.iter().enumerate();
         let ranked: Vec<_> = servers.filter_map(|(at, it)| Some((best(it)?, at))).collect();
         // Of equals the first counts: the older Gateway's.
@@ -78,6 +87,8 @@ pub enum App {
     Http(Arc<Hosts>),
     /// Bytes.
     Tcp(TcpRoute),
+    /// Bytes of other parts of the mesh, for the service that their TLS greeting names.
+    Services(Arc<Services>),
 }
 
 /// One Gateway server that speaks TLS.
@@ -111,7 +122,7 @@ pub enum TlsMode {
 /// Weighted clusters of a TCP listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TcpRoute {
-    /// The VirtualService that says so.
+    /// The VirtualService that says so; the service itself where its name alone does.
     pub virtual_service: ObjectName,
     /// Cluster and weight; `None` for a destination that does not exist.
     pub clusters: Vec<(Option<ClusterIx>, u32)>,
