@@ -157,8 +157,8 @@ impl RouteTable {
         let known = self.domains.get_key_value(domain).map(|(domain, _)| Arc::clone(domain));
         let domain = known.unwrap_or_else(|| domain.into());
         let parts = self.domains.entry(Arc::clone(&domain)).or_default();
-        let place = |part: &Part| (part.member, Arc::clone(&part.order));
-        let at = parts.partition_point(|other| place(other) < place(&part));
+        let before = |other: &Part| (other.member, &*other.order) < (part.member, &*part.order);
+        let at = parts.partition_point(before);
         parts.insert(at, part);
         self.touched.insert(Arc::clone(&domain));
         domain

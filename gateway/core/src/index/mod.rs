@@ -1,17 +1,23 @@
 //! Which routes of a virtual host can fit a request at all: looked up, not scanned.
 //!
 //! Routes keep their written order; the index only says which of them to ask. Exact paths are a hash
-//! look-up; prefixes are found by a binary search and a walk up their chain of shorter prefixes. A
-//! regular expression is asked where the path begins or ends with a literal that it demands. What
+//! look-up; prefixes are found in one walk along the path. A regular expression is asked where the path
+//! begins or ends with a literal that it demands; those that demand the same are asked at once. What
 //! stands at one place is told apart by the exact header that most of it asks for.
 
 mod bucket;
 mod literal;
 mod prefixes;
+mod set;
 
-use crate::{matcher::Text, request::Request, table::Route};
+use crate::{
+    matcher::{Matcher, Subject, Text},
+    request::Request,
+    table::Route,
+};
 use bucket::Bucket;
 use hashbrown::HashMap;
+use http::HeaderName;
 use literal::{Literals, literals};
 use prefixes::{Prefixes, Reading};
 use std::sync::Arc;
@@ -31,6 +37,14 @@ pub(crate) struct Index {
     others: Bucket,
 }
 
+/// A route that may fit.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    position: u32,
+    /// Whoever finds it here knows that it fits.
+    settled: bool,
+}
+
 impl Index {
     /// The index of `routes`; none where a scan is as quick.
     pub(crate) fn new(routes: &[Arc<Route>]) -> Option<Self> {
@@ -47,9 +61,9 @@ impl Index {
                 Some(Text::ExactIgnoringCase(path) | Text::PrefixIgnoringCase(path)) => {
                     folded.push((path.to_ascii_lowercase().into_bytes(), position));
                 }
-                Some(Text::Regex(regex)) => {
+                Some(Text::Regex(pattern)) => {
                     let at = |text| (text, position);
-                    match literals(regex.as_str()) {
+                    match literals(pattern.as_str()) {
                         Literals::Front(texts) => front.extend(texts.into_iter().map(at)),
                         Literals::Back(texts) => back.extend(texts.into_iter().map(at)),
                         Literals::None => others.push(position),
@@ -60,11 +74,11 @@ impl Index {
         }
         let exact = exact.into_iter();
         Some(Self {
-            exact: exact.map(|(path, all)| (path.into(), Bucket::new(all, routes))).collect(),
+            exact: exact.map(|(path, all)| (path.into(), Bucket::new(&all, routes))).collect(),
             prefixes: Prefixes::new(Reading::AsIs, front, routes),
             folded: Prefixes::new(Reading::LowerCase, folded, routes),
             suffixes: Prefixes::new(Reading::Backwards, back, routes),
-            others: Bucket::new(others, routes),
+            others: Bucket::new(&others, routes),
         })
     }
 
@@ -86,6 +100,40 @@ impl Index {
     }
 }
 
+impl Candidate {
+    /// The route at a position, found by what its path condition asks for, and by the header `name` if
+    /// one is given.
+    fn new(position: u32, routes: &[Arc<Route>], name: Option<&HeaderName>) -> Self {
+        let route = routes.get(position as usize);
+        let settled = route.is_some_and(|route| match &route.matcher.path {
+            Some(Text::ExactIgnoringCase(_) | Text::Regex(_)) => false,
+            Some(
+                Text::Present | Text::Exact(_) | Text::Prefix(_) | Text::PrefixIgnoringCase(_),
+            )
+            | None => asks_no_more(&route.matcher, name),
+        });
+        Self { position, settled }
+    }
+
+    /// The same, found where its expression fits.
+    fn fitting(self, routes: &[Arc<Route>]) -> Self {
+        let route = routes.get(self.position as usize);
+        let settled = route.is_some_and(|route| asks_no_more(&route.matcher, None));
+        Self { settled, ..self }
+    }
+}
+
+/// Whether there is no condition but the one on the path, and the one on the header `name`.
+fn asks_no_more(matcher: &Matcher, name: Option<&HeaderName>) -> bool {
+    let Matcher { path: _, method, scheme, authority, headers, query } = matcher;
+    let by_headers = match (headers.as_slice(), name) {
+        ([], None) => true,
+        ([one], Some(name)) => matches!(&one.subject, Subject::Header(it) if it == name),
+        _ => false,
+    };
+    by_headers && method.is_none() && scheme.is_none() && authority.is_none() && query.is_empty()
+}
+
 /// A question, and the best answer so far.
 #[derive(Debug)]
 struct Search<'s> {
@@ -95,18 +143,30 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// Looks for a fitting route, among `positions` in written order, before the best so far.
-    fn improve(&mut self, positions: &[u32]) {
-        for position in positions {
-            if self.best.is_some_and(|best| best <= *position) {
-                return;
-            }
-            let route = self.routes.get(*position as usize);
-            if route.is_some_and(|route| route.matcher.matches(self.request)) {
-                self.best = Some(*position);
+    /// Looks for a fitting route, among `candidates` in written order, before the best so far.
+    fn improve(&mut self, candidates: &[Candidate]) {
+        for candidate in candidates {
+            if self.best.is_some_and(|best| best <= candidate.position) || self.fits(*candidate) {
                 return;
             }
         }
+    }
+
+    /// Asks one.
+    fn consider(&mut self, candidate: Candidate) {
+        if self.best.is_none_or(|best| best > candidate.position) {
+            self.fits(candidate);
+        }
+    }
+
+    fn fits(&mut self, candidate: Candidate) -> bool {
+        let Candidate { position, settled } = candidate;
+        let route = self.routes.get(position as usize);
+        let fits = settled || route.is_some_and(|route| route.matcher.matches(self.request));
+        if fits {
+            self.best = Some(position);
+        }
+        fits
     }
 }
 
@@ -179,41 +239,69 @@ mod tests {
         ]
     }
 
+    type Written = (Option<Text>, Option<&'static str>, Vec<(usize, usize)>);
+
+    fn written(paths: impl Strategy<Value = Option<Text>>) -> impl Strategy<Value = Written> {
+        let headers = prop::collection::vec((0_usize..2, 0_usize..3), 0..3);
+        (paths, option::weighted(0.3, Just("POST")), headers)
+    }
+
+    /// Of all kinds, or expressions alone, of which many share a place.
+    fn many() -> impl Strategy<Value = Vec<Written>> {
+        let expression =
+            sample::select(EXPRESSIONS).prop_map(|it| Some(Text::Regex(re2::whole(it).unwrap())));
+        prop_oneof![
+            prop::collection::vec(written(text()), SMALL..60),
+            prop::collection::vec(written(expression), SMALL..60),
+        ]
+    }
+
     proptest! {
-           #[test]
-           fn the_index_finds_what_a_scan_finds(
-               routes in prop::collection::vec(
-                (text(), option::of(Just("POST")), prop::collection::vec((0_usize..2, 0_usize..3), 0..3)),
-                SMALL..60,
-            ),
+        #[test]
+        fn the_index_finds_what_a_scan_finds(
+            routes in many(),
             sent in prop::collection::vec((0_usize..2, 0_usize..3), 0..3),
-               paths in prop::collection::vec("/[abAB/]{0,7}", 1..10),
-           ) {
-               let routes: Vec<_> = routes
+            paths in prop::collection::vec("/[abAB/]{0,7}", 1..10),
+        ) {
+            let routes: Vec<_> = routes
                 .into_iter()
                 .map(|(path, method, headers)| Arc::new(route(path, method, &headers)))
                 .collect();
-               let index = Index::new(&routes).unwrap();
-               let mut headers = HeaderMap::new();
+            let index = Index::new(&routes).unwrap();
+            let mut headers = HeaderMap::new();
             for (name, value) in sent {
                 headers.append(NAMES[name], HeaderValue::from_static(VALUES[value]));
             }
-               for path in &paths {
-                   for method in ["GET", "POST"] {
-                       let request = Request {
-                           method,
-                           scheme: Scheme::Http,
-                           authority: "a",
-                           path,
-                           query: None,
-                           headers: &headers,
-    claims: None,
-                       };
-                       let scanned = routes.iter().find(|route| route.matcher.matches(&request));
-                       let found = index.find(&routes, &request);
-                       prop_assert_eq!(found.map(std::ptr::from_ref), scanned.map(Arc::as_ptr));
-                   }
-               }
-           }
-       }
+            for path in &paths {
+                for method in ["GET", "POST"] {
+                    let request = Request {
+                        method,
+                        scheme: Scheme::Http,
+                        authority: "a",
+                        path,
+                        query: None,
+                        headers: &headers,
+                        claims: None,
+                    };
+                    let scanned = routes.iter().find(|route| route.matcher.matches(&request));
+                    let found = index.find(&routes, &request);
+                    prop_assert_eq!(found.map(std::ptr::from_ref), scanned.map(Arc::as_ptr));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn expressions_of_one_place_are_asked_at_once() {
+        let expression = |at: usize| format!("/[a-z]+/p{at}/[0-9]+");
+        let routes: Vec<_> = (0..100)
+            .map(|at| Some(Text::Regex(re2::whole(&expression(at)).unwrap())))
+            .map(|path| Arc::new(route(path, None, &[])))
+            .collect();
+        let positions: Vec<u32> = (0..100).collect();
+        let mut candidates: Vec<_> =
+            positions.iter().map(|at| Candidate::new(*at, &routes, None)).collect();
+        set::Set::take(&mut candidates, &routes);
+        assert!(candidates.is_empty(), "{candidates:?}");
+    }
 }

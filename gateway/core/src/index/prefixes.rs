@@ -1,8 +1,9 @@
-//! All prefixes of a path that are known, from the longest to the shortest.
+//! All texts that a path begins with, of those that are known: found in one walk along the path.
 
 use super::{Search, bucket::Bucket};
 use crate::table::Route;
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use hashbrown::{HashMap, HashTable};
+use std::sync::Arc;
 
 /// How a path is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,68 +20,70 @@ pub(super) enum Reading {
 #[derive(Clone, Debug)]
 pub(super) struct Prefixes {
     reading: Reading,
-    /// Sorted by text.
-    list: Vec<Prefix>,
+    /// Of the texts, the shortest first: nowhere else is one looked up.
+    lengths: Vec<usize>,
+    texts: HashTable<Prefix>,
 }
 
 #[derive(Clone, Debug)]
 struct Prefix {
     text: Box<[u8]>,
     bucket: Bucket,
-    /// The longest other prefix that this one starts with.
-    parent: Option<usize>,
 }
 
 impl Prefixes {
     /// Of texts, as they are read, with positions of `routes` in written order.
     pub(super) fn new(reading: Reading, texts: Vec<(Vec<u8>, u32)>, routes: &[Arc<Route>]) -> Self {
-        let mut sorted: BTreeMap<Vec<u8>, Vec<u32>> = BTreeMap::new();
+        let mut grouped: HashMap<Vec<u8>, Vec<u32>> = HashMap::new();
         for (text, position) in texts {
-            sorted.entry(text).or_default().push(position);
+            grouped.entry(text).or_default().push(position);
         }
-        let mut list: Vec<Prefix> = Vec::with_capacity(sorted.len());
-        // In sorted order a prefix comes before all that start with it: the open chain is a stack.
-        let mut chain: Vec<usize> = Vec::new();
-        for (text, positions) in sorted {
-            while let Some(last) = chain.last()
-                && !list.get(*last).is_some_and(|prefix| text.starts_with(&prefix.text))
-            {
-                chain.pop();
-            }
-            let parent = chain.last().copied();
-            chain.push(list.len());
-            list.push(Prefix { text: text.into(), bucket: Bucket::new(positions, routes), parent });
+        let mut lengths: Vec<usize> = grouped.keys().map(Vec::len).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let mut texts = HashTable::with_capacity(grouped.len());
+        let hash = |text: &[u8]| {
+            let mut walk = Walk::default();
+            walk.read(text.iter().copied());
+            walk.hash()
+        };
+        for (text, positions) in grouped {
+            let bucket = Bucket::new(&positions, routes);
+            let prefix = Prefix { text: text.into(), bucket };
+            texts.insert_unique(hash(&prefix.text), prefix, |other| hash(&other.text));
         }
-        Self { reading, list }
+        Self { reading, lengths, texts }
     }
 
     /// Asks the routes at all prefixes of the path.
     pub(super) fn search(&self, search: &mut Search<'_>) {
-        if self.list.is_empty() {
-            return;
-        }
         let path = search.request.path.as_bytes();
-        let reading = self.reading;
-        let mut at =
-            self.list.partition_point(|prefix| reading.compare(&prefix.text, path).is_le());
-        while let Some(prefix) = at.checked_sub(1).and_then(|at| self.list.get(at)) {
-            if reading.begins(path, &prefix.text) {
+        let mut walk = Walk::default();
+        let mut read = 0;
+        for length in &self.lengths {
+            let Some(next) = self.reading.part(path, read, *length) else { return };
+            match self.reading {
+                Reading::AsIs => walk.read(next.iter().copied()),
+                Reading::LowerCase => walk.read(next.iter().map(u8::to_ascii_lowercase)),
+                Reading::Backwards => walk.read(next.iter().rev().copied()),
+            }
+            read = *length;
+            let fits = |prefix: &Prefix| {
+                prefix.text.len() == *length && self.reading.begins(path, &prefix.text)
+            };
+            if let Some(prefix) = self.texts.find(walk.hash(), fits) {
                 prefix.bucket.search(search);
             }
-            let Some(parent) = prefix.parent else { break };
-            at = parent + 1;
         }
     }
 }
 
 impl Reading {
-    /// How `text` compares with `path` as it is read.
-    fn compare(self, text: &[u8], path: &[u8]) -> Ordering {
-        let text = text.iter();
+    /// What is read from one length to another.
+    fn part(self, path: &[u8], from: usize, to: usize) -> Option<&[u8]> {
         match self {
-            Self::AsIs => text.as_slice().cmp(path),
-            Self::LowerCase => text.copied().cmp(path.iter().map(u8::to_ascii_lowercase)),
-            Self::Backwards => text.cmp(path.iter().rev()),
+            Self::AsIs | Self::LowerCase => path.get(from..to),
+            Self::Backwards => path.get(path.len().checked_sub(to)?..path.len() - from),
         }
     }
 
@@ -95,5 +98,28 @@ impl Reading {
                 path.len() >= text.len() && path.iter().rev().zip(text).all(|(a, b)| a == b)
             }
         }
+    }
+}
+
+/// A hash of what was read so far, at any time (FNV-1a, mixed where it is asked for).
+#[derive(Clone, Copy, Debug)]
+struct Walk(u64);
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Walk {
+    fn read(&mut self, bytes: impl Iterator<Item = u8>) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The table looks at the lowest and the highest bits.
+    fn hash(self) -> u64 {
+        (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }

@@ -1,11 +1,13 @@
 //! Conditions: built once, then unable to fail.
 
 pub mod header;
+pub mod pattern;
 pub mod query;
 pub mod re2;
 pub mod text;
 
 pub use header::{HeaderMatch, Subject};
+pub use pattern::Pattern;
 pub use query::QueryMatch;
 pub use text::Text;
 

@@ -4,13 +4,14 @@
 //! Unicode, its classes nest and know set operations, it has no `\Q…\E`. Patterns are translated
 //! where the meaning would differ and refused where RE2 refuses them.
 
+use super::Pattern;
 use regex::{Regex, RegexBuilder};
 
 /// As Istio's validation: longer ones are refused.
 const LONGEST_PATTERN: usize = 1024;
 
 /// Compiled size that is still accepted, about what RE2's 32,768 instructions take.
-const LARGEST_PROGRAM: usize = 1 << 20;
+pub(super) const LARGEST_PROGRAM: usize = 1 << 20;
 
 /// Why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +24,11 @@ impl std::fmt::Display for BadRegex {
 }
 
 /// An expression that fits only the whole value.
-pub fn whole(pattern: &str) -> Result<Regex, BadRegex> {
+pub fn whole(pattern: &str) -> Result<Pattern, BadRegex> {
     let translated = translate(pattern)?;
     // The pattern alone first: `)(` must not become legal by being wrapped.
-    build(&translated)?;
-    build(&format!("\\A(?:{translated})\\z"))
+    regex_syntax::parse(&translated).map_err(|error| BadRegex(last_line(&error.to_string())))?;
+    Pattern::new(format!("\\A(?:{translated})\\z"))
 }
 
 /// An expression that fits any part of the value.
@@ -59,7 +60,8 @@ pub fn replacement(rewrite: &str, regex: &Regex) -> Option<String> {
     Some(out)
 }
 
-fn build(pattern: &str) -> Result<Regex, BadRegex> {
+/// The expression as it is written.
+pub(super) fn build(pattern: &str) -> Result<Regex, BadRegex> {
     RegexBuilder::new(pattern).size_limit(LARGEST_PROGRAM).build().map_err(|error| {
         BadRegex(match error {
             regex::Error::CompiledTooBig(_) => "the expression is too large".into(),
@@ -69,7 +71,7 @@ fn build(pattern: &str) -> Result<Regex, BadRegex> {
 }
 
 /// The parser's message ends with the reason, after a drawing of the pattern.
-fn last_line(message: &str) -> String {
+pub(super) fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or(message).trim_start_matches("error: ").to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! One condition on one piece of text.
 
-use regex::Regex;
+use super::Pattern;
 use serde::Serialize;
 
 /// A StringMatch, ready to be asked. Comparison is by byte, except where said.
@@ -18,8 +18,7 @@ pub enum Text {
     /// [`Text::Prefix`] without regard to the case of ASCII letters.
     PrefixIgnoringCase(Box<str>),
     /// What the expression covers from end to end.
-    #[serde(serialize_with = "super::regex_as_text")]
-    Regex(Regex),
+    Regex(Pattern),
 }
 
 impl Text {
