@@ -219,7 +219,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::{Edge, ForwardedFor, Limits, MemoryLimit};
+    use crate::edge::{Edge, ForwardedFor, Limits, MemoryLimit, Underscores};
 
     fn args(text: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(["edgeway-gateway"].into_iter().chain(text.split_whitespace()))
@@ -274,12 +274,15 @@ mod tests {
         let config = args(
             "--source files:/x --trusted-hops 1 --trusted-proxies 10.0.0.0/8,fd00::1 \
              --forwarded-for preserve --proxy-protocol 80,443 \
+             --path-normalization MERGE_SLASHES --headers-with-underscores drop \
              --max-connections 9 --max-requests-per-connection 7 --max-uri-bytes 100 \
              --header-timeout 500ms --write-timeout 0 --max-streams 3 --memory-limit 1Gi",
         )
         .unwrap()
         .config(std::io::sink());
-        let Edge { trust, proxy_protocol, limits } = &config.edge;
+        let Edge { trust, proxy_protocol, paths, underscores, limits } = &config.edge;
+        assert_eq!(*paths, edgeway_core::path::Normalisation::MergeSlashes);
+        assert_eq!(*underscores, Underscores::Drop);
         assert_eq!((trust.hops, trust.proxies.len()), (1, 2));
         assert_eq!(trust.forwarded_for, ForwardedFor::Preserve);
         assert_eq!((limits.connections, limits.requests_per_connection), (Some(9), Some(7)));
@@ -301,6 +304,8 @@ mod tests {
             ("--source files:/x --forwarded-for strip", "write append"),
             ("--source files:/x --proxy-protocol http", "write off, all"),
             ("--source files:/x --memory-limit much", "write auto"),
+            ("--source files:/x --path-normalization all", "write NONE"),
+            ("--source files:/x --headers-with-underscores keep", "write allow"),
             ("--source files:/x --header-timeout soon", "write 300"),
             ("--source files:/x --max-header-bytes 0", "at least 1"),
         ] {

@@ -294,6 +294,16 @@ impl Entered<'_> {
         }
     }
 
+    /// How clients are met.
+    pub(crate) fn edge(&self) -> &Edge {
+        &self.context.settings.edge
+    }
+
+    /// Counts about clients.
+    pub(crate) fn counts(&self) -> &crate::metrics::Clients {
+        &self.context.reporter.metrics.clients
+    }
+
     /// The listener.
     pub(crate) fn port(&self) -> &Rc<Port> {
         &self.client.port

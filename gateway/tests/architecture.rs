@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     // What a worker has of its own.
     ("io", &[], &["pingora_core", "rustls"]),
     ("chance", &[], &[]),
-    ("edge", &[], &[]),
+    ("edge", &[], &["edgeway_core"]),
     ("load", &["edge", "metrics"], &[]),
     ("flags", &[], &[]),
     ("metrics", &[], &["prometheus"]),

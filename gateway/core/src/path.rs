@@ -1,5 +1,9 @@
 //! Path normalisation, as Istio's default (`BASE`) has Envoy do it.
 
+mod normalisation;
+
+pub use normalisation::{BadNormalisation, Normalisation};
+
 use std::borrow::Cow;
 
 /// Why a path is refused; the client gets 400.

@@ -42,7 +42,7 @@ pub struct Request<'a> {
     pub scheme: Scheme,
     /// The `Host` header or `:authority` as sent, port included; empty if there was none.
     pub authority: &'a str,
-    /// The path after [`crate::path::normalise`], without query and fragment.
+    /// The path after [`crate::path::Normalisation`], without query and fragment.
     pub path: &'a str,
     /// What follows the first `?`, without it; `None` if there was no `?`.
     pub query: Option<&'a str>,

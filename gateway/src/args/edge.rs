@@ -2,9 +2,10 @@
 
 use crate::edge::{
     BadSetting, Edge, ForwardedFor, HeadLimits, Http2Limits, Limits, MemoryLimit, ProxyPorts,
-    Trust, network,
+    Trust, Underscores, network,
 };
 use clap::Args;
+use edgeway_core::path::Normalisation;
 use ipnet::IpNet;
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ pub struct EdgeArgs {
     /// Ports of Gateways on which connections must begin with a PROXY header
     #[arg(long, value_name = "off|all|PORT,…", default_value = "off")]
     pub proxy_protocol: ProxyPorts,
+
+    /// How far paths are normalised, by the names that Istio has for it
+    #[arg(long, value_name = "NONE|BASE|MERGE_SLASHES|DECODE_AND_MERGE_SLASHES")]
+    #[arg(default_value = "BASE")]
+    pub path_normalization: Normalisation,
+
+    /// What becomes of header fields with underscores in their names
+    #[arg(long, value_name = "allow|drop|reject", default_value = "allow")]
+    pub headers_with_underscores: Underscores,
 
     /// What clients may cost
     #[command(flatten)]
@@ -118,6 +128,8 @@ impl EdgeArgs {
                 forwarded_for: self.forwarded_for,
             },
             proxy_protocol: self.proxy_protocol.clone(),
+            paths: self.path_normalization,
+            underscores: self.headers_with_underscores,
             limits: self.limits.limits(),
         }
     }

@@ -5,11 +5,15 @@
 mod limits;
 pub mod proxy_protocol;
 mod trust;
+mod underscores;
 
 pub use limits::{HeadLimits, Http2Limits, Limits, MemoryLimit};
 pub use proxy_protocol::ProxyPorts;
 pub(crate) use trust::network;
 pub use trust::{ForwardedFor, Trust};
+pub use underscores::Underscores;
+
+use edgeway_core::path::Normalisation;
 
 /// All that is set about clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +22,10 @@ pub struct Edge {
     pub trust: Trust,
     /// Where connections begin with a PROXY header.
     pub proxy_protocol: ProxyPorts,
+    /// How far the paths that they ask for are normalised.
+    pub paths: Normalisation,
+    /// What becomes of header fields with underscores in their names.
+    pub underscores: Underscores,
     /// What they may cost.
     pub limits: Limits,
 }
@@ -31,6 +39,9 @@ pub enum BadSetting {
     /// No ports.
     #[error("`{0}` names no ports; write off, all, or numbers with commas between")]
     Ports(String),
+    /// No way to treat underscores.
+    #[error("`{0}` is no way to treat underscores; write allow, drop or reject")]
+    Underscores(String),
     /// No network.
     #[error("`{0}` is no network; write 10.0.0.0/8, 10.1.2.3 or fd00::/8")]
     Network(String),

@@ -11,6 +11,8 @@ const ENDED: Named = (
 );
 const SHED: Named =
     ("edgeway_shed_requests_total", "Requests turned away because memory was short.");
+const DROPPED_FIELDS: Named =
+    ("edgeway_dropped_fields_total", "Header fields of clients that were dropped for their names.");
 const SHORT: Named = ("edgeway_memory_short", "1 while requests are turned away.");
 const USED: Named = ("edgeway_memory_used_bytes", "Memory in use, as compared with the limit.");
 const LIMIT: Named = ("edgeway_memory_limit_bytes", "Memory that there is; 0 if nobody knows.");
@@ -22,6 +24,8 @@ pub(crate) struct Clients {
     ended: IntCounterVec,
     /// Requests turned away because memory was short.
     pub(crate) shed: IntCounter,
+    /// Header fields dropped for their names.
+    pub(crate) dropped_fields: IntCounter,
     memory: [IntGauge; 3],
 }
 
@@ -98,6 +102,7 @@ impl Clients {
             refused,
             ended,
             shed: counter(on, SHED)?,
+            dropped_fields: counter(on, DROPPED_FIELDS)?,
             memory: [gauge(on, USED)?, gauge(on, LIMIT)?, gauge(on, SHORT)?],
         })
     }

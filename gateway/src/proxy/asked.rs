@@ -5,10 +5,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::edge::Edge;
-use edgeway_core::{
-    path,
-    request::{Request, Scheme},
-};
+use edgeway_core::request::{Request, Scheme};
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use std::net::{IpAddr, SocketAddr};
 
@@ -53,7 +50,7 @@ impl Asked {
         if parts.method == Method::CONNECT || parts.uri.path() == "*" {
             return Err(Refusal::NoPath);
         }
-        let path = path::normalise(parts.uri.path()).map_err(|_| Refusal::Path)?;
+        let path = origin.edge.paths.apply(parts.uri.path()).map_err(|_| Refusal::Path)?;
         Ok(Self {
             scheme: scheme(fields, origin),
             authority: authority(fields)?.into(),

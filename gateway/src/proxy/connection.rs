@@ -7,6 +7,7 @@ use super::{
     h1::{Server, write_head},
     h2,
     head::{self, Progress, Scan},
+    headers,
     message::Downstream,
     record::{Record, Subject},
     refusal::Refusal,
@@ -159,7 +160,9 @@ impl Connection<'_> {
                 && let Progress::Complete(end) = scan.advance(io.unread(), self.limits().head)?
             {
                 let head = head::canonical(take(io.unread(), end), &scan)?;
-                return Ok(head::parse(head)?);
+                let mut head = head::parse(head)?;
+                headers::screen(&mut head.headers, self.client)?;
+                return Ok(head);
             }
             let begun = scan.has_begun(io.unread());
             if begun && deadline.is_none() {

@@ -1,7 +1,10 @@
 //! Which header fields cross the gateway, and which it adds, as Envoy at an edge does.
 
 use super::refusal::Refusal;
-use crate::edge::{ForwardedFor, Trust};
+use crate::{
+    context::Entered,
+    edge::{ForwardedFor, Trust, Underscores},
+};
 use edgeway_core::action::{Ops, template::Variables};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::net::IpAddr;
@@ -72,6 +75,24 @@ pub(crate) fn is_grpc(kind: &HeaderValue) -> bool {
 pub(crate) fn wants_close(headers: &HeaderMap) -> bool {
     has_token(headers, &header::CONNECTION, "close")
         || has_token(headers, &PROXY_CONNECTION, "close")
+}
+
+/// Does what is said about fields with underscores in their names.
+pub(crate) fn screen(headers: &mut HeaderMap, client: &Entered<'_>) -> Result<(), Refusal> {
+    let policy = client.edge().underscores;
+    if policy == Underscores::Allow {
+        return Ok(());
+    }
+    let odd = |name: &&HeaderName| name.as_str().contains('_');
+    let found: Vec<HeaderName> = headers.keys().filter(odd).cloned().collect();
+    if policy == Underscores::Reject && !found.is_empty() {
+        return Err(Refusal::Underscore);
+    }
+    for name in &found {
+        headers.remove(name);
+        client.counts().dropped_fields.inc();
+    }
+    Ok(())
 }
 
 /// Refuses a `Connection` that would take away what security rests on.

@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     Upgrade,
     /// QUERY without `Content-Type`.
     QueryType,
+    /// A field has an underscore in its name.
+    Underscore,
     /// The path cannot be normalised.
     Path,
     /// The body is not framed as its head says.
@@ -71,6 +73,7 @@ impl Refusal {
             | Self::Host
             | Self::Connection
             | Self::QueryType
+            | Self::Underscore
             | Self::Path
             | Self::Body => StatusCode::BAD_REQUEST,
         }
@@ -97,6 +100,7 @@ impl Refusal {
             Self::Connection => "http1.connection_header_rejected",
             Self::Upgrade => "upgrade_failed",
             Self::QueryType => "query_missing_content_type",
+            Self::Underscore => "http1.unexpected_underscore",
             Self::Path => "path_normalization_failed",
         }
     }
@@ -123,6 +127,7 @@ impl Refusal {
             Self::Connection => "connection",
             Self::Upgrade => "upgrade",
             Self::QueryType => "query_type",
+            Self::Underscore => "underscore",
             Self::Path => "path",
             Self::Body => "body",
         }

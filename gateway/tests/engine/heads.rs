@@ -22,6 +22,9 @@ const STRICTER: &[(&str, u16)] = &[
     ("host-dup-diff", 400),
 ];
 
+/// So much of a request line tells which it is.
+const LONG: usize = 60;
+
 #[derive(Deserialize)]
 struct Row {
     id: String,
@@ -31,6 +34,9 @@ struct Row {
     parts: Vec<(String, usize)>,
     status: Vec<u16>,
     closed: bool,
+    /// The requests that the backend sees, the start of their first lines, and how long their
+    /// bodies are.
+    saw: Vec<(String, usize)>,
 }
 
 impl Row {
@@ -91,7 +97,9 @@ async fn odd_messages_are_answered_as_measured() {
         let mut row: Row = serde_json::from_str(line).unwrap();
         if let Some((_, status)) = STRICTER.iter().find(|(id, _)| *id == row.id) {
             (row.status, row.closed) = (vec![*status], true);
+            row.saw.clear();
         }
+        let before = backend.seen().len();
         let asking = tokio::time::timeout(Duration::from_secs(5), ask(&rig, &row));
         let Ok((statuses, closed)) = asking.await else {
             wrong.push(format!("{}: no answer", row.id));
@@ -101,8 +109,51 @@ async fn odd_messages_are_answered_as_measured() {
             let expected = (&row.status, row.closed);
             wrong.push(format!("{}: {statuses:?} {closed}, not {expected:?}", row.id));
         }
+        let seen = backend.seen().split_off(before);
+        wrong.extend(seen.iter().filter_map(|seen| flaw(&row.id, seen)));
+        let saw: Vec<(String, usize)> = seen
+            .iter()
+            .filter(|seen| seen.field("x-echo") != Some("status=299"))
+            .map(|seen| (seen.line().chars().take(LONG).collect(), seen.body.len()))
+            .collect();
+        if saw != row.saw {
+            wrong.push(format!("{}: the backend saw {saw:?}, not {:?}", row.id, row.saw));
+        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What a strict reader would not take in a request that the gateway has sent.
+fn flaw(id: &str, seen: &Seen) -> Option<String> {
+    let flaw = |what: &str| Some(format!("{id}: the backend got {what}: {:?}", seen.head));
+    let token = |text: &str| {
+        let mark = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
+    };
+    let Some(head) = seen.head.strip_suffix("\r\n\r\n") else { return flaw("no whole head") };
+    let mut lines = head.split("\r\n");
+    let words: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
+    let [method, path, "HTTP/1.1"] = words[..] else { return flaw("an odd request line") };
+    let plain =
+        path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte));
+    if !token(method) || !path.starts_with('/') || !plain {
+        return flaw("an odd request line");
+    }
+    for line in lines {
+        let Some((name, value)) = line.split_once(": ") else { return flaw("no field") };
+        if !token(name) || value.contains(|c: char| c.is_control() && c != '\t') {
+            return flaw("an odd field");
+        }
+    }
+    let names = seen.names();
+    let count = |name: &str| names.iter().filter(|other| *other == name).count();
+    if count("host") != 1 {
+        return flaw("not one host");
+    }
+    if count("content-length") + count("transfer-encoding") > 1 {
+        return flaw("two framings");
+    }
+    None
 }
 
 /// The statuses that come back, and whether the gateway ends the connection.

@@ -99,8 +99,7 @@ async fn exchange(
 ) -> bool {
     let begun = Instant::now();
     let serving = Rc::clone(&shared.client.port().serving.borrow());
-    let limits = context.settings.edge.limits.head;
-    let mut server = Server::new(request, respond, shared, limits);
+    let mut server = Server::new(request, respond, shared);
     if grpc_web::is_meant(server.request(), shared.client, &serving) {
         grpc_web::exchange(context, shared.client, &serving, &mut server).await;
     } else {

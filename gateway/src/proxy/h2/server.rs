@@ -6,6 +6,7 @@ use crate::{
     edge::HeadLimits,
     io::Conn,
     proxy::{
+        headers,
         message::{Body, Downstream, Fault, Response},
         refusal::Refusal,
     },
@@ -65,12 +66,14 @@ impl<'c> Server<'c> {
         request: http::Request<RecvStream>,
         respond: SendResponse<Bytes>,
         shared: &'c Shared<'c>,
-        limits: HeadLimits,
     ) -> Self {
         let (mut head, recv) = request.into_parts();
         let tunnel =
             if head.extensions.get::<Protocol>().is_some() { Tunnel::Asked } else { Tunnel::No };
-        let refusal = canonical(&mut head, recv.is_end_stream(), limits).err();
+        let limits = shared.client.edge().limits.head;
+        let refusal = canonical(&mut head, recv.is_end_stream(), limits)
+            .and_then(|()| headers::screen(&mut head.headers, shared.client))
+            .err();
         Self {
             shared,
             head,
