@@ -27,18 +27,20 @@ struct Target {
 
 pub(crate) struct Balancer {
     address: SocketAddr,
+    /// Which listener of a gateway it goes to.
+    listener: fn(&Gateway) -> SocketAddr,
     targets: Arc<Mutex<Vec<Arc<Target>>>>,
 }
 
 impl Balancer {
-    pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) async fn start(listener: fn(&Gateway) -> SocketAddr) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
         let targets: Arc<Mutex<Vec<Arc<Target>>>> = Arc::default();
         let turn = AtomicUsize::new(0);
         let known = Arc::clone(&targets);
         tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok((client, _)) = socket.accept().await {
                 let ready: Vec<_> = {
                     let targets = known.lock().unwrap();
                     let ready = targets.iter().filter(|it| it.ready.load(Ordering::SeqCst));
@@ -48,7 +50,7 @@ impl Balancer {
                 tokio::spawn(carry(client, at));
             }
         });
-        Self { address, targets }
+        Self { address, listener, targets }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -57,7 +59,8 @@ impl Balancer {
 
     /// Takes a gateway that is ready, for as long as it is.
     pub(crate) fn add(&self, gateway: &Gateway) {
-        let target = Arc::new(Target { address: gateway.address(), ready: AtomicBool::new(true) });
+        let target =
+            Arc::new(Target { address: (self.listener)(gateway), ready: AtomicBool::new(true) });
         self.targets.lock().unwrap().push(Arc::clone(&target));
         let url = gateway.status("/healthz/ready");
         tokio::spawn(async move {

@@ -51,21 +51,23 @@ impl Load {
     /// Two clients of each kind.
     pub(crate) fn start(
         plain: SocketAddr,
-        secure: Option<(SocketAddr, &[Certificate; 2])>,
+        secure: SocketAddr,
+        certificates: &[Certificate; 2],
     ) -> Self {
         let stop = Stop::default();
+        let [tls1, tls2] = [&b"http/1.1"[..], b"h2"].map(|name| trusting(certificates, name));
         let mut clients = Vec::new();
         for _ in 0..2 {
             let connect = move || TcpStream::connect(plain);
             clients.push(("HTTP/1.1", tokio::spawn(requests(connect, stop.clone()))));
-            clients.push(("HTTP/2", tokio::spawn(streams(plain, false, stop.clone()))));
-            clients.push(("gRPC", tokio::spawn(streams(plain, true, stop.clone()))));
+            clients.push(("HTTP/2", tokio::spawn(streams(connect, false, stop.clone()))));
+            clients.push(("gRPC", tokio::spawn(streams(connect, true, stop.clone()))));
             clients.push(("WebSocket", tokio::spawn(sockets(plain, stop.clone()))));
-            if let Some((address, certificates)) = secure {
-                let tls = trusting(certificates);
-                let connect = move || connect_secure(address, tls.clone());
-                clients.push(("TLS", tokio::spawn(requests(connect, stop.clone()))));
-            }
+            let (tls1, tls2) = (tls1.clone(), tls2.clone());
+            let connect = move || connect_secure(secure, tls1.clone());
+            clients.push(("HTTP/1.1 over TLS", tokio::spawn(requests(connect, stop.clone()))));
+            let connect = move || connect_secure(secure, tls2.clone());
+            clients.push(("gRPC over TLS", tokio::spawn(streams(connect, true, stop.clone()))));
         }
         Self { stop, clients }
     }
@@ -84,23 +86,24 @@ impl Load {
     }
 }
 
-fn trusting(certificates: &[Certificate; 2]) -> TlsConnector {
+fn trusting(certificates: &[Certificate; 2], protocol: &[u8]) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots.add(CertificateDer::from_pem_slice(certificate.pem.as_bytes()).unwrap()).unwrap();
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
     TlsConnector::from(Arc::new(config))
 }
 
 async fn connect_secure(
     address: SocketAddr,
     tls: TlsConnector,
-) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send> {
+) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     let stream = TcpStream::connect(address).await?;
     tls.connect(ServerName::try_from("a.example.com").unwrap(), stream).await
 }
@@ -147,11 +150,19 @@ async fn until(stream: &mut (impl AsyncRead + Unpin), end: &[u8]) -> io::Result<
 }
 
 /// Requests over HTTP/2, on a connection until the gateway asks for another.
-async fn streams(address: SocketAddr, grpc: bool, stop: Stop) -> Result<usize, Failed> {
+async fn streams<S, F>(
+    connect: impl Fn() -> F + Send,
+    grpc: bool,
+    stop: Stop,
+) -> Result<usize, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = io::Result<S>> + Send,
+{
     let mut count = 0;
     while !stop.is_told() {
         let failed = |error: io::Error| format!("no connection: {error}");
-        let stream = TcpStream::connect(address).await.map_err(failed)?;
+        let stream = connect().await.map_err(failed)?;
         let session = h2::client::handshake(stream).await;
         let (mut requests, connection) = session.map_err(|error| format!("no session: {error}"))?;
         tokio::spawn(connection);

@@ -41,7 +41,7 @@ fn reloads_cost_no_request() {
     let backends = runtime.block_on(Backends::start());
     let certificates = [Certificate::new(), Certificate::new()];
     let gateway = start(&manifests(0, &backends, &certificates[0]));
-    let load = Load::start(gateway.address(), Some((gateway.secure(), &certificates)));
+    let load = Load::start(gateway.address(), gateway.secure(), &certificates);
     for version in 1..=RELOADS {
         let text = manifests(version, &backends, &certificates[version % 2]);
         gateway.edit(|_| text);
@@ -61,16 +61,17 @@ fn a_rolling_restart_costs_no_request() {
     let runtime = runtime();
     let _guard = runtime.enter();
     let backends = runtime.block_on(Backends::start());
-    let text = manifests(0, &backends, &Certificate::new());
-    let balancer = runtime.block_on(Balancer::start());
+    let certificates = [Certificate::new(), Certificate::new()];
+    let text = manifests(0, &backends, &certificates[0]);
+    let plain = runtime.block_on(Balancer::start(Gateway::address));
+    let secure = runtime.block_on(Balancer::start(Gateway::secure));
+    let add = |gateway: &Gateway| [&plain, &secure].iter().for_each(|it| it.add(gateway));
     let mut gateways = vec![start(&text), start(&text)];
-    for gateway in &gateways {
-        balancer.add(gateway);
-    }
-    let load = Load::start(balancer.address(), None);
+    gateways.iter().for_each(add);
+    let load = Load::start(plain.address(), secure.address(), &certificates);
     for _ in 0..2 {
         let new = start(&text);
-        balancer.add(&new);
+        add(&new);
         let old = gateways.remove(0);
         gateways.push(new);
         assert!(old.process.stop().success());
