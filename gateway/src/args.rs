@@ -84,10 +84,6 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub drain_deadline: u64,
 
-    /// Largest body that is kept until there is a response, so that the request can be tried again
-    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
-    pub retry_body_limit: usize,
-
     /// Access log on standard output: on, off, or the share of the requests that is written
     #[arg(long, value_name = "on|off|SHARE", default_value = "on")]
     pub access_log: Share,
@@ -208,7 +204,6 @@ impl Args {
             fips: self.fips,
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
-            retry_body_limit: self.retry_body_limit,
             access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
             last_good: self.last_good_dir.clone(),
             ..Config::default()
@@ -245,7 +240,7 @@ mod tests {
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
-             --fips --retry-body-limit 4096 --dns-server 10.0.0.10 --dns-server [::1]:5353",
+             --fips --dns-server 10.0.0.10 --dns-server [::1]:5353",
         )
         .unwrap()
         .config(std::io::sink());
@@ -255,8 +250,7 @@ mod tests {
         assert_eq!(config.workload.pod, "gw-1");
         assert_eq!(config.status.to_string(), "127.0.0.1:15021");
         assert_eq!((config.port_offset, config.workers), (8000, 3));
-        let kept = config.retry_body_limit;
-        assert_eq!((config.drain.as_secs(), kept, config.fips), (1, 4096, true));
+        assert_eq!((config.drain.as_secs(), config.fips), (1, true));
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);
@@ -276,7 +270,7 @@ mod tests {
              --forwarded-for preserve --proxy-protocol 80,443 \
              --path-normalization MERGE_SLASHES --headers-with-underscores drop \
              --max-connections 9 --max-requests-per-connection 7 --max-uri-bytes 100 \
-             --header-timeout 500ms --write-timeout 0 --max-streams 3 --memory-limit 1Gi",
+             --header-timeout 500ms --write-timeout 0 --max-streams 3 --memory-limit 1Gi --retry-body-limit 4096",
         )
         .unwrap()
         .config(std::io::sink());
@@ -288,7 +282,7 @@ mod tests {
         assert_eq!((limits.connections, limits.requests_per_connection), (Some(9), Some(7)));
         assert_eq!((limits.head.target, limits.http2.streams), (100, 3));
         assert_eq!((limits.head_timeout.as_millis(), limits.write_timeout), (500, None));
-        assert_eq!(limits.memory, MemoryLimit::Bytes(1 << 30));
+        assert_eq!((limits.memory, limits.retry_body), (MemoryLimit::Bytes(1 << 30), 4096));
         assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
     }
 

@@ -54,8 +54,6 @@ pub(crate) struct Settings {
     pub(crate) edge: Edge,
     /// What the gateway carries.
     pub(crate) load: Load,
-    /// The largest body of a request that is kept so that it can be sent again.
-    pub(crate) retry_body_limit: usize,
 }
 
 /// How far something is on its way down.

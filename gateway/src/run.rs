@@ -37,9 +37,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Largest body that is sent again, as Envoy has it.
-const RETRY_BODY_LIMIT: usize = 1024 * 1024;
-
 /// What a gateway is told when it starts.
 #[derive(Debug)]
 pub struct Config {
@@ -71,8 +68,6 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Whether nothing but cryptography by FIPS 140-3 is used.
     pub fips: bool,
-    /// The largest body of a request that is kept so that it can be sent again.
-    pub retry_body_limit: usize,
     /// The access log, if one is wanted.
     pub access_log: Option<AccessLog>,
     /// How the log level is changed, if it can be.
@@ -99,7 +94,6 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
             fips: false,
-            retry_body_limit: RETRY_BODY_LIMIT,
             access_log: None,
             log_level: None,
             last_good: None,
@@ -282,8 +276,7 @@ impl Engine {
         let crowd = Arc::new(Crowd::new(limits.connections, limits.connections_per_client));
         let load = Load { crowd, memory: Arc::default() };
         let memory = watch_memory(limits.memory, Arc::clone(&load.memory), Arc::clone(&metrics));
-        let settings =
-            Settings { edge: config.edge, load, retry_body_limit: config.retry_body_limit };
+        let settings = Settings { edge: config.edge, load };
         let edgeway_core::Workload { namespace, labels, .. } = &config.workload;
         let gateway = Workload::new(&config.workload_name, namespace, labels, &config.cluster_name);
         let reporter = Reporter {

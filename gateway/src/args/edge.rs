@@ -82,7 +82,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
     pub handshake_timeout: Duration,
 
-    /// How long a connection may be unused
+    /// How long a connection may be unused; longer than a load balancer before us keeps it
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     pub idle_timeout: Duration,
 
@@ -112,6 +112,10 @@ pub struct LimitArgs {
     #[arg(long, value_name = "BYTES", default_value_t = Http2Limits::default().connection_window)]
     #[arg(value_parser = clap::value_parser!(u32).range(65_535..=i64::from(i32::MAX)))]
     pub connection_window: u32,
+
+    /// Bytes of a request's body that are kept until there is a response, for another try
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().retry_body)]
+    pub retry_body_limit: usize,
 
     /// Memory, of which nine tenths may be used: auto (that of the control group), off, or so much
     #[arg(long, value_name = "auto|off|BYTES", default_value = "auto")]
@@ -160,6 +164,7 @@ impl LimitArgs {
                 stream_window: self.stream_window,
                 connection_window: self.connection_window,
             },
+            retry_body: self.retry_body_limit,
             memory: self.memory_limit,
         }
     }

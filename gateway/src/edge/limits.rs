@@ -19,7 +19,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
     pub handshake_timeout: Duration,
-    /// How long a connection may be unused.
+    /// How long a connection may be unused. It must be longer than a load balancer keeps its own (60
+    /// seconds for an ALB that nobody changed), or requests get lost that come at the last moment.
     pub idle_timeout: Duration,
     /// How long nothing of a request or its response may move.
     pub stream_idle_timeout: Option<Duration>,
@@ -27,6 +28,9 @@ pub struct Limits {
     pub write_timeout: Option<Duration>,
     /// Of HTTP/2.
     pub http2: Http2Limits,
+    /// The largest body of a request that is kept until there is a response, so that it can be sent
+    /// again.
+    pub retry_body: usize,
     /// When the gateway has more memory than it should.
     pub memory: MemoryLimit,
 }
@@ -80,6 +84,7 @@ impl Default for Limits {
             stream_idle_timeout: None,
             write_timeout: Some(Duration::from_secs(300)),
             http2: Http2Limits::default(),
+            retry_body: 1024 * 1024,
             memory: MemoryLimit::default(),
         }
     }

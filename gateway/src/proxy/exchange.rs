@@ -78,7 +78,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             serving,
             down,
             record: Record::new(),
-            upload: Upload::new(context.settings.retry_body_limit),
+            upload: Upload::new(context.settings.edge.limits.retry_body),
             fate: Fate::Keep,
             marks: Vec::new(),
             cookie: None,

@@ -3,7 +3,7 @@
 use crate::{
     h2_backend::{Backend, Does},
     h2_clients::{Client, get, post, send_all, whole},
-    rig::{Made, Rig, config, forward},
+    rig::{Made, Rig, forward, limited},
 };
 use bytes::Bytes;
 use edgeway_core::{
@@ -11,7 +11,7 @@ use edgeway_core::{
     cluster::{ClusterPolicy, UpstreamProtocol},
     table::Table,
 };
-use edgeway_gateway::Config;
+use edgeway_gateway::edge::Limits;
 use h2::Reason;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
@@ -108,7 +108,7 @@ async fn time_runs_from_the_end_of_the_request() {
 #[tokio::test]
 async fn only_so_much_of_a_body_is_kept_for_another_try() {
     let backend = Backend::new(|_| Does::Resets(Reason::REFUSED_STREAM)).await;
-    let config = Config { retry_body_limit: 1000, ..config() };
+    let config = limited(Limits { retry_body: 1000, ..Limits::default() });
     let rig = Rig::with(table(backend.address, |_| {}, |_| {}), config).await;
     let mut client = Client::connect(rig.address()).await;
     let mut tries = 0;
