@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN   := target/release
 
-.PHONY: up test bench fuzz lint fmt setup build
+.PHONY: up test bench fuzz lint fmt setup build cluster cluster-down
 
 # What `make fuzz` runs, and for how long each.
 TARGETS      ?= head greeting proxy_protocol path certificate yaml compile
@@ -47,3 +47,12 @@ fmt:
 ## setup: install what is missing on this machine
 setup:
 	@./deploy/setup
+
+## cluster: a Kubernetes API server on this machine, without nodes; prints how to talk to it
+cluster:
+	@./deploy/setup test
+	@./tests/cluster/run up
+
+## cluster-down: stop it, and forget what was in it
+cluster-down:
+	@./tests/cluster/run down

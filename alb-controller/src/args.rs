@@ -9,8 +9,13 @@ use crate::{
 };
 use clap::Parser;
 use edgeway_alb_core::{Settings, settings::EDGEWAY};
-use edgeway_gateway::source::{Files, Source, SourceArg};
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use edgeway_gateway::{
+    args::{Opened, SourceArgs},
+    source::{CONTROLLER, Source},
+};
+use std::{
+    collections::BTreeSet, io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration,
+};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +23,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "edgeway-alb-controller", version)]
 pub struct Args {
-    /// Where objects come from: files:PATH[,PATH…] or kube
-    #[arg(long, value_name = "SOURCE")]
-    source: SourceArg,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Name of the cluster: part of all tags and names
     #[arg(long, value_name = "NAME")]
     cluster_name: String,
@@ -48,6 +52,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Where objects come from. No Secret is read.
+    fn open(&self) -> Opened {
+        self.source.open(CONTROLLER, Arc::new(|_| BTreeSet::new()))
+    }
+
     /// What the controller is started with.
     pub fn config(&self) -> Config {
         let mut settings = Settings::new(&self.cluster_name, &self.vpc_id);
@@ -77,9 +86,9 @@ async fn one(
     handle: &Handle,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<ExitCode> {
-    let objects = match args.source.clone() {
-        SourceArg::Files(paths) => Files::new(paths).read()?,
-        kube @ SourceArg::Kube => {
+    let objects = match args.open() {
+        Opened::Files(files) => files.read()?,
+        kube @ Opened::Kube(_) => {
             let (sender, mut latest) = watch::channel(Arc::default());
             tokio::select! {
                 lost = kube.run(sender) => {
@@ -111,7 +120,7 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
     let controller = tokio::spawn(run(config, objects, shutdown.clone(), handle));
-    let reading = args.source.run(sender);
+    let reading = args.open().run(sender);
     tokio::select! {
         lost = reading => lost?,
         () = signalled() => {}

@@ -1,13 +1,15 @@
 //! The command line and the environment; nobody else reads either.
 
 mod edge;
+mod source;
 
 pub use edge::EdgeArgs;
+pub use source::{Opened, SourceArgs};
 
 use crate::{
     access::AccessLog,
     run::Config,
-    source::{BadSource, SourceArg},
+    source::{BadSource, GATEWAY},
 };
 use clap::Parser;
 use std::{
@@ -23,9 +25,9 @@ use std::{
 #[derive(Clone, Debug, Parser)]
 #[command(name = "edgeway-gateway", version)]
 pub struct Args {
-    /// Where the configuration comes from: files:PATH[,PATH…] or kube
-    #[arg(long)]
-    pub source: SourceArg,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: SourceArgs,
 
     /// Namespace of the gateway
     #[arg(long, env = "POD_NAMESPACE", default_value = "istio-system")]
@@ -178,19 +180,32 @@ impl FromStr for Share {
 }
 
 impl Args {
-    /// The configuration that they stand for; log lines go to `sink`.
-    pub fn config(&self, sink: impl Write + Send + 'static) -> Config {
-        let any = self.bind.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        let Share(sample) = self.access_log;
-        let workload = edgeway_core::Workload {
+    /// Where the configuration comes from.
+    pub fn open(&self) -> Opened {
+        let workload = self.workload();
+        let secrets = move |objects: &edgeway_api::Objects| {
+            let names = edgeway_core::wanted_secrets(objects, &workload);
+            names.into_iter().map(|name| (workload.namespace.clone(), name)).collect()
+        };
+        self.source.open(GATEWAY, std::sync::Arc::new(secrets))
+    }
+
+    fn workload(&self) -> edgeway_core::Workload {
+        edgeway_core::Workload {
             namespace: self.namespace.clone(),
             labels: self.labels.0.clone(),
             pod: self.pod_name.clone(),
             locality: edgeway_core::cluster::Locality::parse(&self.locality),
             ..edgeway_core::Workload::default()
-        };
+        }
+    }
+
+    /// The configuration that they stand for; log lines go to `sink`.
+    pub fn config(&self, sink: impl Write + Send + 'static) -> Config {
+        let any = self.bind.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let Share(sample) = self.access_log;
         Config {
-            workload,
+            workload: self.workload(),
             workload_name: self.workload_name.clone(),
             cluster_name: self.cluster_name.clone(),
             bind: self.bind,

@@ -36,13 +36,13 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         // One of a client, and one to an endpoint for it.
         config.edge.limits.connections = open_files().map(|files| files / 2);
     }
-    let reading = args.source.clone().run(latest);
+    let reading = args.open().run(latest);
     let serving = run(config, objects, stop);
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served.context("cannot serve"),
         read = reading => {
-            read.with_context(|| format!("cannot read {}", args.source))?;
+            read.with_context(|| format!("cannot read {}", args.source.source))?;
             serving.await.context("cannot serve")
         }
     }

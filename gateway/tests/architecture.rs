@@ -9,7 +9,7 @@ use std::{
 /// A module, the siblings it may name, and the crates (of those that matter) it may name.
 const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     // From what people wrote to a table.
-    ("source", &[], &["edgeway_api", "notify"]),
+    ("source", &[], &["edgeway_api", "kube", "notify"]),
     ("last_good", &[], &["edgeway_api", "edgeway_core"]),
     ("shelf", &[], &["edgeway_api"]),
     ("publish", &["last_good", "retired", "shelf", "snapshot"], &["edgeway_api", "edgeway_core"]),
@@ -62,7 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),
-    ("args", &["access", "edge", "run", "source"], &["clap", "edgeway_core"]),
+    ("args", &["access", "edge", "run", "source"], &["clap", "edgeway_api", "edgeway_core"]),
 ];
 
 /// The crates whose use says what a module is about.

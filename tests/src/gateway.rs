@@ -41,13 +41,27 @@ impl Gateway {
     fn start_at(bind: Ipv4Addr, offset: u16, manifests: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         fs::write(folder.path().join("all.yaml"), manifests).expect("there is room for a file");
+        let source = format!("files:{}", folder.path().display());
+        let options = [&["--source", source.as_str()], options].concat();
+        let gateway = Self::launch(folder, (bind, offset), &options);
+        gateway.wait_ready();
+        gateway
+    }
+
+    /// Starts one that reads from an API server. It may take a while to become ready.
+    pub fn of_cluster(kubeconfig: &Path, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let kubeconfig = kubeconfig.display().to_string();
+        let source = ["--source", "kube", "--kubeconfig", kubeconfig.as_str()];
+        let place = (Ipv4Addr::LOCALHOST, free_offset());
+        Self::launch(folder, place, &[&source, options].concat())
+    }
+
+    fn launch(folder: TempDir, (bind, offset): (Ipv4Addr, u16), options: &[&str]) -> Self {
         let ports = [free_port(), free_port(), free_port()];
         let [status, metrics, admin] = ports.map(|port| port.to_string());
-        let source = format!("files:{}", folder.path().display());
         let (bind_text, offset_text) = (bind.to_string(), offset.to_string());
         let mut arguments = vec![
-            "--source",
-            &source,
             "--bind",
             &bind_text,
             "--port-offset",
@@ -64,12 +78,18 @@ impl Gateway {
         }
         arguments.extend(options);
         let process = Process::start("edgeway-gateway", &arguments);
-        let gateway = Self { process, folder, bind, offset, ports };
-        wait_for("readiness", || {
-            let answer = Ask::get(gateway.status("/healthz/ready")).send().ok()?;
-            (answer.status == 200).then_some(())
-        });
-        gateway
+        Self { process, folder, bind, offset, ports }
+    }
+
+    /// Waits until it takes traffic.
+    pub fn wait_ready(&self) {
+        wait_for("readiness", || self.is_ready().then_some(()));
+    }
+
+    /// Whether it takes traffic.
+    pub fn is_ready(&self) -> bool {
+        let answer = Ask::get(self.status("/healthz/ready")).send();
+        answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// Where the listener of port 80 is.

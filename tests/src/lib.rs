@@ -9,18 +9,22 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod cluster;
 pub mod conformance;
 pub mod crowd;
 pub mod echo;
 pub mod expect;
 pub mod gateway;
 pub mod http;
+pub mod kubernetes;
 pub mod message;
 pub mod process;
 
+pub use cluster::Cluster;
 pub use crowd::Crowd;
 pub use gateway::Gateway;
 pub use http::{Answer, Ask};
+pub use kubernetes::Kubernetes;
 pub use process::Process;
 
 use std::{

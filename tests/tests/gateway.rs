@@ -1,7 +1,5 @@
 //! The gateway as a process: serves a folder, tells its state, follows edits, drains.
 
-#![expect(clippy::cognitive_complexity, reason = "a test that cannot go on has failed")]
-
 use edgeway_tests::{Ask, Gateway, Process, free_port, wait_for};
 use std::net::TcpStream;
 

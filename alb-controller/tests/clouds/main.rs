@@ -52,10 +52,6 @@ async fn settle(cloud: &Cloud, objects: &Objects) -> Run {
 }
 
 /// The whole script.
-#[expect(
-    clippy::cognitive_complexity,
-    reason = "assertions count as branches, and it reads straight down"
-)]
 async fn script(cloud: &Cloud) {
     let built = settle(cloud, &read(&[BACKENDS, &rich("5", "/api")])).await;
     assert_eq!(built.changes["CreateLoadBalancer"], 1, "{}", cloud.name);

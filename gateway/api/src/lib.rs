@@ -25,7 +25,7 @@ pub use destination_rule::{DestinationRule, DestinationRuleSpec};
 pub use gateway::{Gateway, GatewaySpec};
 pub use ingress_class_params::{IngressClassParams, IngressClassParamsSpec};
 pub use k8s_openapi;
-pub use objects::{Held, Objects};
+pub use objects::{Held, Item, Objects};
 pub use problem::{Problem, Severity};
 pub use resource::{Object, ObjectRef, Resource};
 pub use service_entry::{ServiceEntry, ServiceEntrySpec};

@@ -26,7 +26,7 @@ pub trait Held: Resource + Sized {
 }
 
 macro_rules! objects {
-    ($( $(#[$about:meta])* $field:ident: $kind:ty, )*) => {
+    ($( $(#[$about:meta])* $field:ident: $kind:ident, )*) => {
         /// The whole configuration at one moment. Cheap to clone; the order within a kind means
         /// nothing.
         #[derive(Clone, Default)]
@@ -36,6 +36,20 @@ macro_rules! objects {
             pub defects: Vec<Problem>,
             /// `file:line` of each object, where it came from a file.
             pub origins: BTreeMap<ObjectRef, String>,
+        }
+
+        /// One object, of any kind.
+        #[derive(Clone, PartialEq)]
+        pub enum Item { $(
+            #[doc = concat!("A `", stringify!($kind), "`.")]
+            $kind(Arc<$kind>),
+        )* }
+
+        impl Item {
+            /// Which object it is.
+            pub fn reference(&self) -> ObjectRef {
+                match self { $( Self::$kind(object) => object.reference(), )* }
+            }
         }
 
         $(
@@ -67,6 +81,18 @@ macro_rules! objects {
             pub fn retain(&mut self, keep: impl Fn(&ObjectRef) -> bool) {
                 $( self.$field.retain(|object| keep(&object.reference())); )*
                 self.origins.retain(|object, _| keep(object));
+            }
+
+            /// Adds an object that is known not to be there yet, and came from no file.
+            pub fn push(&mut self, item: Item) {
+                match item { $( Item::$kind(object) => self.$field.push(object), )* }
+            }
+
+            /// The objects, one by one.
+            pub fn into_items(self) -> Vec<Item> {
+                let mut items = Vec::new();
+                $( items.extend(self.$field.into_iter().map(Item::$kind)); )*
+                items
             }
 
             /// Takes over all of `other`; an object that is there already stays, and the other is
@@ -130,6 +156,13 @@ objects! {
     ingresses: Ingress,
     /// Who serves which Ingress.
     ingress_classes: IngressClass,
+}
+
+/// Which object; never what is in it, since some are secret.
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reference())
+    }
 }
 
 impl Objects {
@@ -222,5 +255,19 @@ mod tests {
         let text = format!("{objects:?}");
         assert!(text.contains("secrets: 1"), "{text}");
         assert!(!text.contains("104") && !text.contains("hunter2"), "{text}");
+        let items = objects.into_items();
+        assert_eq!(format!("{items:?}"), "[Secret default/]");
+    }
+
+    #[test]
+    fn objects_are_taken_apart_and_put_together() {
+        let mut objects = Objects::default();
+        objects.insert(named::<Gateway>("a"), String::new());
+        objects.insert(named::<Service>("b"), String::new());
+        let (all, gateway) = (objects.references(), Arc::clone(&objects.gateways[0]));
+        let mut again = Objects::default();
+        objects.into_items().into_iter().for_each(|item| again.push(item));
+        assert_eq!(again.references(), all);
+        assert!(Arc::ptr_eq(&again.gateways[0], &gateway));
     }
 }

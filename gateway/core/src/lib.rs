@@ -20,5 +20,5 @@ pub mod table;
 pub mod tls;
 
 pub use analyze::analyze;
-pub use compile::{Compiled, Compiler, Workload, compile};
+pub use compile::{Compiled, Compiler, Workload, compile, wanted::wanted_secrets};
 pub use edgeway_api::{ObjectRef, Problem, Severity};

@@ -1,28 +1,28 @@
-//! A source as it is named on a command line: `files:PATH[,PATH…]` or `kube`.
+//! A source as it is named on a command line: `files:PATH[,PATH…]` or `kube[:CONTEXT]`.
 
-use super::{Files, Lost, Source};
-use edgeway_api::Objects;
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
-use tokio::sync::watch;
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// The value of `--source`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceArg {
     /// Files and folders of manifests.
     Files(Vec<PathBuf>),
-    /// The API server.
-    Kube,
+    /// The API server, by a context of the kubeconfig or the current one.
+    Kube(Option<String>),
 }
 
 /// A text that names no source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSource {
     /// Neither of the two.
-    #[error("`{0}` is no source; write files:PATH[,PATH…] or kube")]
+    #[error("`{0}` is no source; write files:PATH[,PATH…] or kube[:CONTEXT]")]
     Unknown(String),
     /// `files:` alone.
     #[error("`files:` names no path; write files:PATH[,PATH…]")]
     NoPath,
+    /// `kube:` alone.
+    #[error("`kube:` names no context; write kube:CONTEXT, or kube for the current one")]
+    NoContext,
 }
 
 impl FromStr for SourceArg {
@@ -30,7 +30,11 @@ impl FromStr for SourceArg {
 
     fn from_str(text: &str) -> Result<Self, BadSource> {
         if text == "kube" {
-            return Ok(Self::Kube);
+            return Ok(Self::Kube(None));
+        }
+        if let Some(context) = text.strip_prefix("kube:") {
+            let context = Some(context.to_owned()).filter(|context| !context.is_empty());
+            return context.map(|it| Self::Kube(Some(it))).ok_or(BadSource::NoContext);
         }
         let paths = text.strip_prefix("files:").ok_or_else(|| BadSource::Unknown(text.into()))?;
         let paths: Vec<PathBuf> =
@@ -42,7 +46,8 @@ impl FromStr for SourceArg {
 impl fmt::Display for SourceArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kube => f.write_str("kube"),
+            Self::Kube(None) => f.write_str("kube"),
+            Self::Kube(Some(context)) => write!(f, "kube:{context}"),
             Self::Files(paths) => {
                 let paths: Vec<String> =
                     paths.iter().map(|path| path.display().to_string()).collect();
@@ -52,26 +57,17 @@ impl fmt::Display for SourceArg {
     }
 }
 
-impl Source for SourceArg {
-    async fn run(self, latest: watch::Sender<Arc<Objects>>) -> Result<(), Lost> {
-        match self {
-            Self::Files(paths) => Files::new(paths).run(latest).await,
-            Self::Kube => Err(Lost::NoKubernetes),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BadSource, Lost, Source, SourceArg};
-    use std::sync::Arc;
-    use tokio::sync::watch;
+    use super::{BadSource, SourceArg};
 
     #[test]
     fn sources_are_read_and_written() {
         let files = |paths: &[&str]| Ok(SourceArg::Files(paths.iter().map(Into::into).collect()));
         let rows = [
-            ("kube", Ok(SourceArg::Kube)),
+            ("kube", Ok(SourceArg::Kube(None))),
+            ("kube:prod:1", Ok(SourceArg::Kube(Some("prod:1".into())))),
+            ("kube:", Err(BadSource::NoContext)),
             ("files:a", files(&["a"])),
             ("files:a b,/c/d", files(&["a b", "/c/d"])),
             ("files:a,,b,", files(&["a", "b"])),
@@ -84,15 +80,8 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(text.parse::<SourceArg>(), expected, "{text}");
         }
-        for text in ["kube", "files:a b,/c/d"] {
+        for text in ["kube", "kube:prod", "files:a b,/c/d"] {
             assert_eq!(text.parse::<SourceArg>().unwrap().to_string(), text);
         }
-    }
-
-    #[tokio::test]
-    async fn kubernetes_is_refused_clearly() {
-        let (sender, _latest) = watch::channel(Arc::default());
-        let lost = SourceArg::Kube.run(sender).await.unwrap_err();
-        assert!(matches!(lost, Lost::NoKubernetes), "{lost}");
     }
 }

@@ -7,10 +7,12 @@
 mod arg;
 mod files;
 mod fixed;
+mod kube;
 
 pub use arg::{BadSource, SourceArg};
 pub use files::Files;
 pub use fixed::Fixed;
+pub use kube::{Access, CONTROLLER, GATEWAY, Kind, Kube, Referenced, Wants};
 
 use edgeway_api::Objects;
 use std::{future::Future, io, path::PathBuf, sync::Arc};
@@ -43,9 +45,11 @@ pub enum Lost {
         #[source]
         error: io::Error,
     },
-    /// Use another source.
-    #[error("reading from Kubernetes is not available in this build yet; use files:PATH")]
-    NoKubernetes,
+    /// Give a kubeconfig, or run in a cluster.
+    #[error(
+        "there is no way to the API server; give --kubeconfig, or run in a pod that has a service account"
+    )]
+    NoApiServer(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Start again: a programming error stopped the reading.
     #[error("reading stopped unexpectedly")]
     Stopped(#[source] tokio::task::JoinError),

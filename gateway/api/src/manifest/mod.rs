@@ -15,13 +15,13 @@ mod typed;
 #[cfg(test)]
 mod tests;
 
-use crate::{Held, ObjectRef, Objects, Problem, resource::DEFAULT_NAMESPACE};
+use crate::{Held, Item, ObjectRef, Objects, Problem, resource::DEFAULT_NAMESPACE};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kinds::Treatment;
 use path::{Step, written};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use typed::{Found, typed};
 
 /// Reads the YAML or JSON `text` of the file `origin` into `objects`.
@@ -47,6 +47,15 @@ pub fn read(text: &str, origin: &str, objects: &mut Objects) {
     }
 }
 
+/// Reads one object that comes from no file: what it is, and what is wrong with it. Of one that
+/// cannot be used only the problems are given.
+pub fn one(value: &Value) -> (Option<Item>, Vec<Problem>) {
+    let mut objects = Objects::default();
+    accept(value, Origin { file: "", line: 0 }, &mut objects);
+    let problems = std::mem::take(&mut objects.defects);
+    (objects.into_items().pop(), problems)
+}
+
 /// Stands for a file in problems that are not about one object.
 pub fn file(path: &str) -> ObjectRef {
     ObjectRef::new("File", "", path)
@@ -59,12 +68,19 @@ struct Origin<'o> {
     line: usize,
 }
 
+/// `file:line`; nothing for what comes from no file.
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line } = self;
+        if file.is_empty() { Ok(()) } else { write!(f, "{file}:{line}") }
+    }
+}
+
 /// Reads one object into the set.
 type Reader = fn(&Value, Origin<'_>, &mut Objects);
 
 fn tell(problem: Problem, origin: Origin<'_>, objects: &mut Objects) {
-    let Origin { file, line } = origin;
-    objects.defects.push(Problem { origin: format!("{file}:{line}"), ..problem });
+    objects.defects.push(Problem { origin: origin.to_string(), ..problem });
 }
 
 fn accept(value: &Value, origin: Origin<'_>, objects: &mut Objects) {
@@ -147,7 +163,7 @@ fn secret(value: &Value, origin: Origin<'_>, objects: &mut Objects) {
 }
 
 fn insert<K: Held>(object: K, origin: Origin<'_>, objects: &mut Objects) {
-    objects.insert(Arc::new(object), format!("{}:{}", origin.file, origin.line));
+    objects.insert(Arc::new(object), origin.to_string());
 }
 
 /// The object, named and in its namespace, and the fields it does not have; or a defect.

@@ -44,6 +44,7 @@ mod unsupported;
 pub(crate) mod upstream_tls;
 mod validate;
 pub(crate) mod visibility;
+pub(crate) mod wanted;
 
 pub use incremental::Compiler;
 use scope::Scope;

@@ -1,0 +1,215 @@
+//! A real API server without nodes, on a port of its own, with roles in force.
+//!
+//! It is the program that `deploy/setup test` builds, or `etcd` and `kube-apiserver` of the folder
+//! `KUBEBUILDER_ASSETS`.
+
+use crate::{PATIENCE, Process, free_port, kubernetes::Kubernetes, root, skipped};
+use rustix::process::Signal;
+use serde_json::json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// The token of the administrator where we choose it.
+const TOKEN: &str = "edgeway-tests";
+
+/// An API server is as much as a machine should do at once.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A running API server, and what it keeps. There is one at a time.
+#[derive(Debug)]
+pub struct Cluster {
+    // Ends before its folder goes.
+    running: Vec<Process>,
+    folder: TempDir,
+    program: Program,
+    admin: Kubernetes,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// What is started.
+#[derive(Clone, Debug)]
+enum Program {
+    /// All in one.
+    Ours(PathBuf),
+    /// `etcd` and `kube-apiserver`, and the ports they get.
+    Assets { folder: PathBuf, etcd: [u16; 2], port: u16 },
+}
+
+/// A service account of the cluster.
+#[derive(Debug)]
+pub struct Account {
+    /// With which programs are started that are to run as the account.
+    pub kubeconfig: PathBuf,
+    /// To ask as the account.
+    pub client: Kubernetes,
+}
+
+impl Cluster {
+    /// Starts one; `None`, and a line that says so, where there is none to be had.
+    pub fn start() -> Option<Self> {
+        let Some(program) = Program::find() else {
+            skipped("there is no API server: `./deploy/setup test` says why");
+            return None;
+        };
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        program.prepare(folder.path());
+        let running = program.start(folder.path());
+        let kubeconfig = folder.path().join("kubeconfig");
+        crate::wait_for("the API server's kubeconfig", || kubeconfig.exists().then_some(()));
+        let admin = Kubernetes::connect(&kubeconfig);
+        let cluster = Self { folder, program, running, admin, _alone: alone };
+        cluster.wait_ready();
+        Some(cluster)
+    }
+
+    /// Asks as somebody who may do everything.
+    pub fn admin(&self) -> &Kubernetes {
+        &self.admin
+    }
+
+    /// Makes the service account `namespace/name`, and the namespace if need be. It may do nothing
+    /// until a role is bound to it.
+    pub fn account(&self, namespace: &str, name: &str) -> Account {
+        self.admin.apply(&format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n\
+             apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: {namespace}}}\n"
+        ));
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
+        let request = json!({"spec": {"expirationSeconds": 36_000}});
+        let answer = self.admin.post(&path, &request).expect("a token is given");
+        let token = answer["status"]["token"].as_str().expect("a token is a text");
+        let kubeconfig = self.folder.path().join(format!("{namespace}.{name}.kubeconfig"));
+        let text = kubeconfig_of(&self.admin.server(), token);
+        fs::write(&kubeconfig, text).expect("there is room for a file");
+        let client = Kubernetes::connect(&kubeconfig);
+        Account { kubeconfig, client }
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) {
+        for mut process in self.running.drain(..).rev() {
+            process.signal(Signal::KILL);
+            process.wait();
+        }
+    }
+
+    /// Starts it again where it was, with what it had.
+    pub fn restart(&mut self) {
+        self.running = self.program.start(self.folder.path());
+        self.wait_ready();
+    }
+
+    fn wait_ready(&self) {
+        let end = Instant::now() + PATIENCE * 2;
+        loop {
+            // The namespace is made some time after the server says that it is ready.
+            let up = self.admin.text("/readyz").is_ok()
+                && self.admin.get("/api/v1/namespaces/default").is_ok();
+            if up {
+                return;
+            }
+            assert!(Instant::now() < end, "the API server does not come up");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Program {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the name is what all users of such a folder set"
+    )]
+    fn find() -> Option<Self> {
+        if let Some(folder) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|it| !it.is_empty()) {
+            let folder = PathBuf::from(folder);
+            let etcd = [free_port(), free_port()];
+            return Some(Self::Assets { folder, etcd, port: free_port() });
+        }
+        let ours = root().join("target/tools/cluster");
+        ours.exists().then_some(Self::Ours(ours))
+    }
+
+    /// Ours makes everything by itself; others must be told.
+    fn prepare(&self, folder: &Path) {
+        let Self::Assets { port, .. } = self else { return };
+        let key = rcgen::KeyPair::generate().expect("a key can be made").serialize_pem();
+        let server = format!("https://127.0.0.1:{port}");
+        let tokens = format!("{TOKEN},admin,admin,system:masters\n");
+        for (name, text) in [
+            ("service-account.key", key),
+            ("tokens.csv", tokens),
+            ("kubeconfig", kubeconfig_of(&server, TOKEN)),
+        ] {
+            fs::write(folder.join(name), text).expect("there is room for a file");
+        }
+    }
+
+    fn start(&self, folder: &Path) -> Vec<Process> {
+        match self {
+            Self::Ours(program) => {
+                let mut command = Command::new(program);
+                command.arg("control-plane").arg(folder);
+                vec![Process::spawn("cluster", &mut command)]
+            }
+            Self::Assets { folder: programs, etcd: [clients, peers], port } => {
+                let [clients, peers] = [clients, peers].map(|it| format!("http://127.0.0.1:{it}"));
+                let mut etcd = Command::new(programs.join("etcd"));
+                etcd.arg("--data-dir").arg(folder.join("etcd")).args([
+                    "--unsafe-no-fsync",
+                    &format!("--listen-client-urls={clients}"),
+                    &format!("--advertise-client-urls={clients}"),
+                    &format!("--listen-peer-urls={peers}"),
+                    &format!("--initial-advertise-peer-urls={peers}"),
+                    &format!("--initial-cluster=default={peers}"),
+                ]);
+                let mut server = Command::new(programs.join("kube-apiserver"));
+                server.args(server_flags(folder, &clients, *port));
+                vec![
+                    Process::spawn("etcd", &mut etcd),
+                    Process::spawn("kube-apiserver", &mut server),
+                ]
+            }
+        }
+    }
+}
+
+fn server_flags(folder: &Path, etcd: &str, port: u16) -> Vec<String> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let key = file("service-account.key");
+    vec![
+        format!("--etcd-servers={etcd}"),
+        "--bind-address=127.0.0.1".into(),
+        "--advertise-address=127.0.0.1".into(),
+        format!("--secure-port={port}"),
+        format!("--cert-dir={}", file("pki")),
+        format!("--token-auth-file={}", file("tokens.csv")),
+        "--authorization-mode=RBAC".into(),
+        "--service-account-issuer=https://kubernetes.default.svc".into(),
+        format!("--service-account-key-file={key}"),
+        format!("--service-account-signing-key-file={key}"),
+        "--service-cluster-ip-range=198.19.0.0/16".into(),
+        "--endpoint-reconciler-type=none".into(),
+    ]
+}
+
+fn kubeconfig_of(server: &str, token: &str) -> String {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{
+            "name": "test",
+            "cluster": {"server": server, "insecure-skip-tls-verify": true},
+        }],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    })
+    .to_string()
+}

@@ -1,0 +1,442 @@
+//! The gateway over a real API server: what is written there is served, whoever writes it and
+//! whatever becomes of the server.
+
+use edgeway_tests::{Ask, Cluster, Gateway, Kubernetes, http::client, wait_for};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+/// What a gateway may do, and no more.
+const ROLE: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: gateway}
+rules:
+- apiGroups: [networking.istio.io]
+  resources: [gateways, virtualservices, destinationrules, serviceentries, workloadentries]
+  verbs: [list, watch]
+- {apiGroups: [''], resources: [services, pods, namespaces, nodes], verbs: [list, watch]}
+- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: gateway}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gateway}
+subjects: [{kind: ServiceAccount, name: gateway, namespace: istio-system}]
+";
+
+const SECRETS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: gateway, namespace: istio-system}
+rules: [{apiGroups: [''], resources: [secrets], resourceNames: [web-tls, web-tls-cacert], verbs: [list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: gateway, namespace: istio-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: gateway}
+subjects: [{kind: ServiceAccount, name: gateway, namespace: istio-system}]
+";
+
+const FRONT: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: web, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]
+";
+
+fn account(cluster: &Cluster) -> PathBuf {
+    let account = cluster.account("istio-system", "gateway");
+    cluster.admin().apply(ROLE);
+    account.kubeconfig
+}
+
+/// `host` is answered by the gateway itself, with `body`.
+fn answered(name: &str, body: &str) -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "hosts": [format!("{name}.test")], "gateways": ["istio-system/web"],
+            "http": [{"directResponse": {"status": 200, "body": {"string": body}}}],
+        },
+    })
+}
+
+/// `host` is forwarded to a destination.
+fn forwarded(name: &str, destination: &Value) -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1beta1", "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "hosts": [format!("{name}.test")], "gateways": ["istio-system/web"],
+            "http": [{"route": [{"destination": destination}]}],
+        },
+    })
+}
+
+/// A backend at an address that an API server takes for one: it takes none of the loopback network.
+struct Backend {
+    address: SocketAddr,
+}
+
+impl Backend {
+    /// Answers everything with `body`, to the end of the test.
+    fn start(body: &'static str) -> Self {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        // Nothing is sent: this only asks from where it would be.
+        socket.connect("192.0.2.1:9").expect("the machine has a network");
+        let listener = TcpListener::bind((socket.local_addr().unwrap().ip(), 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                thread::spawn(move || answer(stream, body));
+            }
+        });
+        Self { address }
+    }
+}
+
+/// Requests without bodies, one after the other.
+fn answer(mut stream: TcpStream, body: &str) {
+    let Ok(half) = stream.try_clone() else { return };
+    for line in BufReader::new(half).lines().map_while(Result::ok) {
+        if line.is_empty() {
+            let length = body.len();
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        }
+    }
+}
+
+fn slice(name: &str, pod: &str, backend: &Backend) -> Value {
+    let Backend { address } = backend;
+    json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "name": format!("{name}-1"), "namespace": "default",
+            "labels": {"kubernetes.io/service-name": name},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": address.port()}],
+        "endpoints": [{
+            "addresses": [address.ip().to_string()],
+            "targetRef": {"kind": "Pod", "name": pod, "namespace": "default"},
+        }],
+    })
+}
+
+fn service(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "default"},
+        "spec": {"ports": [{"name": "http", "port": 80}]},
+    })
+}
+
+fn apply(kubernetes: &Kubernetes, object: &Value) {
+    if let Err(error) = kubernetes.try_apply(object) {
+        panic!("not applied: {error}\n{object}");
+    }
+}
+
+fn delete(kubernetes: &Kubernetes, object: &Value) {
+    kubernetes.delete(&object.to_string());
+}
+
+/// Waits until the host is answered so.
+fn becomes(gateway: &Gateway, host: &str, status: u16, body: &str) {
+    wait_for(&format!("{host}: {status} {body}"), || {
+        let answer = Ask::get(gateway.url("/")).host(host).send().ok()?;
+        (answer.status == status && answer.body.contains(body)).then_some(())
+    });
+}
+
+/// Waits until there is such a problem, and gives it.
+fn problem(gateway: &Gateway, wanted: impl Fn(&Value) -> bool) -> Value {
+    wait_for("a problem", || {
+        let problems = gateway.problems();
+        let all = problems.as_array().or_else(|| problems.get("problems")?.as_array())?;
+        all.iter().find(|problem| wanted(problem)).cloned()
+    })
+}
+
+#[test]
+fn every_kind_is_served_as_it_comes_changes_and_goes() {
+    let Some(cluster) = Cluster::start() else { return };
+    let kubernetes = cluster.admin();
+    let kubeconfig = account(&cluster);
+    let gateway = Gateway::of_cluster(&kubeconfig, &["--workers", "1"]);
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    rules_come_late_and_change(kubernetes, &gateway);
+    endpoints_move(kubernetes, &gateway, [&one, &two]);
+    subsets_follow_labels_of_pods(kubernetes, &gateway, &two);
+    services_elsewhere_have_workloads(kubernetes, &gateway, &one);
+    revisions_are_told_apart(kubernetes, &gateway);
+    assert!(gateway.process.stop().success());
+}
+
+fn rules_come_late_and_change(kubernetes: &Kubernetes, gateway: &Gateway) {
+    // Nobody has installed Istio's kinds yet: there is nothing to serve, and they may come later.
+    gateway.wait_ready();
+    kubernetes.install_istio();
+    kubernetes.apply(FRONT);
+    apply(kubernetes, &answered("a", "first"));
+    gateway.wait_ready();
+    becomes(gateway, "a.test", 200, "first");
+    apply(kubernetes, &answered("a", "second"));
+    becomes(gateway, "a.test", 200, "second");
+}
+
+fn endpoints_move(kubernetes: &Kubernetes, gateway: &Gateway, [one, two]: [&Backend; 2]) {
+    apply(kubernetes, &forwarded("b", &json!({"host": "b.default.svc.cluster.local"})));
+    becomes(gateway, "b.test", 503, "");
+    apply(kubernetes, &service("b"));
+    apply(kubernetes, &slice("b", "b-0", one));
+    becomes(gateway, "b.test", 200, "one");
+    apply(kubernetes, &slice("b", "b-1", two));
+    becomes(gateway, "b.test", 200, "two");
+}
+
+fn subsets_follow_labels_of_pods(kubernetes: &Kubernetes, gateway: &Gateway, two: &Backend) {
+    let subset = |label: &str| {
+        json!({
+            "apiVersion": "networking.istio.io/v1alpha3", "kind": "DestinationRule",
+            "metadata": {"name": "b", "namespace": "default"},
+            "spec": {"host": "b", "subsets": [{"name": "s", "labels": {"v": label}}]},
+        })
+    };
+    apply(kubernetes, &subset("2"));
+    apply(kubernetes, &forwarded("b", &json!({"host": "b", "subset": "s"})));
+    becomes(gateway, "b.test", 503, "");
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "b-1", "namespace": "default", "labels": {"v": "2"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}], "automountServiceAccountToken": false,
+            "serviceAccountName": "pods"},
+    });
+    kubernetes.apply("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: pods}\n");
+    apply(kubernetes, &pod);
+    becomes(gateway, "b.test", 200, "two");
+    delete(kubernetes, &pod);
+    becomes(gateway, "b.test", 503, "");
+    delete(kubernetes, &subset("2"));
+    apply(kubernetes, &forwarded("b", &json!({"host": "b"})));
+    becomes(gateway, "b.test", 200, "two");
+    delete(kubernetes, &slice("b", "b-1", two));
+    becomes(gateway, "b.test", 503, "");
+    delete(kubernetes, &service("b"));
+}
+
+fn services_elsewhere_have_workloads(kubernetes: &Kubernetes, gateway: &Gateway, one: &Backend) {
+    let Backend { address } = one;
+    let entry = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry",
+        "metadata": {"name": "c", "namespace": "default"},
+        "spec": {
+            "hosts": ["c.elsewhere"], "resolution": "STATIC", "location": "MESH_EXTERNAL",
+            "ports": [{"number": address.port(), "name": "http", "protocol": "HTTP"}],
+            "workloadSelector": {"labels": {"app": "c"}},
+        },
+    });
+    let workload = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry",
+        "metadata": {"name": "c", "namespace": "default"},
+        "spec": {"address": address.ip().to_string(), "labels": {"app": "c"}},
+    });
+    apply(kubernetes, &entry);
+    apply(kubernetes, &workload);
+    let port = json!({"host": "c.elsewhere", "port": {"number": address.port()}});
+    apply(kubernetes, &forwarded("c", &port));
+    becomes(gateway, "c.test", 200, "one");
+    delete(kubernetes, &workload);
+    becomes(gateway, "c.test", 503, "");
+    delete(kubernetes, &entry);
+    delete(kubernetes, &answered("a", ""));
+    becomes(gateway, "a.test", 404, "");
+}
+
+fn revisions_are_told_apart(kubernetes: &Kubernetes, gateway: &Gateway) {
+    let mut canary = answered("d", "canary");
+    canary["metadata"]["labels"] = json!({"istio.io/rev": "canary"});
+    apply(kubernetes, &canary);
+    apply(kubernetes, &answered("e", "after"));
+    becomes(gateway, "e.test", 200, "after");
+    becomes(gateway, "d.test", 404, "");
+    apply(kubernetes, &answered("d", "ours"));
+    kubernetes
+        .merge(
+            "/apis/networking.istio.io/v1/namespaces/default/virtualservices/d",
+            &json!({"metadata": {"labels": {"istio.io/rev": null}}}),
+        )
+        .unwrap();
+    becomes(gateway, "d.test", 200, "ours");
+}
+
+#[test]
+fn an_api_server_that_dies_and_comes_back_costs_no_request() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let kubeconfig = account(&cluster);
+    cluster.admin().install_istio();
+    cluster.admin().apply(FRONT);
+    let one = Backend::start("one");
+    apply(cluster.admin(), &service("b"));
+    apply(cluster.admin(), &slice("b", "b-0", &one));
+    apply(cluster.admin(), &forwarded("b", &json!({"host": "b"})));
+    let mut gateway = Gateway::of_cluster(&kubeconfig, &["--workers", "1"]);
+    gateway.wait_ready();
+    becomes(&gateway, "b.test", 200, "one");
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let load = {
+        let (url, is_over) = (gateway.url("/"), Arc::clone(&is_over));
+        thread::spawn(move || {
+            let agent = client();
+            let mut answers = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let answer = Ask::get(&url).host("b.test").send_with(&agent);
+                answers.push(answer.map(|answer| answer.status).unwrap_or_default());
+            }
+            answers
+        })
+    };
+    cluster.kill();
+    gateway.process.wait_line("an outage", |line| {
+        line.contains("the API server cannot be reached").then_some(())
+    });
+    assert!(gateway.is_ready());
+    cluster.restart();
+    apply(cluster.admin(), &answered("a", "after"));
+    becomes(&gateway, "a.test", 200, "after");
+    delete(cluster.admin(), &answered("a", ""));
+    becomes(&gateway, "a.test", 404, "");
+    gateway.process.wait_line("its end", |line| {
+        line.contains("the API server can be reached again").then_some(())
+    });
+    is_over.store(true, Ordering::Relaxed);
+    let answers = load.join().unwrap();
+    assert!(answers.len() >= 10, "{}", answers.len());
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+}
+
+#[test]
+fn a_hostile_object_harms_only_itself() {
+    let Some(cluster) = Cluster::start() else { return };
+    let kubernetes = cluster.admin();
+    let kubeconfig = account(&cluster);
+    kubernetes.install_istio();
+    kubernetes.apply(FRONT);
+    apply(kubernetes, &answered("a", "first"));
+    let gateway = Gateway::of_cluster(&kubeconfig, &["--workers", "1"]);
+    gateway.wait_ready();
+    becomes(&gateway, "a.test", 200, "first");
+
+    let hostile = |name: &str, spec: Value| {
+        let mut object = answered(name, "");
+        object["spec"] = spec;
+        object
+    };
+    let deep = (0..400).fold(json!(1), |inner, _| json!([inner]));
+    let large: Vec<String> = (0..8_000).map(|at| format!("host-{at}.shop.example.com")).collect();
+    let created = |object: &Value| {
+        let path = "/apis/networking.istio.io/v1/namespaces/default/virtualservices";
+        kubernetes.create(path, object).unwrap();
+    };
+    created(&hostile("deep", json!({"hosts": ["deep.test"], "http": deep})));
+    created(&hostile("invalid", json!({"hosts": {"a": 1}})));
+    let mut heavy = hostile("large", answered("large", "x")["spec"].clone());
+    heavy["spec"]["hosts"] = json!(large);
+    assert!(heavy.to_string().len() > 200 << 10);
+    created(&heavy);
+    // What is broken by an edit keeps serving as it was.
+    apply(kubernetes, &answered("b", "before"));
+    becomes(&gateway, "b.test", 200, "before");
+    kubernetes
+        .merge(
+            "/apis/networking.istio.io/v1/namespaces/default/virtualservices/b",
+            &json!({"spec": {"http": {"not": "a list"}}}),
+        )
+        .unwrap();
+    // A status is nobody's business.
+    kubernetes
+        .merge(
+            "/apis/networking.istio.io/v1/namespaces/default/virtualservices/a/status",
+            &json!({"status": {"deep": (0..400).fold(json!(1), |inner, _| json!([inner]))}}),
+        )
+        .unwrap();
+    for (name, code) in
+        [("deep", "unreadable-object"), ("invalid", "wrong-type"), ("b", "wrong-type")]
+    {
+        let found = problem(&gateway, |problem| {
+            problem["object"] == format!("VirtualService default/{name}") && problem["code"] == code
+        });
+        assert_eq!(found["severity"], "error", "{found}");
+    }
+    apply(kubernetes, &answered("c", "last"));
+    becomes(&gateway, "c.test", 200, "last");
+    becomes(&gateway, "a.test", 200, "first");
+    becomes(&gateway, "b.test", 200, "before");
+    becomes(&gateway, "host-7999.shop.example.com", 200, "x");
+}
+
+#[test]
+fn a_missing_permission_is_named_and_secrets_are_read_by_name() {
+    let Some(cluster) = Cluster::start() else { return };
+    let kubernetes = cluster.admin();
+    kubernetes.install_istio();
+    let account = cluster.account("istio-system", "gateway");
+    let mut gateway = Gateway::of_cluster(&account.kubeconfig, &["--workers", "1"]);
+    let named = gateway.process.wait_line("what is missing", |line| {
+        line.contains("gateways.networking.istio.io is forbidden").then(|| line.to_owned())
+    });
+    assert!(named.contains("system:serviceaccount:istio-system:gateway"), "{named}");
+    assert!(!gateway.is_ready());
+
+    kubernetes.apply(ROLE);
+    kubernetes.apply(FRONT);
+    apply(kubernetes, &answered("a", "first"));
+    gateway.wait_ready();
+    becomes(&gateway, "a.test", 200, "first");
+
+    let mut front: Value = serde_saphyr::from_str(FRONT).unwrap();
+    let server = json!({
+        "port": {"number": 443, "name": "https", "protocol": "HTTPS"}, "hosts": ["a.test"],
+        "tls": {"mode": "SIMPLE", "credentialName": "web-tls"},
+    });
+    front["spec"]["servers"].as_array_mut().unwrap().push(server);
+    apply(kubernetes, &front);
+    let missing = |problem: &Value| problem["code"] == "permission-missing";
+    let found = problem(&gateway, missing);
+    assert_eq!(found["object"], "ApiServer kube", "{found}");
+    assert!(found["message"].to_string().contains("secrets"), "{found}");
+    assert!(found["message"].to_string().contains("istio-system"), "{found}");
+
+    // Two names are granted, and the one that is there is read.
+    kubernetes.apply(SECRETS);
+    let key = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
+    apply(
+        kubernetes,
+        &json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {"name": "web-tls", "namespace": "istio-system"},
+            "stringData": {"tls.crt": key.cert.pem(), "tls.key": key.signing_key.serialize_pem()},
+        }),
+    );
+    wait_for("the Secret", || {
+        let problems = gateway.problems().to_string();
+        let is_solved =
+            !problems.contains("permission-missing") && !problems.contains("credential-not-found");
+        is_solved.then_some(())
+    });
+    assert!(account.client.get("/api/v1/namespaces/istio-system/secrets").is_err());
+    let log = gateway.process.lines().join("\n");
+    assert!(!log.contains("PRIVATE KEY"), "{log}");
+}
