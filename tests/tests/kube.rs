@@ -1,6 +1,13 @@
 //! The gateway over a real API server: what is written there is served, whoever writes it and
 //! whatever becomes of the server.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 use edgeway_tests::{Ask, Cluster, Gateway, Kubernetes, http::client, wait_for};
 use serde_json::{Value, json};
 use std::{
