@@ -19,7 +19,9 @@ const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
     ("dns-not-resolved", "it takes DNS"),
     ("listener-bind", "it takes a port that is in use"),
     ("missing-file", "it takes a file that goes away"),
+    ("permission-missing", "it takes an API server that refuses"),
     ("unreadable-file", "it takes a file that cannot be read"),
+    ("unreadable-object", "it takes an API server"),
 ];
 
 /// What is wrong with some manifests, as `edgeway check` would find it.

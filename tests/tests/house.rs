@@ -27,6 +27,7 @@ const PURE: &[&str] = &[
     "ipnet",
     "k8s-openapi",
     "regex",
+    "regex-automata",
     "regex-syntax",
     "serde",
     "serde-saphyr",

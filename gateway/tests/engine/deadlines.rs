@@ -107,7 +107,7 @@ async fn time_runs_from_the_end_of_the_request() {
 
 #[tokio::test]
 async fn only_so_much_of_a_body_is_kept_for_another_try() {
-    let backend = Backend::new(|_| Does::Resets(Reason::REFUSED_STREAM)).await;
+    let backend = Backend::new(|_| Does::TakesAndResets(Reason::REFUSED_STREAM)).await;
     let config = limited(Limits { retry_body: 1000, ..Limits::default() });
     let rig = Rig::with(table(backend.address, |_| {}, |_| {}), config).await;
     let mut client = Client::connect(rig.address()).await;

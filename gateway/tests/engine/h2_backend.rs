@@ -32,6 +32,8 @@ pub(crate) enum Does {
     Heads(&'static [(&'static str, &'static str)]),
     /// Calls the request off.
     Resets(Reason),
+    /// Calls the request off once all of it has come.
+    TakesAndResets(Reason),
     /// Begins an answer, and calls it off once the value is there.
     Breaks(watch::Receiver<bool>),
     /// Answers, then asks the other end to go elsewhere.
@@ -175,6 +177,13 @@ async fn act(
             respond.send_response(response.body(()).unwrap(), true).map(drop)
         }
         Does::Resets(reason) => {
+            respond.send_reset(reason);
+            Ok(())
+        }
+        Does::TakesAndResets(reason) => {
+            while let Some(data) = recv.data().await {
+                recv.flow_control().release_capacity(data?.len())?;
+            }
             respond.send_reset(reason);
             Ok(())
         }

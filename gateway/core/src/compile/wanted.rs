@@ -15,7 +15,7 @@ pub fn wanted_secrets(objects: &Objects, workload: &Workload) -> BTreeSet<String
     let gateways = objects.gateways.iter().map(AsRef::as_ref).filter(ours);
     let mut names = BTreeSet::new();
     for tls in gateways.flat_map(|it| &it.spec.servers).filter_map(|it| it.tls.as_ref()) {
-        let own = tls.credential_names.iter().map(String::as_str);
+        let own = tls.credential_names.iter().map(String::as_str).filter(|name| !name.is_empty());
         let own = given(tls.credential_name.as_ref()).into_iter().chain(own);
         names.extend(own.flat_map(with_sibling));
         names.extend(given(tls.ca_cert_credential_name.as_ref()).map(ToOwned::to_owned));

@@ -46,16 +46,19 @@ impl Normalisation {
             Self::Base => normalise(path),
             Self::MergeSlashes => normalise(path).map(merged),
             Self::DecodeAndMergeSlashes => {
-                let decoded = decoded(path);
-                let out = normalise(&decoded).map(merged)?.into_owned();
+                let out = decoded_and_merged(path)?;
                 // What was decoded behind a lone `%` may make an escape that was not there.
-                if has_lone_percent(path) && self.apply(&out)? != out {
+                if has_lone_percent(path) && decoded_and_merged(&out)? != out {
                     return Err(BadPath);
                 }
                 Ok(if out == path { path.into() } else { out.into() })
             }
         }
     }
+}
+
+fn decoded_and_merged(path: &str) -> Result<String, BadPath> {
+    normalise(&decoded(path)).map(|path| merged(path).into_owned())
 }
 
 fn merged(path: Cow<'_, str>) -> Cow<'_, str> {
@@ -119,6 +122,8 @@ mod tests {
         for mode in [Base, MergeSlashes, DecodeAndMergeSlashes] {
             assert_eq!(mode.apply("/%00"), Err(BadPath), "{mode:?}");
         }
+        // Nothing follows that would make an escape of it.
+        assert_eq!(DecodeAndMergeSlashes.apply("/a//%").as_deref(), Ok("/a/%"));
         // It would be `%2f` and, to the next who looks, a slash.
         assert_eq!(DecodeAndMergeSlashes.apply("/a%2%66b"), Err(BadPath));
     }
