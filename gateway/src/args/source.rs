@@ -8,7 +8,7 @@ use tokio::sync::watch;
 /// Where the configuration comes from.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SourceArgs {
-    /// Where objects come from: files:PATH[,PATH…] or kube[:CONTEXT]
+    /// Where objects come from: files:PATH[,PATH…], kube or kube:CONTEXT
     #[arg(long, value_name = "SOURCE")]
     pub source: SourceArg,
 
