@@ -3,8 +3,9 @@
 //! Small HTTP/1.1 servers of their own, on addresses of the loopback network and one common port, as
 //! the pods of a Service are.
 
+use crate::message::Message;
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
@@ -233,8 +234,9 @@ fn serve(
     shared: &Shared,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
-    while let Some((path, headers)) = head(&mut reader)? {
-        let body = read_body(&mut reader, &headers)?;
+    while let Some(request) = Message::read(&mut reader)? {
+        let (path, body) = (request.word(1).to_owned(), request.body.len());
+        let headers = request.headers;
         let got = Got { backend, connection, path, headers, body, at: Instant::now() };
         let does = {
             let mut state = shared.state();
@@ -294,53 +296,4 @@ fn act(
         }
     }
     Ok(true)
-}
-
-type Head = (String, Vec<(String, String)>);
-
-/// The next head; `None` at the end of the connection.
-fn head(reader: &mut impl BufRead) -> std::io::Result<Option<Head>> {
-    let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut headers = Vec::new();
-    loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        match line.trim_end().split_once(':') {
-            Some((name, value)) => {
-                headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-            }
-            None => return Ok(Some((path, headers))),
-        }
-    }
-}
-
-/// Reads a body to its end; how long it was.
-fn read_body(reader: &mut impl BufRead, headers: &[(String, String)]) -> std::io::Result<usize> {
-    let value = |name: &str| headers.iter().find(|(own, _)| own == name).map(|(_, value)| value);
-    if value("transfer-encoding").is_none() {
-        let length = value("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-        return skip(reader, length);
-    }
-    let mut total = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
-        total += skip(reader, size)?;
-        line.clear();
-        reader.read_line(&mut line)?;
-        if size == 0 {
-            return Ok(total);
-        }
-    }
-}
-
-fn skip(reader: &mut impl BufRead, length: usize) -> std::io::Result<usize> {
-    let mut left = reader.by_ref().take(length as u64);
-    let read = std::io::copy(&mut left, &mut std::io::sink())?;
-    Ok(usize::try_from(read).unwrap_or(usize::MAX))
 }
