@@ -2,6 +2,7 @@
 
 use super::{
     headers::{self, X_FORWARDED_PROTO},
+    known::Known,
     refusal::Refusal,
 };
 use crate::edge::Edge;
@@ -26,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) websocket: bool,
     /// A gRPC request: errors must be put in gRPC's terms.
     pub(crate) grpc: bool,
+    /// Which fields it has, of those that mean something to us.
+    pub(crate) known: Known,
 }
 
 /// Where a request came from.
@@ -43,8 +46,11 @@ impl Asked {
     /// Checks a request.
     pub(crate) fn new(parts: &Parts, origin: Origin<'_>) -> Result<Self, Refusal> {
         let fields = &parts.headers;
-        headers::check_connection(fields)?;
-        if parts.method.as_str() == "QUERY" && !fields.contains_key(header::CONTENT_TYPE) {
+        let known = Known::of(fields);
+        if known.has(Known::CONNECTION) {
+            headers::check_connection(fields)?;
+        }
+        if parts.method.as_str() == "QUERY" && !known.has(Known::KIND) {
             return Err(Refusal::QueryType);
         }
         if parts.method == Method::CONNECT || parts.uri.path() == "*" {
@@ -52,13 +58,19 @@ impl Asked {
         }
         let path = origin.edge.paths.apply(parts.uri.path()).map_err(|_| Refusal::Path)?;
         Ok(Self {
-            scheme: scheme(fields, origin),
+            scheme: scheme(fields, known, origin),
             authority: authority(fields)?.into(),
             path: path.into(),
             query: parts.uri.query().map(Into::into),
-            client: origin.edge.trust.client(fields, origin.peer),
-            websocket: is_websocket(fields)?,
-            grpc: fields.get(header::CONTENT_TYPE).is_some_and(headers::is_grpc),
+            client: if known.has(Known::FORWARDED_FOR) {
+                origin.edge.trust.client(fields, origin.peer)
+            } else {
+                origin.peer
+            },
+            websocket: known.has(Known::UPGRADE) && is_websocket(fields)?,
+            grpc: known.has(Known::KIND)
+                && fields.get(header::CONTENT_TYPE).is_some_and(headers::is_grpc),
+            known,
         })
     }
 
@@ -89,9 +101,10 @@ fn authority(headers: &HeaderMap) -> Result<&str, Refusal> {
     if host.contains(odd) { Err(Refusal::Host) } else { Ok(host) }
 }
 
-fn scheme(headers: &HeaderMap, origin: Origin<'_>) -> Scheme {
-    let trusted = origin.edge.trust.believes(origin.peer);
-    let told = headers.get(&X_FORWARDED_PROTO).filter(|_| trusted);
+fn scheme(headers: &HeaderMap, known: Known, origin: Origin<'_>) -> Scheme {
+    let told = known.has(Known::FORWARDED_PROTO);
+    let trusted = told && origin.edge.trust.believes(origin.peer);
+    let told = if trusted { headers.get(&X_FORWARDED_PROTO) } else { None };
     match told.map(HeaderValue::as_bytes) {
         Some(b"https") => Scheme::Https,
         Some(_) => Scheme::Http,
@@ -145,6 +158,7 @@ mod tests {
             client: [10, 0, 0, 1].into(),
             websocket: false,
             grpc: false,
+            known: Known::FORWARDED_PROTO,
         };
         assert_eq!(asked, expected);
     }

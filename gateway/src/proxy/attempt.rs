@@ -8,6 +8,7 @@ use super::{
     failure::{Failure, Stop},
     forward::Plan,
     h1, h2,
+    known::Known,
     message::{Downstream, Response, Upstream},
     outgoing,
     relay::Relay,
@@ -25,6 +26,8 @@ pub(super) struct Reply {
     pub(super) up: Up,
     /// Its head.
     pub(super) response: Response,
+    /// Which fields that has, of those that mean something to us.
+    pub(super) known: Known,
     /// Where it comes from.
     pub(super) endpoint: Rc<EndpointLive>,
     /// Position of that.
@@ -71,7 +74,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             },
             (false, _) => self.attempt_connection(trying, clock).await?,
         };
-        Ok(Reply { up, response, endpoint, at, in_flight })
+        let known = Known::of(&response.headers);
+        Ok(Reply { up, response, known, endpoint, at, in_flight })
     }
 
     /// Over HTTP/1.1.

@@ -28,8 +28,6 @@ pub(crate) struct Clock {
     pub(crate) attempt: Timer,
     /// Of a client that takes nothing of what waits for it.
     pub(crate) write: Stall,
-    /// Of a request of which nothing moves.
-    pub(crate) idle: Stall,
 }
 
 /// Notices that something does not move. Costs nothing as long as nobody has to wait for it.
@@ -38,42 +36,39 @@ pub(crate) struct Stall {
     limit: Option<Duration>,
     /// Where it stood.
     mark: u64,
-    /// Since when, and the timer, which is set anew when it fires and not each time that something
-    /// moves.
-    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Since when.
+    since: Option<Instant>,
+    /// Set anew when it fires, and not each time that something moves or rests.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Clock {
     /// The deadline of a request as a whole; nothing about a client that does not move.
     pub(crate) fn new(request: Timer) -> Self {
-        let (write, idle) = (Stall::new(None), Stall::new(None));
-        Self { request, attempt: Timer::Never, write, idle }
+        Self { request, attempt: Timer::Never, write: Stall::new(None) }
     }
 
     /// The same, with the limits for clients.
     pub(crate) fn with(self, limits: &Limits) -> Self {
-        let write = Stall::new(limits.write_timeout);
-        let idle = Stall::new(limits.stream_idle_timeout);
-        Self { write, idle, ..self }
+        Self { write: Stall::new(limits.write_timeout), ..self }
     }
 }
 
 impl Stall {
     /// Of what may stand still this long.
     pub(crate) fn new(limit: Option<Duration>) -> Self {
-        Self { limit, mark: 0, waiting: None }
+        Self { limit, mark: 0, since: None, timer: None }
     }
 
     /// Ready when what now stands at `mark` has stood there for too long.
     pub(crate) fn poll(&mut self, mark: u64, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
         let now = Instant::now();
-        let (since, timer) =
-            self.waiting.get_or_insert_with(|| (now, Box::pin(sleep_until(now + limit))));
-        if mark != std::mem::replace(&mut self.mark, mark) {
-            *since = now;
-        }
-        let until = *since + limit;
+        let moved = mark != std::mem::replace(&mut self.mark, mark);
+        let since = self.since.filter(|_| !moved).unwrap_or(now);
+        self.since = Some(since);
+        let until = since + limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
         loop {
             ready!(timer.as_mut().poll(cx));
             if until <= Instant::now() {
@@ -85,7 +80,7 @@ impl Stall {
 
     /// It need not move.
     pub(crate) fn rest(&mut self) {
-        self.waiting = None;
+        self.since = None;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     answer::Answer,
+    clock::Stall,
     exchange::{Exchange, Fate, sign},
     grpc_web,
     h1::{Server, write_head},
@@ -38,8 +39,10 @@ const READ: usize = 4096;
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
-    let unused = Unused::new(context.settings.edge.limits.idle_timeout);
-    let mut connection = Connection { context, client, conn, unused, fresh: true };
+    let limits = &context.settings.edge.limits;
+    let (unused, stall) =
+        (Unused::new(limits.idle_timeout), Stall::new(limits.stream_idle_timeout));
+    let mut connection = Connection { context, client, conn, unused, stall, fresh: true };
     let mut next = Some(io);
     while let Some(io) = next {
         next = connection.request(io).await;
@@ -51,6 +54,8 @@ struct Connection<'c> {
     client: &'c Entered<'c>,
     conn: &'c Arc<Conn>,
     unused: Unused,
+    /// Of each request in turn: a timer lasts longer than nearly every one.
+    stall: Stall,
     /// Nothing was asked on it yet.
     fresh: bool,
 }
@@ -112,8 +117,8 @@ impl Connection<'_> {
         }
     }
 
-    async fn exchange(&self, io: Box<Io>, head: Parts) -> (Fate, Option<Box<Io>>) {
-        let mut server = Server::new(io, Arc::clone(self.conn), head);
+    async fn exchange(&mut self, io: Box<Io>, head: Parts) -> (Fate, Option<Box<Io>>) {
+        let mut server = Server::new(io, Arc::clone(self.conn), head, &mut self.stall);
         let serving = Rc::clone(&self.client.port().serving.borrow());
         let fate = if grpc_web::is_meant(server.request(), self.client, &serving) {
             grpc_web::exchange(self.context, self.client, &serving, &mut server).await

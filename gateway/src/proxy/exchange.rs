@@ -87,7 +87,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     }
 
     /// All of it.
-    pub(crate) async fn run(mut self) -> Fate {
+    pub(crate) async fn run(&mut self) -> Fate {
         let origin = Origin {
             scheme: if self.client.conn().is_secure() { Scheme::Https } else { Scheme::Http },
             peer: self.down.peer().ip(),
@@ -170,7 +170,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let answer = Answer::refused(refusal);
         let mut response = answer.response(Some(&self.down.request().method), false);
         sign(&mut response);
-        self.down.respond(&response, true);
+        self.down.respond(response, true);
         self.deliver(answer.body(false)).await;
     }
 
@@ -186,9 +186,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         }
         self.record.ends(flags, answer.details.clone());
         sign(&mut response);
-        let close = self.ends_connection() || !self.down.is_complete();
+        let close = self.ends_connection(asked) || !self.down.is_complete();
         self.set_fate(close);
-        self.down.respond(&response, close);
+        self.down.respond(response, close);
         self.deliver(answer.body(asked.grpc)).await;
     }
 
@@ -233,8 +233,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     }
 
     /// Whether this response must be the connection's last, whatever it is.
-    pub(super) fn ends_connection(&self) -> bool {
-        headers::wants_close(&self.down.request().headers) || self.client.is_leaving()
+    pub(super) fn ends_connection(&self, asked: &Asked) -> bool {
+        headers::wants_close(&self.down.request().headers, asked.known) || self.client.is_leaving()
     }
 
     /// What the connection does after a response that tells the client so.
@@ -246,16 +246,16 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         };
     }
 
-    /// Does the response operations of a route.
+    /// Does the response operations of a route; whether there are any.
     pub(super) fn operate_on_response(
         &self,
         response: &mut Response,
         levels: [&HeaderOps; 2],
         asked: &Asked,
-    ) {
+    ) -> bool {
         let [first, second] = levels.map(|level| &level.response);
         if first.is_empty() && second.is_empty() {
-            return;
+            return false;
         }
         let before = response.headers.clone();
         let parts = self.down.request();
@@ -270,6 +270,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             local: self.down.local(),
         };
         headers::operate(&mut response.headers, [first, second], &scene);
+        true
     }
 
     /// Reads what has come of a body that nobody wants, so that the connection can be kept.
@@ -301,7 +302,5 @@ static NONE: LazyLock<HeaderOps> = LazyLock::new(HeaderOps::default);
 /// Puts our name on a response, and the date if it has none.
 pub(super) fn sign(response: &mut Response) {
     response.headers.insert(header::SERVER, SERVER);
-    if !response.headers.contains_key(header::DATE) {
-        response.headers.insert(header::DATE, get_cached_date());
-    }
+    response.headers.entry(header::DATE).or_insert_with(get_cached_date);
 }

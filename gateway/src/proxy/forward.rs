@@ -82,7 +82,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         let mut counted = None;
         loop {
             let elsewhere = plan.forward.retry.remote;
-            let wish = Wish { key, tried: &tries.endpoints, elsewhere };
+            let wish = Wish { key, tried: tries.tried(), elsewhere };
             let Some(at) = plan.target.pick(&self.context.chance, wish) else {
                 return Some(Answer::no_endpoint());
             };
@@ -98,7 +98,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             let verdict = match &outcome {
                 Err(Stop::Interrupted(_)) => Verdict::Stands,
                 Err(Stop::Failed(failure)) => tries.after_failure(*failure),
-                Ok(reply) => tries.after_response(&reply.response),
+                Ok(reply) => tries.after_response(&reply.response, reply.known),
             };
             if let Some((pause, leave)) = self.leave_to_retry(plan, verdict) {
                 counted = Some(leave);

@@ -1,13 +1,13 @@
 //! Which header fields cross the gateway, and which it adds, as Envoy at an edge does.
 
-use super::refusal::Refusal;
+use super::{known::Known, refusal::Refusal};
 use crate::{
     context::Entered,
     edge::{ForwardedFor, Trust, Underscores},
 };
 use edgeway_core::action::{Ops, template::Variables};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::LazyLock};
 
 pub(crate) static X_ENVOY_ATTEMPT_COUNT: HeaderName =
     HeaderName::from_static("x-envoy-attempt-count");
@@ -29,6 +29,9 @@ pub(crate) static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-for
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// As many fields as the gateway adds to a message, but for those that a route adds.
+const OURS: usize = 8;
 
 /// What follows `x-envoy-` in the names of fields that steer or describe the mesh: from outside,
 /// they are dropped. Others of that prefix pass.
@@ -60,6 +63,36 @@ const STEERING: &[&str] = &[
     "upstream-stream-duration-ms",
 ];
 
+/// A copy that need not grow for what the gateway has to say.
+pub(crate) fn with_room(headers: &HeaderMap) -> HeaderMap {
+    let mut copy = HeaderMap::with_capacity(headers.len() + OURS);
+    for (name, value) in headers {
+        copy.append(name, value.clone());
+    }
+    copy
+}
+
+/// A number as a value, without an allocation where it is small.
+pub(crate) fn number(number: u64) -> HeaderValue {
+    let zeros = match number {
+        0..10 => 2,
+        10..100 => 1,
+        _ => 0,
+    };
+    let at = usize::try_from(number).ok().and_then(|number| number.checked_mul(3));
+    let digits = at.and_then(|at| DIGITS.get(at + zeros..at + 3));
+    match digits {
+        Some(digits) => HeaderValue::from_static(digits),
+        None => number.into(),
+    }
+}
+
+/// The numbers below a thousand, in three digits each.
+static DIGITS: LazyLock<String> = LazyLock::new(|| {
+    let digits = (0..1000_u32).flat_map(|number| [number / 100, number / 10 % 10, number % 10]);
+    digits.filter_map(|digit| char::from_digit(digit, 10)).collect()
+});
+
 /// Whether one of the comma-separated tokens of the field is `token`.
 pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|other| other.eq_ignore_ascii_case(token))
@@ -72,7 +105,10 @@ pub(crate) fn is_grpc(kind: &HeaderValue) -> bool {
 }
 
 /// Whether the client wants the connection closed, by either of the fields that can say so.
-pub(crate) fn wants_close(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_close(headers: &HeaderMap, known: Known) -> bool {
+    if !known.has(Known::CONNECTION | Known::HOP) {
+        return false;
+    }
     has_token(headers, &header::CONNECTION, "close")
         || has_token(headers, &PROXY_CONNECTION, "close")
 }
@@ -107,8 +143,8 @@ pub(crate) fn check_connection(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Drops what concerns one connection only, and frames its messages.
-pub(crate) fn drop_connection_fields(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+pub(crate) fn drop_connection_fields(headers: &mut HeaderMap, known: Known) {
+    if known.has(Known::CONNECTION) {
         let nominated: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
             .filter(|token| !token.eq_ignore_ascii_case("te"))
             .filter_map(|token| token.parse().ok())
@@ -118,8 +154,15 @@ pub(crate) fn drop_connection_fields(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    headers.remove(header::TRANSFER_ENCODING);
-    headers.remove(header::UPGRADE);
+    if known.has(Known::ENCODING) {
+        headers.remove(header::TRANSFER_ENCODING);
+    }
+    if known.has(Known::UPGRADE) {
+        headers.remove(header::UPGRADE);
+    }
+    if !known.has(Known::HOP) {
+        return;
+    }
     headers.remove(&KEEP_ALIVE);
     headers.remove(&PROXY_CONNECTION);
     if headers.contains_key(header::TE) {
@@ -132,7 +175,10 @@ pub(crate) fn drop_connection_fields(headers: &mut HeaderMap) {
 }
 
 /// Drops what a client must not tell the mesh.
-pub(crate) fn drop_steering_fields(headers: &mut HeaderMap) {
+pub(crate) fn drop_steering_fields(headers: &mut HeaderMap, known: Known) {
+    if !known.has(Known::STEERING) {
+        return;
+    }
     let steers = |name: &&HeaderName| match name.as_str().strip_prefix("x-") {
         Some("forwarded-client-cert") => true,
         Some(name) => name.strip_prefix("envoy-").is_some_and(|name| STEERING.contains(&name)),
@@ -145,12 +191,17 @@ pub(crate) fn drop_steering_fields(headers: &mut HeaderMap) {
 }
 
 /// Brings what is said of who the request comes from into the form that endpoints get.
-pub(crate) fn tell_peer(headers: &mut HeaderMap, trust: &Trust, peer: IpAddr, text: &HeaderValue) {
+pub(crate) fn tell_peer(
+    headers: &mut HeaderMap,
+    known: Known,
+    trust: &Trust,
+    (peer, text): (IpAddr, &HeaderValue),
+) {
     if trust.is_stranger(peer) {
         headers.remove(&X_FORWARDED_PORT);
     }
     let appends = trust.forwarded_for == ForwardedFor::Append;
-    let value = if appends && !headers.contains_key(&X_FORWARDED_FOR) {
+    let value = if appends && !known.has(Known::FORWARDED_FOR) {
         // Nothing to be joined, nearly always.
         Some(text.clone())
     } else {
@@ -204,6 +255,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_written_out() {
+        for value in (0..2000).chain([u64::from(u32::MAX), u64::MAX]) {
+            assert_eq!(number(value), value.to_string());
+        }
+    }
+
+    #[test]
     fn fields_of_one_connection_stay_behind() {
         let mut map = headers(&[
             ("connection", "X-Foo, keep-alive, TE"),
@@ -217,8 +275,9 @@ mod tests {
             ("trailer", "x"),
             ("proxy-authorization", "x"),
         ]);
-        assert!(wants_close(&map));
-        drop_connection_fields(&mut map);
+        let known = Known::of(&map);
+        assert!(wants_close(&map, known));
+        drop_connection_fields(&mut map, known);
         let left = [("te", "trailers"), ("x-bar", "1"), ("trailer", "x")];
         let mut expected = headers(&left);
         expected.insert("proxy-authorization", HeaderValue::from_static("x"));
@@ -249,7 +308,8 @@ mod tests {
             ("x-envoy-foo", "1"),
             ("x-forwarded-host", "h"),
         ]);
-        drop_steering_fields(&mut map);
+        let known = Known::of(&map);
+        drop_steering_fields(&mut map, known);
         assert_eq!(map, headers(&[("x-envoy-foo", "1"), ("x-forwarded-host", "h")]));
     }
 
@@ -272,7 +332,8 @@ mod tests {
             for line in lines {
                 map.append(&X_FORWARDED_FOR, HeaderValue::from_static(line));
             }
-            tell_peer(&mut map, &trust, peer, &text);
+            let known = Known::of(&map);
+            tell_peer(&mut map, known, &trust, (peer, &text));
             assert_eq!(map.contains_key(&X_FORWARDED_PORT), !trust.is_stranger(peer));
             let all: Vec<_> = map.get_all(&X_FORWARDED_FOR).iter().collect();
             assert_eq!(all, expected.as_slice(), "{trust:?} {lines:?}");

@@ -80,13 +80,16 @@ pub(crate) trait Downstream {
     /// Ready when the client has gone; only for a request that is complete.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Ready when a request of which this much has moved, both ways, has stood there for too long.
+    fn poll_idle(&mut self, moved: u64, cx: &mut Context<'_>) -> Poll<()>;
+
     /// Whether the client, which has gone, called this request off and no other.
     fn was_reset(&self) -> bool {
         false
     }
 
     /// Writes a head. `close` tells the client that the connection ends with this response.
-    fn respond(&mut self, response: &Response, close: bool);
+    fn respond(&mut self, response: Response, close: bool);
 
     /// Writes a part of the body.
     fn send(&mut self, data: &[u8]);

@@ -23,6 +23,7 @@ mod h2;
 mod handshake;
 mod head;
 mod headers;
+mod known;
 mod message;
 mod mirror;
 mod outgoing;

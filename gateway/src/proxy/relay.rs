@@ -7,6 +7,7 @@ use super::{
     clock::Clock,
     failure::{Failure, Interrupt, Stop},
     headers,
+    known::Known,
     message::{Downstream, Fault, Response, Upstream},
     tries,
     upload::Upload,
@@ -126,8 +127,9 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
     }
 
     fn interim(&mut self, mut response: Response) {
-        headers::drop_connection_fields(&mut response.headers);
-        self.down.respond(&response, false);
+        let known = Known::of(&response.headers);
+        headers::drop_connection_fields(&mut response.headers, known);
+        self.down.respond(response, false);
     }
 
     /// What ends a try from outside.
@@ -152,7 +154,7 @@ impl<D: Downstream, U: Upstream> Relay<'_, D, U> {
             return Poll::Ready(Interrupt::Deadline.into());
         }
         let moved = self.upload.bytes().wrapping_add(*self.sent);
-        if self.clock.idle.poll(moved, cx).is_ready() {
+        if self.down.poll_idle(moved, cx).is_ready() {
             return Poll::Ready(Interrupt::Idle.into());
         }
         self.clock.attempt.poll(cx).map(|()| Failure::TryTimeout.into())

@@ -8,13 +8,14 @@ use super::{
     failure::{Interrupt, Stop},
     forward::{Plan, judged},
     headers::{self, X_ENVOY_SERVICE_TIME},
+    known::Known,
     message::{Body, Downstream, Response, Upstream},
     relay::Relay,
     tries,
 };
 use crate::{flags::Flags, metrics::Ended};
 use edgeway_core::outlier::Outcome;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::future::poll_fn;
 
 impl<'c, D: Downstream> Exchange<'c, D> {
@@ -26,17 +27,19 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         asked: &Asked,
         clock: &mut Clock,
     ) {
-        let Reply { mut up, mut response, endpoint, at, in_flight: _in_flight } = reply;
+        let Reply { mut up, mut response, known, endpoint, at, in_flight: _in_flight } = reply;
         let unjudged = judged(&response, asked).is_none();
         clock.attempt = Timer::Never;
         self.upload.commit();
         self.record.status = response.status.as_u16();
-        self.record.grpc_status = tries::grpc_status(&response.headers);
+        if known.has(Known::GRPC_STATUS) {
+            self.record.grpc_status = tries::grpc_status(&response.headers);
+        }
         let switch = response.status == StatusCode::SWITCHING_PROTOCOLS;
-        self.dress(&mut response, plan, asked, switch);
-        let close = self.ends_connection() || (asked.websocket && !switch);
+        self.dress((&mut response, known), plan, asked, switch);
+        let close = self.ends_connection(asked) || (asked.websocket && !switch);
         self.set_fate(close);
-        self.down.respond(&response, close && !switch);
+        self.down.respond(response, close && !switch);
         if switch {
             up.switch();
             self.down.switch();
@@ -65,35 +68,45 @@ impl<'c, D: Downstream> Exchange<'c, D> {
     }
 
     /// Brings the head of an endpoint's response into the form in which the client gets it.
-    fn dress(&self, response: &mut Response, plan: Plan<'c>, asked: &Asked, switch: bool) {
-        let upgrade = response.headers.get(header::UPGRADE).cloned();
-        headers::drop_connection_fields(&mut response.headers);
+    fn dress(
+        &self,
+        (response, known): (&mut Response, Known),
+        plan: Plan<'c>,
+        asked: &Asked,
+        switch: bool,
+    ) {
+        let upgrade = if switch { response.headers.get(header::UPGRADE).cloned() } else { None };
+        headers::drop_connection_fields(&mut response.headers, known);
         if response.status == StatusCode::NO_CONTENT {
             response.headers.remove(header::CONTENT_LENGTH);
         }
         let time = self.record.service_time.unwrap_or_default();
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        response.headers.insert(&X_ENVOY_SERVICE_TIME, milliseconds.into());
+        response.headers.insert(&X_ENVOY_SERVICE_TIME, headers::number(milliseconds));
         for (name, value) in &self.marks {
             response.headers.insert(name, value.clone());
         }
         if let Some(cookie) = &self.cookie {
             response.headers.append(header::SET_COOKIE, cookie.clone());
         }
-        self.operate_on_response(response, plan.levels(), asked);
+        let operated = self.operate_on_response(response, plan.levels(), asked);
+        if operated {
+            response.headers.remove(header::TRANSFER_ENCODING);
+            response.headers.remove(header::CONNECTION);
+        }
         match response.body {
-            Body::Sized(length) => {
+            // Nearly always the endpoint's own stands.
+            Body::Sized(length) if operated || !is_plain_length(&response.headers) => {
                 response.headers.insert(header::CONTENT_LENGTH, length.into());
             }
+            Body::Sized(_) => {}
             Body::Unsized => drop(response.headers.remove(header::CONTENT_LENGTH)),
             Body::Nothing => {}
         }
-        response.headers.remove(header::TRANSFER_ENCODING);
-        response.headers.remove(header::CONNECTION);
         if switch {
-            let upgrade = upgrade.unwrap_or(http::HeaderValue::from_static("websocket"));
+            let upgrade = upgrade.unwrap_or(HeaderValue::from_static("websocket"));
             response.headers.insert(header::UPGRADE, upgrade);
-            response.headers.insert(header::CONNECTION, http::HeaderValue::from_static("Upgrade"));
+            response.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         }
         sign(response);
     }
@@ -119,4 +132,11 @@ impl<'c, D: Downstream> Exchange<'c, D> {
             }
         }
     }
+}
+
+/// Whether the length is there, and said once.
+fn is_plain_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let plain = |length: &HeaderValue| length.as_bytes().iter().all(u8::is_ascii_digit);
+    lengths.next().is_some_and(plain) && lengths.next().is_none()
 }

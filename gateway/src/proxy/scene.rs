@@ -125,6 +125,7 @@ fn cut(value: Cow<'_, str>, length: Option<usize>) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::known::Known;
     use edgeway_core::{action::template::Template, request::Scheme};
 
     #[test]
@@ -137,6 +138,7 @@ mod tests {
             client: [1, 1, 1, 1].into(),
             websocket: false,
             grpc: false,
+            known: Known::default(),
         };
         let mut request = HeaderMap::new();
         request.insert("x-a", "value".parse().unwrap());

@@ -1,6 +1,6 @@
 //! When a request is tried again.
 
-use super::{failure::Failure, message::Response};
+use super::{failure::Failure, known::Known, message::Response};
 use edgeway_core::action::Retry;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use std::time::Duration;
@@ -17,8 +17,11 @@ pub(crate) struct Tries<'t> {
     retry: &'t Retry,
     /// How many there were.
     made: u32,
-    /// Positions of the endpoints that had one.
-    pub(crate) endpoints: Vec<usize>,
+    /// Position of the endpoint that had the last.
+    last: Option<usize>,
+    /// Those that had one before, and the last once somebody has asked: nearly all requests have one
+    /// try, and need no list.
+    endpoints: Vec<usize>,
 }
 
 /// What is to be done about a try.
@@ -35,13 +38,19 @@ pub(crate) enum Verdict {
 impl<'t> Tries<'t> {
     /// No try yet.
     pub(crate) fn new(retry: &'t Retry) -> Self {
-        Self { retry, made: 0, endpoints: Vec::new() }
+        Self { retry, made: 0, last: None, endpoints: Vec::new() }
     }
 
     /// Counts a try that begins.
     pub(crate) fn begin(&mut self, endpoint: usize) {
         self.made += 1;
-        self.endpoints.push(endpoint);
+        self.last = Some(endpoint);
+    }
+
+    /// Positions of the endpoints that had one.
+    pub(crate) fn tried(&mut self) -> &[usize] {
+        self.endpoints.extend(self.last.take());
+        &self.endpoints
     }
 
     /// How many there were.
@@ -55,8 +64,8 @@ impl<'t> Tries<'t> {
     }
 
     /// What a response means.
-    pub(crate) fn after_response(&self, response: &Response) -> Verdict {
-        self.verdict(is_retried(response, self.retry))
+    pub(crate) fn after_response(&self, response: &Response, known: Known) -> Verdict {
+        self.verdict(is_retried(response, known, self.retry))
     }
 
     fn verdict(&self, wanted: bool) -> Verdict {
@@ -86,25 +95,25 @@ pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
     headers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }
 
-fn is_retried(response: &Response, retry: &Retry) -> bool {
-    if response.headers.contains_key(&X_ENVOY_RATELIMITED) {
-        return false;
-    }
+fn is_retried(response: &Response, known: Known, retry: &Retry) -> bool {
     let on = retry.on;
     let status = response.status;
     let by_status = (on.server_error && status.is_server_error())
         || (on.gateway_error && (502..=504).contains(&status.as_u16()))
         || (on.retriable_4xx && status == StatusCode::CONFLICT)
         || (on.statuses && retry.statuses.contains(&status.as_u16()));
-    by_status
-        || match grpc_status(&response.headers) {
+    let status_in_grpc =
+        if known.has(Known::GRPC_STATUS) { grpc_status(&response.headers) } else { None };
+    let wanted = by_status
+        || match status_in_grpc {
             Some(1) => on.grpc_cancelled,
             Some(4) => on.grpc_deadline_exceeded,
             Some(8) => on.grpc_resource_exhausted,
             Some(13) => on.grpc_internal,
             Some(14) => on.grpc_unavailable,
             Some(_) | None => false,
-        }
+        };
+    wanted && !response.headers.contains_key(&X_ENVOY_RATELIMITED)
 }
 
 #[cfg(test)]
@@ -159,7 +168,9 @@ mod tests {
             (&gateway, 500, None, false),
             (&conflict, 409, None, true),
         ] {
-            assert_eq!(is_retried(&response(status, grpc), retry), expected, "{status} {grpc:?}");
+            let response = response(status, grpc);
+            let known = Known::of(&response.headers);
+            assert_eq!(is_retried(&response, known, retry), expected, "{status} {grpc:?}");
         }
     }
 

@@ -196,13 +196,17 @@ impl Downstream for Bridge<'_> {
         self.inner.poll_gone(cx)
     }
 
+    fn poll_idle(&mut self, moved: u64, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.inner.poll_idle(moved, cx)
+    }
+
     fn was_reset(&self) -> bool {
         self.inner.was_reset()
     }
 
-    fn respond(&mut self, response: &Response, close: bool) {
-        match self.translated(response) {
-            Some(translated) => self.inner.respond(&translated, close),
+    fn respond(&mut self, response: Response, close: bool) {
+        match self.translated(&response) {
+            Some(translated) => self.inner.respond(translated, close),
             None => self.inner.respond(response, close),
         }
     }

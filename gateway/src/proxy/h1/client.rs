@@ -4,7 +4,10 @@ use super::{fault, now};
 use crate::{
     io::{Conn, Io},
     live::{Free, Life, Room, TlsName},
-    proxy::message::{Body, Fault, Response, Upstream},
+    proxy::{
+        headers::with_room,
+        message::{Body, Fault, Response, Upstream},
+    },
 };
 use http::{HeaderMap, Method, StatusCode, header};
 use pingora_core::protocols::http::v1::client::HttpSession;
@@ -82,7 +85,7 @@ impl Client {
             (false, Some(length)) => Body::Sized(length),
             (false, None) => Body::Unsized,
         };
-        Some(Response { status: head.status, headers: head.headers.clone(), body })
+        Some(Response { status: head.status, headers: with_room(&head.headers), body })
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     io::{Conn, Io, Peer},
-    proxy::message::{Downstream, Fault, Response},
+    proxy::{
+        clock::Stall,
+        message::{Downstream, Fault, Response},
+    },
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, request::Parts};
@@ -20,7 +23,7 @@ use std::{
 const READ: usize = 32 * 1024;
 
 /// One request on a connection.
-pub(crate) struct Server {
+pub(crate) struct Server<'c> {
     io: Box<Io>,
     conn: Arc<Conn>,
     head: Parts,
@@ -33,14 +36,23 @@ pub(crate) struct Server {
     broken: bool,
     /// The client sent more than this request, so that its going would go unnoticed.
     pipelined: bool,
+    idle: &'c mut Stall,
 }
 
-impl Server {
-    /// A request whose head has been read; `io` stands right behind it.
-    pub(crate) fn new(io: Box<Io>, conn: Arc<Conn>, head: Parts) -> Self {
-        let body = Decoder::new(&head.headers);
-        let framing = Framing::Nothing;
-        Self { io, conn, head, body, framing, raw: false, broken: false, pipelined: false }
+impl<'c> Server<'c> {
+    /// A request whose head has been read; `io` stands right behind it. `idle` is the connection's.
+    pub(crate) fn new(io: Box<Io>, conn: Arc<Conn>, head: Parts, idle: &'c mut Stall) -> Self {
+        Self {
+            io,
+            conn,
+            body: Decoder::new(&head.headers),
+            head,
+            framing: Framing::Nothing,
+            raw: false,
+            broken: false,
+            pipelined: false,
+            idle,
+        }
     }
 
     /// The connection, ready for the next request; `None` if it cannot be used again.
@@ -48,6 +60,7 @@ impl Server {
         if self.broken || self.raw || !self.body.is_done() {
             return None;
         }
+        self.idle.rest();
         self.io.give_room_back();
         Some(self.io)
     }
@@ -59,7 +72,7 @@ impl Server {
     }
 }
 
-impl Downstream for Server {
+impl Downstream for Server<'_> {
     fn request(&self) -> &Parts {
         &self.head
     }
@@ -121,8 +134,12 @@ impl Downstream for Server {
         }
     }
 
-    fn respond(&mut self, response: &Response, close: bool) {
-        self.conn.write(|out| wire::head(out, response, close));
+    fn poll_idle(&mut self, moved: u64, cx: &mut Context<'_>) -> Poll<()> {
+        self.idle.poll(moved, cx)
+    }
+
+    fn respond(&mut self, response: Response, close: bool) {
+        self.conn.write(|out| wire::head(out, &response, close));
         self.framing = Framing::of(response.body);
     }
 

@@ -6,6 +6,7 @@ use crate::{
     edge::HeadLimits,
     io::Conn,
     proxy::{
+        clock::Stall,
         headers,
         message::{Body, Downstream, Fault, Response},
         refusal::Refusal,
@@ -58,6 +59,7 @@ pub(super) struct Server<'c> {
     complete: bool,
     trailers: Option<HeaderMap>,
     reset: bool,
+    idle: Stall,
 }
 
 impl<'c> Server<'c> {
@@ -86,6 +88,7 @@ impl<'c> Server<'c> {
             complete: false,
             trailers: None,
             reset: false,
+            idle: Stall::new(shared.client.edge().limits.stream_idle_timeout),
         }
     }
 
@@ -182,15 +185,19 @@ impl Downstream for Server<'_> {
         gone.map(|reset| self.reset |= reset.is_ok())
     }
 
+    fn poll_idle(&mut self, moved: u64, cx: &mut Context<'_>) -> Poll<()> {
+        self.idle.poll(moved, cx)
+    }
+
     fn was_reset(&self) -> bool {
         self.reset
     }
 
-    fn respond(&mut self, response: &Response, _: bool) {
+    fn respond(&mut self, response: Response, _: bool) {
         let mut head = http::Response::new(());
         *head.status_mut() = response.status;
         *head.version_mut() = Version::HTTP_2;
-        *head.headers_mut() = response.headers.clone();
+        *head.headers_mut() = response.headers;
         drop_framing(head.headers_mut());
         if self.tunnel == Tunnel::Asked && response.status == StatusCode::SWITCHING_PROTOCOLS {
             *head.status_mut() = StatusCode::OK;
