@@ -1,7 +1,9 @@
 # One entry per thing a person does here. `make up` and `make test` do their own set-up.
 
 SHELL := /bin/bash
-BIN   := target/release
+# Where cargo builds.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+BIN   := $(BUILT)/release
 
 .PHONY: up test e2e bench fuzz lint fmt setup build images cluster cluster-down
 
@@ -35,7 +37,7 @@ e2e: setup
 	./deploy/setup test
 	cargo build --locked --workspace --bins
 	cargo build --locked --profile $(PROFILE) -p edgeway -p edgeway-gateway -p edgeway-alb-controller
-	EDGEWAY_BIN=$(CURDIR)/target/$(subst dev,debug,$(PROFILE)) \
+	EDGEWAY_BIN=$(abspath $(BUILT))/$(subst dev,debug,$(PROFILE)) \
 	    cargo test --locked -p edgeway-tests --test node -- --nocapture
 
 ## bench: programs that measure; never part of the tests
