@@ -1,7 +1,7 @@
 //! A Kubernetes with one node, for what only real pods show.
 
 use crate::{Kubernetes, process::programs, root, skipped};
-use std::{ffi::OsStr, path::PathBuf, process::Command};
+use std::{ffi::OsStr, fs, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
 /// Where processes of this machine are found by pods.
@@ -25,7 +25,8 @@ impl Node {
         }
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let place = folder.path().join("node");
-        if let Err(error) = told(command("up").arg(&place)) {
+        let owner = std::process::id().to_string();
+        if let Err(error) = told(command("up").arg(&place).env("EDGEWAY_OWNER", owner)) {
             // Not everywhere may all be done that root may do.
             drop(told(command("down").arg(&place)));
             skipped(&format!("the node does not come up: {error}"));
@@ -45,7 +46,7 @@ impl Node {
             told(&mut pack).unwrap_or_else(|error| panic!("{image} is not packed: {error}"));
             told(command("load").arg(self.place()).arg(&archive))
                 .unwrap_or_else(|error| panic!("{image} is not loaded: {error}"));
-            std::fs::remove_file(&archive).expect("what was written can be removed");
+            fs::remove_file(&archive).expect("what was written can be removed");
         }
     }
 
@@ -57,6 +58,24 @@ impl Node {
     /// How to talk to it.
     pub fn kubeconfig(&self) -> PathBuf {
         self.place().join("kubeconfig")
+    }
+
+    /// Ends it; what is left of it on this machine.
+    pub fn end(self) -> Vec<String> {
+        let place = self.place().display().to_string();
+        drop(self);
+        let links = ["edgepods0", "edgenode0"].map(|name| format!("/sys/class/net/{name}"));
+        let links = links.into_iter().filter(|link| fs::exists(link).unwrap_or(true));
+        let mounts = fs::read_to_string("/proc/mounts").expect("there are mounts");
+        let mounts: Vec<String> =
+            mounts.lines().filter(|line| line.contains(&place)).map(str::to_owned).collect();
+        let processes = fs::read_dir("/proc").expect("there are processes").flatten();
+        let commands = processes.map(|process| {
+            let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).into_owned()
+        });
+        let commands = commands.filter(|command| command.contains(&place));
+        links.chain(mounts).chain(commands).collect()
     }
 
     fn place(&self) -> PathBuf {

@@ -30,6 +30,11 @@ const NOT_TRIED: &[(&str, &str)] = &[
     ("patch virtualservices/status.networking.istio.io", "statuses"),
     ("patch destinationrules/status.networking.istio.io", "statuses"),
     ("patch serviceentries/status.networking.istio.io", "statuses"),
+    ("get gateways.networking.istio.io", "statuses"),
+    ("get virtualservices.networking.istio.io", "statuses"),
+    ("get destinationrules.networking.istio.io", "statuses"),
+    ("get serviceentries.networking.istio.io", "statuses"),
+    ("get edgestatuses.edgeway.dev", "statuses"),
     ("create edgestatuses.edgeway.dev", "statuses"),
     ("patch edgestatuses.edgeway.dev", "statuses"),
     ("patch edgestatuses/status.edgeway.dev", "statuses"),
@@ -38,7 +43,6 @@ const NOT_TRIED: &[(&str, &str)] = &[
     ("get leases.coordination.k8s.io", "leader election"),
     ("create leases.coordination.k8s.io", "leader election"),
     ("update leases.coordination.k8s.io", "leader election"),
-    ("patch leases.coordination.k8s.io", "leader election"),
 ];
 
 const FRONT: &str = "

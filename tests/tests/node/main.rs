@@ -40,6 +40,7 @@ fn it_is_installed_serves_rolls_and_leaves_nothing() {
     soon("nothing in AWS", || balancer.is_empty().then_some(()));
     stage.uninstall();
     soon("nothing in the cluster", || (stage.everything() == before).then_some(()));
+    assert_eq!(node.end(), [""; 0], "the node has left something");
 }
 
 fn rolling_restarts_lose_nothing(stage: &Stage<'_>, balancer: &Balancer) {

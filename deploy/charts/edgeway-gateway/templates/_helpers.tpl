@@ -63,6 +63,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   verbs: [list, watch]
 # What became of them.
 - apiGroups: [networking.istio.io]
+  resources: [gateways, virtualservices, destinationrules, serviceentries]
+  verbs: [get]
+- apiGroups: [networking.istio.io]
   resources: [gateways/status, virtualservices/status, destinationrules/status, serviceentries/status]
   verbs: [patch]
 {{- end }}

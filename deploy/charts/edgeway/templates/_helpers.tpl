@@ -68,7 +68,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   verbs: [patch]
 - apiGroups: [edgeway.dev]
   resources: [edgestatuses]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 - apiGroups: [edgeway.dev]
   resources: [edgestatuses/status]
   verbs: [patch]
