@@ -105,7 +105,8 @@ fn roles_are_what_the_programs_need_and_no_more() {
     let [of_controller, of_gateway] = accounts.map(|account| account.kubeconfig);
     let labels = "--labels=app.kubernetes.io/instance=edgeway,istio=ingressgateway,\
                   app.kubernetes.io/name=edgeway-gateway";
-    let front = Gateway::of_cluster(&of_gateway, &["--namespace", "edge", labels]);
+    let name = "--workload-name=edgeway-gateway";
+    let front = Gateway::of_cluster(&of_gateway, &["--namespace=edge", name, labels]);
     let (alb, mut aws) = local_alb();
     let metrics = free_port();
     let listen = format!("--metrics=127.0.0.1:{metrics}");
