@@ -36,7 +36,8 @@ test:
 e2e: setup
 	./deploy/setup test
 	cargo build --locked --workspace --bins
-	cargo build --locked --profile $(PROFILE) -p edgeway -p edgeway-gateway -p edgeway-alb-controller
+	$(if $(filter dev,$(PROFILE)),,cargo build --locked --profile $(PROFILE) \
+	    -p edgeway -p edgeway-gateway -p edgeway-alb-controller)
 	EDGEWAY_BIN=$(abspath $(BUILT))/$(subst dev,debug,$(PROFILE)) \
 	    cargo test --locked -p edgeway-tests --test node -- --nocapture
 
