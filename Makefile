@@ -1,9 +1,14 @@
 # One entry per thing a person does here. `make up` and `make test` do their own set-up.
 
 SHELL := /bin/bash
-BIN   := target/release
+# Where cargo builds.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+BIN   := $(BUILT)/release
 
-.PHONY: up test bench fuzz lint fmt setup build cluster cluster-down
+.PHONY: up test e2e bench fuzz lint fmt setup build images cluster cluster-down
+
+# Which programs `make e2e` tries: release or dev.
+PROFILE ?= release
 
 # What `make fuzz` runs, and for how long each.
 TARGETS      ?= head greeting proxy_protocol path certificate yaml compile
@@ -18,9 +23,23 @@ up: setup
 build: setup
 	cargo build --release --locked -p edgeway -p edgeway-gateway -p edgeway-alb-controller
 
+## images: container images under target/images, for `ctr images import` and `docker load`
+images: build
+	@for image in gateway alb-controller edgeway; do \
+	    ./deploy/image pack $$image $(BIN) target/images/$$image.tar || exit 1; done
+
 ## test: every test
 test:
 	./tests/run
+
+## e2e: images and charts on a Kubernetes node of its own, on this machine; needs root
+e2e: setup
+	./deploy/setup test
+	cargo build --locked --workspace --bins
+	$(if $(filter dev,$(PROFILE)),,cargo build --locked --profile $(PROFILE) \
+	    -p edgeway -p edgeway-gateway -p edgeway-alb-controller)
+	EDGEWAY_BIN=$(abspath $(BUILT))/$(subst dev,debug,$(PROFILE)) \
+	    cargo test --locked -p edgeway-tests --test node -- --nocapture
 
 ## bench: programs that measure; never part of the tests
 bench: setup
@@ -48,10 +67,10 @@ fmt:
 setup:
 	@./deploy/setup
 
-## cluster: a Kubernetes API server on this machine, without nodes; prints how to talk to it
+## cluster: a Kubernetes API server on this machine; `make cluster NODE=1` has a node too, and needs root
 cluster:
 	@./deploy/setup test
-	@./tests/cluster/run up
+	@./tests/cluster/run up $(if $(NODE),node)
 
 ## cluster-down: stop it, and forget what was in it
 cluster-down:

@@ -5,7 +5,7 @@
 
 use crate::{PATIENCE, Process, free_port, kubernetes::Kubernetes, root, skipped};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -18,6 +18,17 @@ use tempfile::TempDir;
 /// The token of the administrator where we choose it.
 const TOKEN: &str = "edgeway-tests";
 
+/// Where it is written down who has asked for what.
+const AUDIT: &str = "audit.log";
+
+/// One line for each request, when it is answered or its answer begins.
+const AUDIT_POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+rules: [{level: Metadata}]
+omitStages: [RequestReceived]
+";
+
 /// An API server is as much as a machine should do at once.
 static ONE: Mutex<()> = Mutex::new(());
 
@@ -28,6 +39,8 @@ pub struct Cluster {
     running: Vec<Process>,
     folder: TempDir,
     program: Program,
+    /// Flags of the API server beside the usual ones.
+    more: Vec<String>,
     admin: Kubernetes,
     _alone: MutexGuard<'static, ()>,
 }
@@ -53,6 +66,25 @@ pub struct Account {
 impl Cluster {
     /// Starts one; `None`, and a line that says so, where there is none to be had.
     pub fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// Starts one that writes down who asks for what ([`Cluster::asked`]), and that has no streaming
+    /// lists, as older ones have none.
+    pub fn start_audited() -> Option<Self> {
+        Self::start_with(|folder| {
+            let (policy, log) = (folder.join("audit.yaml"), folder.join(AUDIT));
+            fs::write(&policy, AUDIT_POLICY).expect("there is room for a file");
+            vec![
+                format!("--audit-policy-file={}", policy.display()),
+                format!("--audit-log-path={}", log.display()),
+                "--feature-gates=WatchList=false".into(),
+            ]
+        })
+    }
+
+    /// Starts one with flags that may refer to files in its folder.
+    fn start_with(flags: impl FnOnce(&Path) -> Vec<String>) -> Option<Self> {
         let Some(program) = Program::find() else {
             skipped("there is no API server: `./deploy/setup test` says why");
             return None;
@@ -60,11 +92,12 @@ impl Cluster {
         let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("there is room for a folder");
         program.prepare(folder.path());
-        let running = program.start(folder.path());
+        let more = flags(folder.path());
+        let running = program.start(folder.path(), &more);
         let kubeconfig = folder.path().join("kubeconfig");
         crate::wait_for("the API server's kubeconfig", || kubeconfig.exists().then_some(()));
         let admin = Kubernetes::connect(&kubeconfig);
-        let cluster = Self { folder, program, running, admin, _alone: alone };
+        let cluster = Self { folder, program, more, running, admin, _alone: alone };
         cluster.wait_ready();
         Some(cluster)
     }
@@ -72,6 +105,11 @@ impl Cluster {
     /// Asks as somebody who may do everything.
     pub fn admin(&self) -> &Kubernetes {
         &self.admin
+    }
+
+    /// How the administrator talks to it.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
     }
 
     /// Makes the service account `namespace/name`, and the namespace if need be. It may do nothing
@@ -102,8 +140,15 @@ impl Cluster {
 
     /// Starts it again where it was, with what it had.
     pub fn restart(&mut self) {
-        self.running = self.program.start(self.folder.path());
+        self.running = self.program.start(self.folder.path(), &self.more);
         self.wait_ready();
+    }
+
+    /// What was asked so far, by whom, and what was answered; only of [`Cluster::start_audited`].
+    pub fn asked(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join(AUDIT)).unwrap_or_default();
+        // The last line may not be whole yet.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     fn wait_ready(&self) {
@@ -151,11 +196,11 @@ impl Program {
         }
     }
 
-    fn start(&self, folder: &Path) -> Vec<Process> {
+    fn start(&self, folder: &Path, more: &[String]) -> Vec<Process> {
         match self {
             Self::Ours(program) => {
                 let mut command = Command::new(program);
-                command.arg("control-plane").arg(folder);
+                command.arg("control-plane").arg(folder).args(more);
                 vec![Process::spawn("cluster", &mut command)]
             }
             Self::Assets { folder: programs, etcd: [clients, peers], port } => {
@@ -170,7 +215,7 @@ impl Program {
                     &format!("--initial-cluster=default={peers}"),
                 ]);
                 let mut server = Command::new(programs.join("kube-apiserver"));
-                server.args(server_flags(folder, &clients, *port));
+                server.args(server_flags(folder, &clients, *port)).args(more);
                 vec![
                     Process::spawn("etcd", &mut etcd),
                     Process::spawn("kube-apiserver", &mut server),

@@ -97,6 +97,13 @@ impl Kubernetes {
         self.ask("PATCH", &path, "application/apply-patch+yaml", object.to_string().into_bytes())
     }
 
+    /// Whether the object would be taken as it is, to the last field; nothing is changed.
+    pub fn would_take(&self, object: &Value) -> Result<Value, kube::Error> {
+        let options = "fieldManager=edgeway-tests&force=true&dryRun=All&fieldValidation=Strict";
+        let path = format!("{}?{options}", path_of(object));
+        self.ask("PATCH", &path, "application/apply-patch+yaml", object.to_string().into_bytes())
+    }
+
     /// Creates an object in the list at `path`, whatever it is.
     pub fn create(&self, path: &str, object: &Value) -> Result<String, kube::Error> {
         self.told("POST", path, "application/json", object.to_string().into_bytes())
@@ -119,6 +126,19 @@ impl Kubernetes {
                 panic!("not deleted: {error}\n{document}");
             }
         }
+    }
+
+    /// Deletes what is at `path`.
+    pub fn remove(&self, path: &str) -> Result<String, kube::Error> {
+        self.told("DELETE", path, "application/json", Vec::new())
+    }
+
+    /// Installs a kind that takes anything, and waits until it is served.
+    pub fn install_kind(&self, group: &str, version: &str, (kind, plural): (&str, &str)) {
+        let crd = crd(group, (kind, plural), &[version]);
+        self.try_apply(&crd).expect("a CRD can be applied");
+        let path = format!("/apis/{group}/{version}/{plural}");
+        crate::wait_for("the kind", || self.get(&path).ok());
     }
 
     /// Installs Istio's kinds, and waits until they are served.
@@ -160,6 +180,13 @@ fn request(method: &str, path: &str, content: &str, body: Vec<u8>) -> http::Requ
     let request = http::Request::builder().method(method).uri(path);
     let request = request.header("content-type", content).header("accept", "application/json");
     request.body(body).expect("paths are valid")
+}
+
+/// The documents of a stream of YAML, without those that are empty.
+pub fn documents(text: &str) -> Vec<Value> {
+    let documents = text.split("\n---").map(|text| text.trim_start_matches("---"));
+    let values = documents.map(|text| serde_saphyr::from_str(text).expect("manifests are YAML"));
+    values.filter(|value: &Value| !value.is_null()).collect()
 }
 
 /// What the API server says about a refusal.

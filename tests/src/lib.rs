@@ -15,16 +15,20 @@ pub mod crowd;
 pub mod echo;
 pub mod expect;
 pub mod gateway;
+pub mod helm;
 pub mod http;
 pub mod kubernetes;
 pub mod message;
+pub mod node;
 pub mod process;
 
 pub use cluster::Cluster;
 pub use crowd::Crowd;
 pub use gateway::Gateway;
+pub use helm::Helm;
 pub use http::{Answer, Ask};
 pub use kubernetes::Kubernetes;
+pub use node::Node;
 pub use process::Process;
 
 use std::{

@@ -27,6 +27,17 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// The folder of the programs that are made into images: those beside the tests, unless
+/// `EDGEWAY_BIN` names others.
+pub fn programs() -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "`make e2e` says which programs to try")]
+    let given = std::env::var_os("EDGEWAY_BIN").map(PathBuf::from);
+    given.unwrap_or_else(|| {
+        let built = binary("edgeway");
+        built.parent().expect("a program is in a folder").to_owned()
+    })
+}
+
 /// Runs `name` to its end.
 pub fn run(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(binary(name));

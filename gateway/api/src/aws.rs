@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 shape! {
     /// A name and a value, as AWS writes tags and attributes.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     KeyValue {
         /// The name.
         key: String,
@@ -15,6 +16,7 @@ shape! {
 
 /// What a target group's targets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TargetType {
     /// Nodes, by instance.

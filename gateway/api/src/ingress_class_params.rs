@@ -20,12 +20,14 @@ impl Spec for IngressClassParamsSpec {
 
 shape! {
     /// What [`IngressClassParams`] ask for.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     IngressClassParamsSpec {
         /// Name of the load balancer.
         load_balancer_name: Option<String>,
         /// Certificates of HTTPS listeners.
         certificate_arn: Vec<String>,
         /// Namespaces that may use the class.
+        #[cfg_attr(test, schemars(with = "crate::schema::Selector"))]
         namespace_selector: Option<LabelSelector>,
         /// The group that all Ingresses of the class belong to.
         group: Option<IngressGroup>,
@@ -64,12 +66,14 @@ shape! {
     }
 
     /// Ingresses that share a load balancer.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     IngressGroup {
         /// Name of the group.
         name: String,
     }
 
     /// Subnets, by id or by tags.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     SubnetSelector {
         /// By id.
         ids: Vec<String>,
@@ -78,6 +82,7 @@ shape! {
     }
 
     /// Attributes of one listener.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     Listener {
         /// Its protocol.
         protocol: Option<ListenerProtocol>,
@@ -88,12 +93,14 @@ shape! {
     }
 
     /// Capacity to reserve.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     MinimumLoadBalancerCapacity {
         /// In load balancer capacity units.
         capacity_units: i32,
     }
 
     /// Where addresses come from.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     IpamConfiguration {
         /// The pool of IPv4 addresses.
         #[serde(rename = "ipv4IPAMPoolId")]
@@ -103,6 +110,7 @@ shape! {
 
 words! {
     /// Protocol of a listener.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     ListenerProtocol {
         /// Plain HTTP.
         Http,
@@ -121,6 +129,7 @@ words! {
 
 /// Whom a load balancer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// The VPC.
@@ -131,6 +140,7 @@ pub enum Scheme {
 
 /// Which IP versions a load balancer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum IpAddressType {
     /// IPv4 alone.
     #[serde(rename = "ipv4")]

@@ -14,6 +14,8 @@ pub mod manifest;
 pub mod objects;
 pub mod problem;
 pub mod resource;
+#[cfg(test)]
+mod schema;
 pub mod service_entry;
 mod shape;
 mod string_match;

@@ -18,6 +18,7 @@ impl Spec for TargetGroupBindingSpec {
 
 shape! {
     /// What a [`TargetGroupBinding`] asks for.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     TargetGroupBindingSpec {
         /// The group, by ARN.
         #[serde(rename = "targetGroupARN")]
@@ -35,6 +36,7 @@ shape! {
         /// Who must be let through to the targets; absent leaves security groups alone.
         networking: Option<Networking>,
         /// Nodes that may be targets.
+        #[cfg_attr(test, schemars(with = "crate::schema::Selector"))]
         node_selector: Option<LabelSelector>,
         /// Which IP version targets have.
         ip_address_type: Option<TargetIpAddressType>,
@@ -48,20 +50,24 @@ shape! {
     }
 
     /// A port of a Service.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     ServiceReference {
         /// The Service, in the same namespace.
         name: String,
         /// Its port, by number or name.
+        #[cfg_attr(test, schemars(with = "crate::schema::NumberOrName"))]
         port: Option<IntOrString>,
     }
 
     /// Who must be let through to the targets.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     Networking {
         /// Each a set of peers and a set of ports.
         ingress: Vec<NetworkingIngressRule>,
     }
 
     /// All of these peers to all of these ports.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     NetworkingIngressRule {
         /// Who.
         from: Vec<NetworkingPeer>,
@@ -70,6 +76,7 @@ shape! {
     }
 
     /// Addresses or a security group.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     NetworkingPeer {
         /// Addresses.
         ip_block: Option<IpBlock>,
@@ -78,12 +85,14 @@ shape! {
     }
 
     /// A range of addresses.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     IpBlock {
         /// As CIDR.
         cidr: String,
     }
 
     /// A security group.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     SecurityGroup {
         /// Its id.
         #[serde(rename = "groupID")]
@@ -91,16 +100,19 @@ shape! {
     }
 
     /// A port that is let through.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     NetworkingPort {
         /// Absent is TCP.
         protocol: Option<NetworkingProtocol>,
         /// By number or name; absent is all.
+        #[cfg_attr(test, schemars(with = "crate::schema::NumberOrName"))]
         port: Option<IntOrString>,
     }
 }
 
 words! {
     /// Protocol of a target group.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     TargetGroupProtocol {
         /// Plain HTTP.
         Http,
@@ -121,6 +133,7 @@ words! {
     }
 
     /// Protocol of a port that is let through.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
     NetworkingProtocol {
         /// Connections.
         Tcp,
@@ -131,6 +144,7 @@ words! {
 
 /// Which IP version targets have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TargetIpAddressType {
     /// IPv4.

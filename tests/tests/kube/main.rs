@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod samples;
 mod scene;
 
 use edgeway_tests::{Ask, Cluster, Gateway, Kubernetes, http::client, wait_for};

@@ -1,0 +1,89 @@
+//! The whole on a real node: images, charts, probes, Pod Security, rolling restarts, and an end that
+//! leaves nothing.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod load;
+mod stage;
+
+use edgeway_tests::{Ask, Helm, Node};
+use load::{CLIENTS, Load};
+use serde_json::json;
+use stage::{APP, Balancer, ECHO, GATEWAY, Stage, soon};
+
+#[test]
+fn it_is_installed_serves_rolls_and_leaves_nothing() {
+    let Some(helm) = Helm::find() else { return };
+    let Some(node) = Node::start() else { return };
+    node.load(&["gateway", "alb-controller", "edgeway"]);
+    node.admin().install_istio();
+    let balancer = Balancer::start();
+    let stage = Stage::new(&node, helm.to(&node.kubeconfig()), &balancer);
+    let before = stage.everything();
+
+    node.admin().apply(APP);
+    stage.install();
+    soon("the first answer", || {
+        let answer = Ask::get(balancer.url()).host("shop.example.com").send().ok()?;
+        (answer.status == 200 && answer.json()["service"] == "edge/echo").then_some(())
+    });
+
+    rolling_restarts_lose_nothing(&stage, &balancer);
+    a_killed_pod_costs_what_was_in_flight_on_it(&stage, &balancer);
+    an_upgrade_loses_nothing(&stage, &balancer);
+
+    node.admin().delete(APP);
+    soon("nothing in AWS", || balancer.is_empty().then_some(()));
+    stage.uninstall();
+    soon("nothing in the cluster", || (stage.everything() == before).then_some(()));
+    assert_eq!(node.end(), [""; 0], "the node has left something");
+}
+
+fn rolling_restarts_lose_nothing(stage: &Stage<'_>, balancer: &Balancer) {
+    for deployment in [ECHO, GATEWAY] {
+        let load = Load::start(balancer);
+        stage.restart(deployment);
+        load.go_on();
+        let (asked, failures) = load.finish();
+        eprintln!("restart of {deployment}: {asked} requests");
+        assert!(failures.is_empty(), "{deployment}: {} of {asked}: {failures:?}", failures.len());
+    }
+}
+
+fn a_killed_pod_costs_what_was_in_flight_on_it(stage: &Stage<'_>, balancer: &Balancer) {
+    let load = Load::start(balancer);
+    stage.kill_a_pod(ECHO);
+    load.go_on();
+    let (asked, failures) = load.finish();
+    eprintln!("a pod of {ECHO} killed: {} of {asked} requests lost", failures.len());
+    assert!(failures.len() <= CLIENTS, "{} of {asked}: {failures:?}", failures.len());
+
+    // The load balancer sends to a gateway until it hears that there is none, and tries no other:
+    // that is why only the end is sure.
+    let load = Load::start(balancer);
+    stage.kill_a_pod(GATEWAY);
+    load.go_on();
+    let (asked, failures) = load.finish();
+    eprintln!("a pod of {GATEWAY} killed: {} of {asked} requests lost", failures.len());
+    let load = Load::start(balancer);
+    load.go_on();
+    let (_, failures) = load.finish();
+    assert!(failures.is_empty(), "afterwards: {failures:?}");
+}
+
+fn an_upgrade_loses_nothing(stage: &Stage<'_>, balancer: &Balancer) {
+    let load = Load::start(balancer);
+    stage.upgrade(&["replicaCount=3", "accessLog=off", "podLabels.tier=edge"]);
+    load.go_on();
+    let (asked, failures) = load.finish();
+    eprintln!("upgrade: {asked} requests");
+    assert!(failures.is_empty(), "{} of {asked}: {failures:?}", failures.len());
+    let gateway = stage.deployment(GATEWAY);
+    let container = &gateway["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(gateway["spec"]["replicas"], 3);
+    assert!(container["args"].as_array().unwrap().contains(&json!("--access-log=off")));
+}
