@@ -6,7 +6,7 @@ BIN   := target/release
 .PHONY: up test bench fuzz lint fmt setup build cluster cluster-down
 
 # What `make fuzz` runs, and for how long each.
-TARGETS      ?= head greeting proxy_protocol path certificate yaml compile
+TARGETS      ?= head greeting proxy_protocol http2 path certificate yaml compile
 SECONDS_EACH ?= 600
 
 ## up: build the command and run the Bookinfo example on this machine (Ctrl-C stops it)
