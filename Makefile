@@ -9,6 +9,9 @@ BIN   := target/release
 TARGETS      ?= head greeting proxy_protocol http2 path certificate yaml compile
 SECONDS_EACH ?= 600
 
+# What `make bench` tells tests/bench/peers.py, such as `--rounds 1 --scenarios keepalive,h2`.
+PEERS_FLAGS ?=
+
 ## up: build the command and run the Bookinfo example on this machine (Ctrl-C stops it)
 up: setup
 	cargo build --release --locked -p edgeway
@@ -22,9 +25,11 @@ build: setup
 test:
 	./tests/run
 
-## bench: programs that measure; never part of the tests
-bench: setup
+## bench: what routing and compiling cost, and the gateway beside other proxies; never part of the tests
+bench: build
 	cargo bench --locked -p edgeway-core
+	./deploy/setup bench
+	python3 tests/bench/peers.py $(PEERS_FLAGS)
 
 ## fuzz: feed each target with nonsense for ten minutes; the first finding ends it
 fuzz: setup
