@@ -11,8 +11,11 @@ BIN   := $(BUILT)/release
 PROFILE ?= release
 
 # What `make fuzz` runs, and for how long each.
-TARGETS      ?= head greeting proxy_protocol path certificate yaml compile
+TARGETS      ?= head greeting proxy_protocol http2 path certificate yaml compile
 SECONDS_EACH ?= 600
+
+# What `make bench` tells tests/bench/peers.py, such as `--rounds 1 --scenarios keepalive,h2`.
+PEERS_FLAGS ?=
 
 ## up: build the command and run the Bookinfo example on this machine (Ctrl-C stops it)
 up: setup
@@ -41,9 +44,11 @@ e2e: setup
 	EDGEWAY_BIN=$(abspath $(BUILT))/$(subst dev,debug,$(PROFILE)) \
 	    cargo test --locked -p edgeway-tests --test node -- --nocapture
 
-## bench: programs that measure; never part of the tests
-bench: setup
+## bench: what routing and compiling cost, and the gateway beside other proxies; never part of the tests
+bench: build
 	cargo bench --locked -p edgeway-core
+	./deploy/setup bench
+	python3 tests/bench/peers.py $(PEERS_FLAGS)
 
 ## fuzz: feed each target with nonsense for ten minutes; the first finding ends it
 fuzz: setup

@@ -13,6 +13,7 @@ use edgeway_gateway::{
     edge::proxy_protocol as header,
     greeting::Peek,
     preview::{Preview, Refused, Whole},
+    rehearsal::Rehearsal,
     tls::{client_certificate, x509::Certificate},
 };
 
@@ -24,6 +25,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("head", head),
     ("greeting", greeting),
     ("proxy_protocol", proxy_protocol),
+    ("http2", http2),
     ("path", path),
     ("certificate", certificate),
     ("yaml", yaml),
@@ -82,6 +84,55 @@ pub fn proxy_protocol(data: &[u8]) {
     }
     let is_canonical = |ip: std::net::IpAddr| ip == ip.to_canonical();
     assert!(ends.is_none_or(|it| is_canonical(it.source.ip())));
+}
+
+/// What an HTTP/2 client says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Serves what answers without an endpoint: small, large, elsewhere, after a while, and not at all.
+const SERVED: &str = include_str!("served.yaml");
+
+/// A client of HTTP/2, whose first byte says in what pieces it speaks, and whether it leaves the
+/// beginning to us: it gets whole frames, no stream ends twice, and the session ends with it.
+pub fn http2(data: &[u8]) {
+    thread_local! {
+        static REHEARSAL: Rehearsal = rehearsal();
+    }
+    let Some((how, bytes)) = data.split_first() else { return };
+    let bytes = if how & 1 == 0 { [PREFACE, bytes].concat() } else { bytes.to_vec() };
+    let size = usize::from(how >> 1).pow(2).max(1);
+    let said = REHEARSAL.with(|it| it.http2(bytes.chunks(size)));
+    frames(&said.unwrap_or_else(|error| panic!("{error}")));
+}
+
+fn rehearsal() -> Rehearsal {
+    let table = compiled(&objects(SERVED.as_bytes()), &Workload::default()).table;
+    Rehearsal::new(&table).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Looks at what a server says, frame by frame.
+fn frames(mut said: &[u8]) {
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    let mut ended = std::collections::BTreeSet::new();
+    let mut is_first = true;
+    while let Some((head, rest)) = said.split_first_chunk::<9>() {
+        let [a, b, c, kind, flags, stream @ ..] = *head;
+        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        let stream = u32::from_be_bytes(stream);
+        assert!(!is_first || (kind, stream) == (4, 0), "SETTINGS come first");
+        assert!(stream % 2 == 0 || stream < 1 << 31, "a reserved bit is set");
+        assert!(stream == 0 || stream % 2 == 1, "nothing was promised");
+        if matches!(kind, DATA | HEADERS) {
+            assert!(!ended.contains(&stream), "stream {stream} goes on after its end");
+            if flags & 1 == 1 {
+                ended.insert(stream);
+            }
+        }
+        is_first = false;
+        said = rest.get(length..).unwrap_or_else(|| panic!("a frame is cut short"));
+    }
+    assert!(said.is_empty(), "a frame is cut short");
 }
 
 /// A path: what is normal stays as it is, and has no dot segments.

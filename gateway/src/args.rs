@@ -78,6 +78,10 @@ pub struct Args {
     #[arg(long)]
     pub fips: bool,
 
+    /// How often the keys of session tickets change; at most 6h
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = edge::rotation)]
+    pub tls_ticket_rotation: Duration,
+
     /// How long connections are accepted after the signal to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub drain_seconds: u64,
@@ -217,6 +221,7 @@ impl Args {
             dns_servers: self.dns_servers.iter().map(|DnsServer(address)| *address).collect(),
             edge: self.edge.edge(),
             fips: self.fips,
+            ticket_rotation: self.tls_ticket_rotation,
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
             access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
@@ -230,6 +235,7 @@ impl Args {
 mod tests {
     use super::*;
     use crate::edge::{Edge, ForwardedFor, Limits, MemoryLimit, Underscores};
+    use edgeway_core::table::ProxyHeader;
 
     fn args(text: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(["edgeway-gateway"].into_iter().chain(text.split_whitespace()))
@@ -255,7 +261,7 @@ mod tests {
             "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
              --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 \
              --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
-             --fips --dns-server 10.0.0.10 --dns-server [::1]:5353",
+             --fips --tls-ticket-rotation 20m --dns-server 10.0.0.10 --dns-server [::1]:5353",
         )
         .unwrap()
         .config(std::io::sink());
@@ -266,6 +272,7 @@ mod tests {
         assert_eq!(config.status.to_string(), "127.0.0.1:15021");
         assert_eq!((config.port_offset, config.workers), (8000, 3));
         assert_eq!((config.drain.as_secs(), config.fips), (1, true));
+        assert_eq!(config.ticket_rotation.as_secs(), 1200);
         assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);
@@ -282,7 +289,8 @@ mod tests {
     fn clients_are_met_as_is_said() {
         let config = args(
             "--source files:/x --trusted-hops 1 --trusted-proxies 10.0.0.0/8,fd00::1 \
-             --forwarded-for preserve --proxy-protocol 80,443 \
+             --forwarded-for preserve --proxy-protocol 80=optional,443 \
+             --proxy-header-timeout 2s \
              --path-normalization MERGE_SLASHES --headers-with-underscores drop \
              --max-connections 9 --max-requests-per-connection 7 --max-uri-bytes 100 \
              --header-timeout 500ms --write-timeout 0 --max-streams 3 --memory-limit 1Gi --retry-body-limit 4096",
@@ -298,7 +306,9 @@ mod tests {
         assert_eq!((limits.head.target, limits.http2.streams), (100, 3));
         assert_eq!((limits.head_timeout.as_millis(), limits.write_timeout), (500, None));
         assert_eq!((limits.memory, limits.retry_body), (MemoryLimit::Bytes(1 << 30), 4096));
-        assert!(proxy_protocol.covers(443) && !proxy_protocol.covers(15021));
+        let headers = [80, 443, 81].map(|port| proxy_protocol.at(port));
+        assert_eq!(headers, [Some(ProxyHeader::Optional), Some(ProxyHeader::Required), None]);
+        assert_eq!(limits.proxy_header_timeout.as_secs(), 2);
     }
 
     #[test]
@@ -317,6 +327,8 @@ mod tests {
             ("--source files:/x --headers-with-underscores keep", "write allow"),
             ("--source files:/x --header-timeout soon", "write 300"),
             ("--source files:/x --max-header-bytes 0", "at least 1"),
+            ("--source files:/x --tls-ticket-rotation 7h", "1s to 6h"),
+            ("--source files:/x --tls-ticket-rotation 0", "1s to 6h"),
         ] {
             let error = args(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

@@ -11,7 +11,7 @@ use crate::{
     view::{Reporter, Serving},
 };
 use edgeway_core::{
-    table::{App, Hosts, TlsMode, TlsServer},
+    table::{App, Hosts, ProxyHeader, TlsMode, TlsServer},
     tls::Termination,
 };
 use std::{
@@ -75,7 +75,7 @@ pub(crate) struct Port {
     /// Whether it is going away.
     pub(crate) phase: Cell<Phase>,
     /// Whether connections begin with a PROXY header.
-    pub(crate) proxied: bool,
+    pub(crate) proxy_header: Cell<ProxyHeader>,
 }
 
 /// The client connections of a worker.
@@ -219,7 +219,7 @@ impl Seat {
     fn server<'s>(&self, serving: &'s Rc<Serving>) -> Option<&'s TlsServer> {
         let mut at = self.at.borrow_mut();
         if !std::ptr::eq(at.0.as_ptr(), Rc::as_ptr(serving)) {
-            *at = (Rc::downgrade(serving), serving.listener.position(self.name.as_deref()));
+            *at = (Rc::downgrade(serving), serving.listener.tls.position(self.name.as_deref()));
         }
         serving.listener.tls.get(at.1?).map(Arc::as_ref)
     }

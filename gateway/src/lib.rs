@@ -17,6 +17,7 @@ mod metrics;
 mod proxy;
 pub mod publish;
 mod ready;
+pub mod rehearsal;
 mod resolve;
 mod retired;
 pub mod run;

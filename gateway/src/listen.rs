@@ -64,6 +64,8 @@ pub(crate) struct Ports {
     pub(crate) failed: BTreeMap<ListenerId, Failed>,
     /// Keeps certificates ready.
     pub(crate) tls: Keeper,
+    /// How often the keys of session tickets change.
+    pub(crate) ticket_rotation: Duration,
 }
 
 /// A port that could not be opened.
@@ -80,6 +82,7 @@ impl Ports {
         // Its last owner must not be a worker, to whom freeing a table is a pause.
         let mut table = Arc::new(Table::default());
         let mut seen = 0;
+        let mut rotate = Instant::now() + self.ticket_rotation;
         loop {
             let count = *generation.borrow_and_update();
             if count > seen {
@@ -102,6 +105,10 @@ impl Ports {
                     self.put_in_force(&table);
                 },
                 () = sleep(LOOK) => {}
+                () = sleep_until(rotate) => {
+                    self.tls.rotate_tickets();
+                    rotate = Instant::now() + self.ticket_rotation;
+                }
                 () = stop.cancelled() => break,
             }
         }

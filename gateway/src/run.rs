@@ -16,7 +16,7 @@ use crate::{
     ready::Ready,
     resolve::Resolver,
     snapshot::Snapshot,
-    tls::{Keeper, has_fips},
+    tls::{self, Keeper, has_fips},
     view::Reporter,
     worker::{Command, Worker},
 };
@@ -36,6 +36,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+
+pub use crate::tls::TICKET_ROTATION;
 
 /// What a gateway is told when it starts.
 #[derive(Debug)]
@@ -68,6 +70,9 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// Whether nothing but cryptography by FIPS 140-3 is used.
     pub fips: bool,
+    /// How often the keys of session tickets change; a session is resumed for at least so long, and at
+    /// most twice.
+    pub ticket_rotation: Duration,
     /// The access log, if one is wanted.
     pub access_log: Option<AccessLog>,
     /// How the log level is changed, if it can be.
@@ -94,6 +99,7 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             drain_deadline: Duration::from_secs(20),
             fips: false,
+            ticket_rotation: TICKET_ROTATION,
             access_log: None,
             log_level: None,
             last_good: None,
@@ -254,7 +260,7 @@ struct Engine {
     metrics: Arc<Metrics>,
     ready: Ready,
     addressing: Addressing,
-    fips: bool,
+    tls: tls::Settings,
     log_level: Option<SetLogLevel>,
     /// Watches memory.
     memory: JoinHandle<()>,
@@ -294,8 +300,9 @@ impl Engine {
             Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
         let log_level = config.log_level;
         let memory = tokio::spawn(memory);
-        let (ready, fips) = (Ready::new(), config.fips);
-        Ok(Self { workers, access, metrics, ready, addressing, fips, log_level, memory })
+        let tls = tls::Settings { fips: config.fips, ticket_rotation: config.ticket_rotation };
+        let ready = Ready::new();
+        Ok(Self { workers, access, metrics, ready, addressing, tls, log_level, memory })
     }
 
     fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
@@ -322,7 +329,8 @@ impl Engine {
             open,
             problems,
             failed: BTreeMap::new(),
-            tls: Keeper::new(self.fips),
+            tls: Keeper::new(self.tls),
+            ticket_rotation: self.tls.ticket_rotation,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use edgeway_core::{
     id::ListenerId,
-    table::{Listener, Table},
+    table::{Listener, ProxyHeader, Table},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -206,6 +206,7 @@ impl Desk {
         for (id, open) in &self.ports {
             if let Some(listener) = table.listener(*id) {
                 open.port.serving.replace(self.serving(listener));
+                open.port.proxy_header.set(self.proxy_header(listener));
             }
         }
         self.table = table;
@@ -215,6 +216,12 @@ impl Desk {
     fn serving(&self, listener: &Arc<Listener>) -> Rc<Serving> {
         let tls = self.tls.servers(listener.id);
         Rc::new(Serving { view: Rc::clone(&self.view), listener: Arc::clone(listener), tls })
+    }
+
+    /// What manifests say counts before what was said at the start.
+    fn proxy_header(&self, listener: &Listener) -> ProxyHeader {
+        let at_start = || self.context.settings.edge.proxy_protocol.at(listener.id.port);
+        listener.proxy_header.or_else(at_start).unwrap_or(ProxyHeader::Off)
     }
 
     fn listen(&mut self, id: ListenerId, socket: net::TcpListener) {
@@ -229,7 +236,7 @@ impl Desk {
         let port = Rc::new(Port {
             serving: RefCell::new(self.serving(listener)),
             phase: Cell::default(),
-            proxied: self.context.settings.edge.proxy_protocol.covers(id.port),
+            proxy_header: Cell::new(self.proxy_header(listener)),
         });
         let close = Rc::new(Notify::new());
         let context = Rc::clone(&self.context);

@@ -46,6 +46,14 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
         &["edgeway_core", "pingora_core", "pingora_error", "pingora_http", "rustls"],
     ),
     ("worker", &["access", "chance", "context", "live", "proxy", "tls", "view"], &["edgeway_core"]),
+    (
+        "rehearsal",
+        &[
+            "access", "chance", "context", "edge", "io", "live", "load", "metrics", "proxy", "tls",
+            "view",
+        ],
+        &["edgeway_core", "prometheus"],
+    ),
     // Around the workers.
     ("ready", &[], &[]),
     (

@@ -1,11 +1,12 @@
 //! What may be said about clients.
 
 use crate::edge::{
-    BadSetting, Edge, ForwardedFor, HeadLimits, Http2Limits, Limits, MemoryLimit, ProxyPorts,
-    Trust, Underscores, network,
+    BadSetting, Edge, ForwardedFor, HeadLimits, Http2Limits, Limits, MemoryLimit, Trust,
+    Underscores, network,
 };
+use crate::run::TICKET_ROTATION;
 use clap::Args;
-use edgeway_core::path::Normalisation;
+use edgeway_core::{path::Normalisation, table::ProxyPorts};
 use ipnet::IpNet;
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ pub struct EdgeArgs {
     #[arg(long, value_name = "append|preserve|remove", default_value = "append")]
     pub forwarded_for: ForwardedFor,
 
-    /// Ports of Gateways on which connections must begin with a PROXY header
-    #[arg(long, value_name = "off|all|PORT,…", default_value = "off")]
+    /// Ports on which connections begin with a PROXY header, where no Gateway says otherwise
+    #[arg(long, value_name = "off|all|optional|PORT[=required|optional|off],…")]
+    #[arg(default_value = "off")]
     pub proxy_protocol: ProxyPorts,
 
     /// How far paths are normalised, by the names that Istio has for it
@@ -77,6 +79,10 @@ pub struct LimitArgs {
     /// How long a request's head may take, from its first byte
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub header_timeout: Duration,
+
+    /// How long a PROXY header may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub proxy_header_timeout: Duration,
 
     /// How long a TLS greeting may take, and again the rest of the handshake
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
@@ -154,6 +160,7 @@ impl LimitArgs {
                 target: self.max_uri_bytes,
             },
             head_timeout: some(self.header_timeout).unwrap_or(FOREVER),
+            proxy_header_timeout: some(self.proxy_header_timeout).unwrap_or(FOREVER),
             handshake_timeout: some(self.handshake_timeout).unwrap_or(FOREVER),
             idle_timeout: some(self.idle_timeout).unwrap_or(FOREVER),
             stream_idle_timeout: some(self.stream_idle_timeout),
@@ -199,6 +206,13 @@ fn time(text: &str) -> Result<Duration, BadSetting> {
     let seconds = number.parse::<f64>().map_err(|_| bad())? * unit;
     let time = Duration::try_from_secs_f64(seconds).map_err(|_| bad())?;
     if time > FOREVER { Err(bad()) } else { Ok(time) }
+}
+
+/// Reads how often keys change. They do so after six hours in any case.
+pub(super) fn rotation(text: &str) -> Result<Duration, String> {
+    let time = time(text).map_err(|error| error.to_string())?;
+    let sensible = Duration::from_secs(1)..=TICKET_ROTATION;
+    if sensible.contains(&time) { Ok(time) } else { Err("write 1s to 6h".to_owned()) }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Limits {
     /// Deadline of a request's head, from its first byte: one that comes drop by drop must not hold
     /// a connection for ever.
     pub head_timeout: Duration,
+    /// How long a proxy may take for its PROXY header, which it sends with the connection.
+    pub proxy_header_timeout: Duration,
     /// How long a client may take for its TLS greeting, and again for the rest of the handshake.
     pub handshake_timeout: Duration,
     /// How long a connection may be unused. It must be longer than a load balancer keeps its own (60
@@ -79,6 +81,7 @@ impl Default for Limits {
             requests_per_connection: None,
             head: HeadLimits::default(),
             head_timeout: Duration::from_secs(60),
+            proxy_header_timeout: Duration::from_secs(5),
             handshake_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(3600),
             stream_idle_timeout: None,

@@ -8,19 +8,18 @@ mod trust;
 mod underscores;
 
 pub use limits::{HeadLimits, Http2Limits, Limits, MemoryLimit};
-pub use proxy_protocol::ProxyPorts;
 pub(crate) use trust::network;
 pub use trust::{ForwardedFor, Trust};
 pub use underscores::Underscores;
 
-use edgeway_core::path::Normalisation;
+use edgeway_core::{path::Normalisation, table::ProxyPorts};
 
 /// All that is set about clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edge {
     /// Who is believed about the client.
     pub trust: Trust,
-    /// Where connections begin with a PROXY header.
+    /// Where connections begin with a PROXY header, unless manifests say otherwise.
     pub proxy_protocol: ProxyPorts,
     /// How far the paths that they ask for are normalised.
     pub paths: Normalisation,
@@ -36,9 +35,6 @@ pub enum BadSetting {
     /// No way to treat `X-Forwarded-For`.
     #[error("`{0}` is no way to treat X-Forwarded-For; write append, preserve or remove")]
     ForwardedFor(String),
-    /// No ports.
-    #[error("`{0}` names no ports; write off, all, or numbers with commas between")]
-    Ports(String),
     /// No way to treat underscores.
     #[error("`{0}` is no way to treat underscores; write allow, drop or reject")]
     Underscores(String),

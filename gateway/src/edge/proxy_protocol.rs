@@ -1,9 +1,7 @@
 //! The PROXY header, versions 1 and 2, with which a connection may begin: who is at the other end of
 //! the proxy that connects.
 
-use super::BadSetting;
 use std::{
-    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
@@ -19,19 +17,6 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// What version 1 begins with.
 const WORD: &[u8; 6] = b"PROXY ";
-
-/// On which of the ports of Gateways connections begin with a PROXY header. There it is required:
-/// where it were not, anybody could leave it to the gateway to guess.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ProxyPorts {
-    /// On none.
-    #[default]
-    None,
-    /// On all.
-    All,
-    /// On these.
-    Of(BTreeSet<u16>),
-}
 
 /// What has come of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,35 +41,6 @@ pub struct Ends {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection does not begin with a PROXY header as its port requires")]
 pub struct BadHeader;
-
-impl ProxyPorts {
-    /// Whether connections to this port begin with a header.
-    pub fn covers(&self, port: u16) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Of(ports) => ports.contains(&port),
-        }
-    }
-}
-
-impl FromStr for ProxyPorts {
-    type Err = BadSetting;
-
-    fn from_str(text: &str) -> Result<Self, BadSetting> {
-        match text {
-            "off" => Ok(Self::None),
-            "all" => Ok(Self::All),
-            _ => {
-                let ports = text.split(',').map(|port| port.trim().parse());
-                ports
-                    .collect::<Result<_, _>>()
-                    .map(Self::Of)
-                    .map_err(|_| BadSetting::Ports(text.into()))
-            }
-        }
-    }
-}
 
 /// Reads the header that `bytes` begin with.
 pub fn parse(bytes: &[u8]) -> Result<Progress, BadHeader> {
@@ -243,18 +199,6 @@ mod tests {
         assert_eq!(parse(&v2(0x21, 0x12, &[0; 12])), Err(BadHeader));
         assert_eq!(parse(&v2(0x21, 0x11, &[0; LONGEST])), Err(BadHeader));
         assert_eq!(parse(&[&WORD[..], &[b'x'; LONGEST_LINE]].concat()), Err(BadHeader));
-    }
-
-    #[test]
-    fn ports_are_told_by_number() {
-        for (text, on, off) in [("all", 80, None), ("80, 443", 443, Some(8080))] {
-            let ports: ProxyPorts = text.parse().unwrap();
-            assert!(ports.covers(on) && off.is_none_or(|off| !ports.covers(off)), "{text}");
-        }
-        assert!(!"off".parse::<ProxyPorts>().unwrap().covers(80));
-        for text in ["", "http", "80,", "70000"] {
-            assert!(text.parse::<ProxyPorts>().is_err(), "{text}");
-        }
     }
 
     proptest! {

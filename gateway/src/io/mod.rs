@@ -85,21 +85,29 @@ pub(crate) fn open_behind(
     unread: BytesMut,
 ) -> (Box<Io>, Arc<Conn>) {
     let (read, write) = stream.into_split();
-    let socket = Writing(Some(write));
-    let out = Out { socket, tls: None, data: Vec::new(), at: 0, finish: false, broken: None };
-    let conn = Arc::new(Conn {
-        peer,
-        local: local.map_or_else(OnceLock::new, |local| Some(local).into()),
-        peer_text: OnceLock::new(),
-        vouched: OnceLock::new(),
-        received: AtomicU64::new(0),
-        out: Mutex::new(out),
-    });
+    let conn = Arc::new(Conn::new(peer, local, Writing(Some(write))));
     let io = Io { socket: read, secure: false, unread, conn: Arc::clone(&conn) };
     (Box::new(io), conn)
 }
 
+/// The pacing side of a connection without a socket: nothing waits for it, and nothing comes.
+pub(crate) fn detached(peer: SocketAddr) -> Arc<Conn> {
+    Arc::new(Conn::new(peer, None, Writing(None)))
+}
+
 impl Conn {
+    fn new(peer: SocketAddr, local: Option<SocketAddr>, socket: Writing) -> Self {
+        let out = Out { socket, tls: None, data: Vec::new(), at: 0, finish: false, broken: None };
+        Self {
+            peer,
+            local: local.map_or_else(OnceLock::new, |local| Some(local).into()),
+            peer_text: OnceLock::new(),
+            vouched: OnceLock::new(),
+            received: AtomicU64::new(0),
+            out: Mutex::new(out),
+        }
+    }
+
     /// The other end's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer

@@ -51,6 +51,8 @@ pub(crate) enum Ended {
     Resets,
     /// It was unused for too long.
     Idle,
+    /// Nothing moved on a connection whose bytes are passed on.
+    TcpIdle,
     /// Nothing of a request moved.
     StreamIdle,
     /// The client took nothing of what waited for it.
@@ -73,8 +75,8 @@ impl Turned {
 }
 
 impl Ended {
-    const ALL: [Self; 5] =
-        [Self::Requests, Self::Resets, Self::Idle, Self::StreamIdle, Self::Write];
+    const ALL: [Self; 6] =
+        [Self::Requests, Self::Resets, Self::Idle, Self::TcpIdle, Self::StreamIdle, Self::Write];
 
     /// The label of the metric.
     const fn label(self) -> &'static str {
@@ -82,6 +84,7 @@ impl Ended {
             Self::Requests => "requests",
             Self::Resets => "resets",
             Self::Idle => "idle_timeout",
+            Self::TcpIdle => "tcp_idle_timeout",
             Self::StreamIdle => "stream_idle_timeout",
             Self::Write => "write_timeout",
         }

@@ -8,15 +8,13 @@ use crate::{
     metrics::Turned,
 };
 use bytes::BytesMut;
+use edgeway_core::table::ProxyHeader;
 use socket2::SockRef;
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 
 /// Room made for each read of a PROXY header.
 const READ: usize = 4096;
-
-/// How long a proxy may take for its header, which it sends with the connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that is served.
 pub(super) struct Arrived {
@@ -38,14 +36,15 @@ pub(super) async fn arrive(
         Ok(admitted) => admitted,
         Err(full) => return turn_away(&stream, of_full(full), context),
     };
-    let ends = if port.proxied {
-        match behind(&stream, peer, context).await {
-            Ok(ends) => ends,
-            Err(Missing::Closed) => return None,
-            Err(Missing::Bad(turned)) => return turn_away(&stream, turned, context),
+    let ends = match port.proxy_header.get() {
+        ProxyHeader::Off => Behind { client: peer, local: None, rest: BytesMut::new() },
+        header @ (ProxyHeader::Optional | ProxyHeader::Required) => {
+            match behind(&stream, peer, header, context).await {
+                Ok(ends) => ends,
+                Err(Missing::Closed) => return None,
+                Err(Missing::Bad(turned)) => return turn_away(&stream, turned, context),
+            }
         }
-    } else {
-        Behind { client: peer, local: None, rest: BytesMut::new() }
     };
     let Behind { client, local, rest } = ends;
     let admitted = if context.settings.edge.trust.believes(client.ip()) {
@@ -83,22 +82,31 @@ struct Behind {
     rest: BytesMut,
 }
 
-/// Waits for a PROXY header.
+/// Waits for a PROXY header; without one where it is optional, the client is the peer.
 async fn behind(
     stream: &TcpStream,
     peer: SocketAddr,
+    header: ProxyHeader,
     context: &Context,
 ) -> Result<Behind, Missing> {
+    let mut bytes = BytesMut::new();
     // It counts among those that may come while the gateway goes down.
     context.clients.begin_accepting();
-    let header = timeout(HEADER_TIMEOUT, read(stream)).await;
+    let limit = context.settings.edge.limits.proxy_header_timeout;
+    let read = timeout(limit, read(stream, &mut bytes)).await;
     context.clients.end_accepting();
-    let (ends, rest) = header.unwrap_or(Err(Missing::Bad(Turned::ProxyTimeout)))?;
-    Ok(Behind {
-        client: ends.map_or(peer, |ends| ends.source),
-        local: ends.map(|ends| ends.destination),
-        rest,
-    })
+    match read.unwrap_or(Err(Missing::Bad(Turned::ProxyTimeout))) {
+        Ok((length, ends)) => Ok(Behind {
+            client: ends.map_or(peer, |ends| ends.source),
+            local: ends.map(|ends| ends.destination),
+            rest: bytes.split_off(length),
+        }),
+        // Whatever it is that came, it is the client's own.
+        Err(Missing::Bad(_)) if header == ProxyHeader::Optional => {
+            Ok(Behind { client: peer, local: None, rest: bytes })
+        }
+        Err(missing) => Err(missing),
+    }
 }
 
 /// Why there is no header.
@@ -109,27 +117,26 @@ enum Missing {
     Closed,
 }
 
-/// Reads a header; what came behind it is left to be read.
-async fn read(stream: &TcpStream) -> Result<(Option<proxy_protocol::Ends>, BytesMut), Missing> {
-    let mut bytes = BytesMut::new();
+/// Reads a header, and perhaps what came behind it; how long it is, and what it says.
+async fn read(
+    stream: &TcpStream,
+    bytes: &mut BytesMut,
+) -> Result<(usize, Option<proxy_protocol::Ends>), Missing> {
     loop {
         if stream.readable().await.is_err() {
             return Err(Missing::Closed);
         }
         bytes.reserve(READ);
-        match stream.try_read_buf(&mut bytes) {
+        match stream.try_read_buf(bytes) {
             Ok(read) if read > 0 => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
             Ok(_) | Err(_) if bytes.is_empty() => return Err(Missing::Closed),
             Ok(_) | Err(_) => return Err(Missing::Bad(Turned::ProxyHeader)),
         }
         let malformed = |_| Missing::Bad(Turned::ProxyHeader);
-        match proxy_protocol::parse(&bytes).map_err(malformed)? {
+        match proxy_protocol::parse(bytes).map_err(malformed)? {
             Progress::More => {}
-            Progress::Complete(length, ends) => {
-                let rest = bytes.split_off(length);
-                return Ok((ends, rest));
-            }
+            Progress::Complete(length, ends) => return Ok((length, ends)),
         }
     }
 }

@@ -74,7 +74,7 @@ impl Visit<'_> {
                 Some(App::Services(_)) | None => {}
             },
             Some(Greeting::Tls(hello)) => {
-                let at = listener.position(hello.name.as_deref());
+                let at = listener.tls.position(hello.name.as_deref());
                 match at.and_then(|at| listener.tls.get(at)).map(|server| &server.mode) {
                     Some(TlsMode::Passthrough) => self.pass(io, at, &hello).await,
                     Some(TlsMode::Terminate(termination)) => {

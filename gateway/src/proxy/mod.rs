@@ -39,3 +39,4 @@ mod up;
 mod upload;
 
 pub(crate) use entry::serve;
+pub(crate) use h2::session as http2;

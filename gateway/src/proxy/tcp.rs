@@ -2,6 +2,7 @@
 
 use super::{
     connect::{Way, connect},
+    connection::Unused,
     failure::Failure,
     record::{Record, Subject},
 };
@@ -10,7 +11,7 @@ use crate::{
     flags::Flags,
     io::{Conn, Io},
     live::{EndpointLive, Room, Seat, Seating, TlsName},
-    metrics::Destination,
+    metrics::{Destination, Ended},
     view::{Reporter, Serving, Target},
 };
 use edgeway_core::{id::ClusterIx, outlier::Outcome, pick::Wish, table::TcpRoute};
@@ -107,15 +108,24 @@ impl<'c> Passing<'c> {
         let opened = metrics.tcp.open(gateway, &destination(record, self.context));
         let mut up = Direction::default();
         let mut down = Direction::default();
+        let mut silence = Unused::new(target.cluster().policy.tcp_idle_timeout);
         let near = &mut self.io;
         let conn = self.conn;
         let ended = poll_fn(|cx| {
             let before = (up.bytes, down.bytes);
             let over = (up.poll(near, &far_conn, cx), down.poll(&mut far, conn, cx));
-            opened.add(up.bytes - before.0, down.bytes - before.1);
+            let moved = (up.bytes - before.0, down.bytes - before.1);
+            opened.add(moved.0, moved.1);
             let over = (over.0?, over.1?);
-            let both = over.0.is_ready() && over.1.is_ready();
-            if both { Poll::Ready(Ok(())) } else { Poll::Pending }
+            if over.0.is_ready() && over.1.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if moved != (0, 0) {
+                silence.restart();
+            }
+            ready!(silence.poll(cx));
+            metrics.clients.ended(Ended::TcpIdle);
+            Poll::Ready(Ok(()))
         });
         let ended: std::io::Result<()> = ended.await;
         (record.request_bytes, record.response_bytes) = (up.bytes, down.bytes);

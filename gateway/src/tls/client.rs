@@ -3,7 +3,7 @@
 use super::{
     files::Files,
     pem::{self, Flaw},
-    server::Source,
+    server::{self, Source},
     x509::Certificate,
 };
 use crate::io::Side;
@@ -37,9 +37,16 @@ pub(crate) struct ClientTls {
     one: Arc<ClientConfig>,
     /// Asks for HTTP/2.
     two: Arc<ClientConfig>,
+    /// When the first certificate that is shown ends, in seconds since 1970.
+    ends: Option<i64>,
 }
 
 impl ClientTls {
+    /// When the first certificate that is shown to endpoints ends, in seconds since 1970.
+    pub(super) fn ends(&self) -> Option<i64> {
+        self.ends
+    }
+
     /// The name to ask for where the cluster's policy says none: the request's host.
     pub(crate) fn name_for(&self, authority: &str) -> Option<ServerName<'static>> {
         if let Some(name) = &self.name {
@@ -100,10 +107,12 @@ impl ClientMaterial {
             .map_err(|error| at("mode")(Flaw::Settings(error)))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut ends = None;
         let mut one = match &self.pair {
             None => builder.with_no_client_auth(),
             Some(pair) => {
                 let key = pair.certified(&provider).map_err(at("clientCertificate"))?;
+                ends = server::ends(&key);
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
             }
         };
@@ -117,7 +126,7 @@ impl ClientMaterial {
         let name = name.transpose().map_err(|_| {
             at("sni")(Flaw::Settings(Error::General("it is no host name".to_owned())))
         })?;
-        Ok(ClientTls { name, one: Arc::new(one), two: Arc::new(two) })
+        Ok(ClientTls { name, one: Arc::new(one), two: Arc::new(two), ends })
     }
 
     fn verifier(

@@ -7,6 +7,7 @@ mod files;
 mod forwarded;
 mod pem;
 mod server;
+mod tickets;
 mod verify;
 pub mod x509;
 
@@ -14,7 +15,7 @@ pub(crate) use client::ClientTls;
 pub use forwarded::client_certificate;
 pub(crate) use server::ServerTls;
 
-use self::{client::ClientMaterial, files::Files, pem::Flaw, server::Material};
+use self::{client::ClientMaterial, expiry::Shown, files::Files, pem::Flaw, server::Material};
 use edgeway_api::{ObjectRef, Problem};
 use edgeway_core::{
     cluster::{Origination, UpstreamTls},
@@ -27,7 +28,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// The TLS of a listener's servers, in their order; `None` for those that do not end it, or cannot.
@@ -57,11 +58,29 @@ pub(crate) fn has_fips() -> bool {
     aws_lc_rs::default_provider().fips()
 }
 
+/// What is said of TLS when the gateway starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Nothing is served or asked for but by FIPS 140-3.
+    pub(crate) fips: bool,
+    /// How often the keys of session tickets change.
+    pub(crate) ticket_rotation: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { fips: false, ticket_rotation: TICKET_ROTATION }
+    }
+}
+
+/// How often the keys of session tickets change, unless it is said otherwise; rustls changes its own
+/// after that time, too.
+pub const TICKET_ROTATION: Duration = Duration::from_secs(6 * 3600);
+
 /// Makes TLS ready, and keeps what did not change from one table to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
-    /// Nothing is served or asked for but by FIPS 140-3.
-    fips: bool,
+    settings: Settings,
     files: Files,
     servers: BTreeMap<Key, Kept>,
     clients: HashMap<ClusterId, KeptClient>,
@@ -93,9 +112,15 @@ struct KeptClient {
 }
 
 impl Keeper {
-    /// One that may be held to FIPS 140-3.
-    pub(crate) fn new(fips: bool) -> Self {
-        Self { fips, ..Self::default() }
+    /// One that keeps to `settings`.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Has session tickets sealed with other keys from now on. Those of the keys before are still
+    /// taken, until this is called once more.
+    pub(crate) fn rotate_tickets(&self) {
+        self.servers.values().filter_map(|kept| kept.ready.as_ref()).for_each(|it| it.rotate());
     }
 
     /// The TLS of `table`. What is broken stays as it was when it last worked.
@@ -147,7 +172,7 @@ impl Keeper {
             return KeptClient { origination: Arc::clone(origination), material, ready, problem };
         }
         let last = last.and_then(|kept| kept.ready);
-        let (ready, problem) = match material.build(origination, self.fips) {
+        let (ready, problem) = match material.build(origination, self.settings.fips) {
             Ok(ready) => (Some(Arc::new(ready)), None),
             Err((field, flaw)) => {
                 let problem = client_problem(origination, &field, &flaw, last.is_some());
@@ -161,14 +186,25 @@ impl Keeper {
     pub(crate) fn problems(&self, now: SystemTime) -> Vec<Problem> {
         let servers = self.servers.values().filter_map(|kept| kept.problem.clone());
         let clients = self.clients.values().filter_map(|kept| kept.problem.clone());
-        let ending = self.servers.iter().filter_map(|((_, gateway, _), kept)| {
-            expiry::problem(gateway, &kept.termination.field, kept.ready.as_ref()?.ends()?, now)
-        });
-        let mut problems: Vec<_> = servers.chain(clients).chain(ending).collect();
+        let mut problems: Vec<_> = servers.chain(clients).chain(self.ending(now)).collect();
         // Several clusters of one rule have one problem.
         problems.sort();
         problems.dedup();
         problems
+    }
+
+    /// Certificates that will soon be of no use.
+    fn ending(&self, now: SystemTime) -> impl Iterator<Item = Problem> {
+        let servers = self.servers.iter().filter_map(move |((_, gateway, _), kept)| {
+            let place = (object("Gateway", gateway), &*kept.termination.field);
+            expiry::problem(place, Shown::Clients, kept.ready.as_ref()?.ends()?, now)
+        });
+        let clients = self.clients.values().filter_map(move |kept| {
+            let rule = object("DestinationRule", kept.origination.rule.as_ref()?);
+            let place = (rule, "spec.trafficPolicy.tls");
+            expiry::problem(place, Shown::Endpoints, kept.ready.as_ref()?.ends()?, now)
+        });
+        servers.chain(clients)
     }
 
     /// When the first certificate of each server ends, by Gateway and port name, in seconds since
@@ -207,7 +243,7 @@ impl Keeper {
             Some(kept) if kept.material == material => kept,
             before => {
                 let last = before.and_then(|kept| kept.ready);
-                let (ready, problem) = match material.build(termination, self.fips) {
+                let (ready, problem) = match material.build(termination, self.settings) {
                     Ok(ready) => (Some(Arc::new(ready)), None),
                     Err((field, flaw)) => {
                         let problem = problem(server, termination, (field, flaw), last.is_some());
@@ -231,6 +267,10 @@ pub fn problems(table: &Table, now: SystemTime) -> Vec<Problem> {
     keeper.problems(now)
 }
 
+fn object(kind: &str, ObjectName { namespace, name }: &ObjectName) -> ObjectRef {
+    ObjectRef::new(kind, &**namespace, &**name)
+}
+
 fn problem(
     server: &TlsServer,
     termination: &Termination,
@@ -241,8 +281,7 @@ fn problem(
         // Compile has said so.
         return None;
     }
-    let ObjectName { namespace, name } = &server.gateway;
-    let gateway = ObjectRef::new("Gateway", &**namespace, &**name);
+    let gateway = object("Gateway", &server.gateway);
     let effect = if works { "the last that worked stays in use" } else { "connections are closed" };
     let problem =
         Problem::error(gateway, format!("{}.{field}", termination.field), "credential-broken")
@@ -257,12 +296,11 @@ fn client_problem(
     flaw: &Flaw,
     works: bool,
 ) -> Option<Problem> {
-    let ObjectName { namespace, name } = origination.rule.as_ref()?;
+    let rule = object("DestinationRule", origination.rule.as_ref()?);
     if matches!(flaw, Flaw::Missing) {
         // Compile has said so.
         return None;
     }
-    let rule = ObjectRef::new("DestinationRule", &**namespace, &**name);
     let effect = if works { "the last that worked stays in use" } else { "requests answer 503" };
     let problem =
         Problem::error(rule, format!("spec.trafficPolicy.tls.{field}"), "credential-broken")

@@ -1,8 +1,10 @@
 //! A server's side of TLS: one configuration per Gateway server, shared by all workers.
 
 use super::{
+    Settings,
     files::{Content, Files},
     pem::{self, Flaw},
+    tickets::Tickets,
     verify,
     x509::Certificate,
 };
@@ -15,7 +17,7 @@ use rustls::{
     ServerConfig, SignatureAlgorithm, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{
         CryptoProvider, SupportedKxGroup,
-        aws_lc_rs::{self, Ticketer, cipher_suite, kx_group},
+        aws_lc_rs::{self, cipher_suite, kx_group},
     },
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection},
     sign::CertifiedKey,
@@ -33,6 +35,7 @@ pub(crate) struct ServerTls {
     /// For clients that offer nothing we speak: they get no answer to that instead of a refusal, and
     /// HTTP/1.1, as from Envoy.
     silent: Arc<ServerConfig>,
+    tickets: Arc<Tickets>,
     /// When the first of its certificates ends, in seconds since 1970.
     ends: Option<i64>,
 }
@@ -41,6 +44,11 @@ impl ServerTls {
     /// When the first of its certificates ends, in seconds since 1970.
     pub(super) fn ends(&self) -> Option<i64> {
         self.ends
+    }
+
+    /// Seals session tickets with another key from now on.
+    pub(super) fn rotate(&self) {
+        self.tickets.rotate();
     }
 
     /// A connection with a client that offers these protocols.
@@ -141,7 +149,7 @@ impl Material {
     pub(super) fn build(
         &self,
         termination: &Termination,
-        fips: bool,
+        at_hand: Settings,
     ) -> Result<ServerTls, (Cow<'static, str>, Flaw)> {
         let settings = |flaw| (Cow::Borrowed("mode"), flaw);
         let provider = Arc::new(provider(termination));
@@ -153,8 +161,7 @@ impl Material {
         if keys.is_empty() {
             return Err(settings(Flaw::Missing));
         }
-        let ends = keys.iter().flat_map(|key| &key.cert);
-        let ends = ends.filter_map(|der| Certificate::read(der)?.ends).min();
+        let ends = keys.iter().filter_map(|key| ends(key)).min();
         // Where a client takes both, the elliptic one costs a fraction of the other.
         keys.sort_by_key(|key| key.key.algorithm() != SignatureAlgorithm::ECDSA);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -176,18 +183,25 @@ impl Material {
             }
         };
         let mut silent = builder.with_cert_resolver(Arc::new(Shown(keys)));
-        if fips && !silent.fips() {
+        if at_hand.fips && !silent.fips() {
             return Err((chosen_field(termination), Flaw::NotFips));
         }
         silent.session_storage = Arc::new(NoServerSessionStorage {});
         // Of its own: a ticket of a server that asks clients for nothing must not open one that does.
-        silent.ticketer = Ticketer::new().map_err(|error| settings(Flaw::Settings(error)))?;
+        let tickets = Tickets::new(at_hand.ticket_rotation);
+        let tickets = Arc::new(tickets.map_err(|error| settings(Flaw::Settings(error)))?);
+        silent.ticketer = Arc::<Tickets>::clone(&tickets);
         let mut config = silent.clone();
         if self.http {
             config.alpn_protocols = PROTOCOLS.iter().map(|it| it.to_vec()).collect();
         }
-        Ok(ServerTls { config: Arc::new(config), silent: Arc::new(silent), ends })
+        Ok(ServerTls { config: Arc::new(config), silent: Arc::new(silent), tickets, ends })
     }
+}
+
+/// When the first certificate of a chain ends, in seconds since 1970.
+pub(super) fn ends(key: &CertifiedKey) -> Option<i64> {
+    key.cert.iter().filter_map(|der| Certificate::read(der)?.ends).min()
 }
 
 fn field_of(termination: &Termination, at: usize) -> Cow<'static, str> {

@@ -6,19 +6,21 @@ use crate::{
     rig::{Made, Rig, config},
     streams::{ask, echo, greeting, passing, passing_tls},
 };
+use edgeway_core::table::{ProxyHeader, ProxyPorts};
 use edgeway_gateway::{
     Config,
     edge::{
         Edge,
         ForwardedFor::{Append, Preserve, Remove},
-        ProxyPorts, Trust,
+        Limits, Trust,
     },
 };
+use std::time::Duration;
 
 const V1: &str = "PROXY TCP4 9.8.7.6 10.0.0.1 4711 443\r\n";
 
 fn proxied() -> Config {
-    let edge = Edge { proxy_protocol: ProxyPorts::All, ..Edge::default() };
+    let edge = Edge { proxy_protocol: ProxyPorts::all(ProxyHeader::Required), ..Edge::default() };
     Config { edge, ..config() }
 }
 
@@ -115,7 +117,9 @@ async fn where_a_proxy_header_is_required_nothing_else_is_served() {
 #[tokio::test]
 async fn a_proxy_that_does_not_say_whom_it_brings_is_not_waited_for() {
     let backend = Backend::saying("").await;
-    let rig = behind(&backend, proxied()).await;
+    let limits = Limits { proxy_header_timeout: Duration::from_millis(200), ..Limits::default() };
+    let edge = Edge { limits, ..proxied().edge };
+    let rig = behind(&backend, Config { edge, ..config() }).await;
     let mut peer = Client::connect(rig.address()).await;
     peer.send("PROXY ").await;
     assert!(peer.response_to("GET").await.is_none());
@@ -126,10 +130,65 @@ async fn a_proxy_that_does_not_say_whom_it_brings_is_not_waited_for() {
 #[tokio::test]
 async fn other_ports_need_no_header() {
     let backend = Backend::saying("").await;
-    let proxy_protocol = ProxyPorts::Of([443].into());
+    let proxy_protocol = "443".parse().unwrap();
     let edge = Edge { proxy_protocol, ..Edge::default() };
     let rig = behind(&backend, Config { edge, ..config() }).await;
     assert_eq!(Client::connect(rig.address()).await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn where_a_proxy_header_is_optional_everything_is_served() {
+    let backend = Backend::saying("").await;
+    let limits = Limits { proxy_header_timeout: Duration::from_millis(500), ..Limits::default() };
+    let proxy_protocol = ProxyPorts::all(ProxyHeader::Optional);
+    let edge = Edge { proxy_protocol, limits, ..Edge::default() };
+    let rig = behind(&backend, Config { edge, ..config() }).await;
+    for (pieces, client) in [
+        (vec![V1.to_owned(), get("")], "9.8.7.6"),
+        (vec![V1.to_owned() + &get("")], "9.8.7.6"),
+        (vec![get("")], "127.0.0.1"),
+        // A method that begins as a header does.
+        (vec!["P".to_owned(), get("").replacen("GET", "UT", 1)], "127.0.0.1"),
+    ] {
+        let mut peer = Client::connect(rig.address()).await;
+        for piece in &pieces {
+            peer.send(piece).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(peer.response().await.status, 200, "{pieces:?}");
+        let seen = backend.seen().pop().unwrap();
+        assert_eq!(seen.field("x-forwarded-for"), Some(client), "{pieces:?}");
+    }
+    // One that waits to be spoken to, or stops in the middle, is not taken for a proxy.
+    let refused = "edgeway_refused_connections_total{reason=\"proxy_timeout\"}";
+    let mut late = Client::connect(rig.address()).await;
+    late.send("P").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    late.send(get("").replacen("GET", "UT", 1)).await;
+    assert_eq!(late.response().await.status, 200);
+    assert!(rig.metric(refused).await.abs() < 0.5);
+}
+
+#[tokio::test]
+async fn what_a_gateway_says_of_its_port_counts_before_what_was_said_at_the_start() {
+    let backend = Backend::saying("").await;
+    let table = |header| {
+        let mut table = Made::forwarding(&[backend.address]).table();
+        let listeners = &mut table.listeners;
+        std::sync::Arc::make_mut(&mut listeners[0]).proxy_header = header;
+        table
+    };
+    let mut rig = Rig::with(table(None), proxied()).await;
+    let is_served = async |rig: &Rig, head: &str| {
+        ask(rig.address(), (head.to_owned() + &get("")).as_bytes()).await.is_some()
+    };
+    assert!(is_served(&rig, V1).await && !is_served(&rig, "").await);
+    // A port that is open follows.
+    rig.put(table(Some(ProxyHeader::Off))).await;
+    while !is_served(&rig, "").await {}
+    rig.put(table(Some(ProxyHeader::Required))).await;
+    while is_served(&rig, "").await {}
+    assert!(is_served(&rig, V1).await);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use edgeway_core::{
     cluster::{Balance, Cluster, ClusterPolicy, Endpoint, Endpoints, ServiceName},
     id::{ClusterId, ClusterIx, ListenerId, ObjectName},
     matcher::{Matcher, Text},
-    table::{App, Hosts, Listener, Route, Table, VirtualHost},
+    table::{App, Hosts, Listener, Route, Table, TlsServers, VirtualHost},
 };
 use edgeway_gateway::{
     Config, Running,
@@ -236,7 +236,7 @@ impl Made {
         let hosts = Arc::new(hosts);
         let listener = |id: &ListenerId| {
             let plain = Some(App::Http(Arc::clone(&hosts)));
-            Arc::new(Listener { id: *id, plain, tls: Vec::new() })
+            Arc::new(Listener { id: *id, plain, tls: TlsServers::default(), proxy_header: None })
         };
         let listeners = ids.iter().map(listener).collect();
         Table { listeners, clusters: self.clusters.into_iter().collect(), ..Table::default() }

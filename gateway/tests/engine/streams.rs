@@ -7,7 +7,7 @@ use edgeway_core::{
     table::{App, Listener, Services, Table, TcpRoute, TlsMode, TlsServer},
 };
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -37,8 +37,12 @@ fn route(cluster: Option<ClusterIx>) -> TcpRoute {
 
 fn table(made: Made, plain: Option<App>, tls: Vec<TlsServer>) -> Table {
     let Table { clusters, .. } = made.table();
-    let listeners =
-        vec![Arc::new(Listener { id: PORT, plain, tls: tls.into_iter().map(Arc::new).collect() })];
+    let listeners = vec![Arc::new(Listener {
+        id: PORT,
+        plain,
+        tls: tls.into_iter().map(Arc::new).collect(),
+        proxy_header: None,
+    })];
     Table { listeners, clusters, ..Table::default() }
 }
 
@@ -108,6 +112,28 @@ async fn bytes_pass_in_both_directions_to_their_end() {
         (&data.len().into(), &all.len().into())
     );
     assert_eq!((&line["response_code"], &line["response_flags"]), (&0.into(), &"-".into()));
+}
+
+#[tokio::test]
+async fn connections_on_which_nothing_moves_are_ended() {
+    let mut made = Made::default();
+    let cluster = made.cluster_with("a", &[echo("").await], |policy| {
+        policy.tcp_idle_timeout = Duration::from_secs(2);
+    });
+    let rig = Rig::new(table(made, Some(App::Tcp(route(Some(cluster)))), Vec::new())).await;
+    let mut stream = TcpStream::connect(rig.address()).await.unwrap();
+    let mut byte = [0];
+    // Longer than the time in all, and never silent for as long.
+    for _ in 0..10 {
+        stream.write_all(b"x").await.unwrap();
+        stream.read_exact(&mut byte).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(stream.read(&mut byte).await.unwrap(), 0, "an orderly end");
+    let line = &rig.log(1).await[0];
+    assert_eq!((&line["bytes_received"], &line["response_flags"]), (&10.into(), &"-".into()));
+    let ended = "edgeway_ended_connections_total{reason=\"tcp_idle_timeout\"}";
+    assert!((rig.metric(ended).await - 1.0).abs() < 0.5);
 }
 
 #[tokio::test]
@@ -186,7 +212,8 @@ async fn services_of_the_mesh_are_reached_by_the_name_that_the_mesh_gives_them()
     let by_name = server("*.local", App::Services(Arc::new(services)));
     let tls = vec![Arc::new(by_name), Arc::new(server("*", other))];
     let Table { clusters, .. } = made.table();
-    let listeners = vec![Arc::new(Listener { id: PORT, plain: None, tls })];
+    let listeners =
+        vec![Arc::new(Listener { id: PORT, plain: None, tls: tls.into(), proxy_header: None })];
     let rig = Rig::new(Table { listeners, clusters, ..Table::default() }).await;
     let of_mesh = |name: &str| greeting_offering(name, &[b"istio-http/1.1", b"istio"]);
     for (hello, expected) in [
@@ -221,6 +248,7 @@ async fn one_port_can_speak_http_and_pass_tls_on() {
         id: PORT,
         plain,
         tls: servers.into_iter().map(Arc::new).collect(),
+        proxy_header: None,
     })];
     let rig = Rig::new(Table { listeners, clusters, ..Table::default() }).await;
     let hello = greeting("any.org");

@@ -50,7 +50,8 @@ pub(crate) fn table(
         mode: TlsMode::Terminate(Arc::new(termination)),
         app: app.clone(),
     });
-    let listener = Listener { id: PORT, plain: None, tls: tls.map(Arc::new).collect() };
+    let listener =
+        Listener { id: PORT, plain: None, tls: tls.map(Arc::new).collect(), proxy_header: None };
     let credentials = credentials.iter().map(|(name, it)| ((*name).into(), (*it).clone()));
     Table { listeners: vec![Arc::new(listener)], clusters, credentials: credentials.collect() }
 }

@@ -14,7 +14,7 @@ use edgeway_gateway::{serve, snapshot::Snapshot, tls::x509::Certificate};
 use rcgen::{SerialNumber, date_time_ymd};
 use rustls::{ALL_VERSIONS, ClientConfig, crypto::CryptoProvider, crypto::aws_lc_rs};
 use sha2::{Digest, Sha256};
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Whether a client is served.
@@ -158,6 +158,28 @@ async fn tickets_are_good_at_every_worker_and_end_with_the_certificate() {
     rig.put(with(&second)).await;
     while resumed(&rig).await.1 != second.der {}
     assert!(resumed(&rig).await.0);
+}
+
+#[tokio::test]
+async fn tickets_end_with_the_keys_that_sealed_them() {
+    let authority = Authority::new();
+    let pair = authority.issue("a.example.com");
+    let with = || table(saying("in"), vec![server("*", "a", |_| {})], &[("a", &of_pair(&pair))]);
+    let rotating =
+        edgeway_gateway::Config { ticket_rotation: Duration::from_secs(1), ..crate::rig::config() };
+    let rig = Rig::with(with(), rotating).await;
+    let first = authority.client_of(aws_lc_rs::default_provider(), ALL_VERSIONS, None);
+    let resumed = async || {
+        let mut stream = connect(rig.address(), first.clone(), "a.example.com").await.unwrap();
+        get(&mut stream, "").await.unwrap();
+        stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    };
+    // A machine that stands still for a moment may be late for one ticket, not for all.
+    while !resumed().await {}
+    // Unused for more than two periods a ticket opens nothing.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!resumed().await, "a ticket outlives its keys");
+    while !resumed().await {}
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use edgeway_core::{
     action::Action,
     cluster::{ClusterPolicy, Identity, Origination, Trust, UpstreamProtocol, UpstreamTls},
+    id::ObjectName,
     table::Table,
     tls::Credential,
 };
@@ -219,6 +220,33 @@ async fn we_show_our_certificate_where_one_is_wanted() {
         let rig = Rig::new(table).await;
         assert_eq!(statuses(&rig, "a.example.com", 1).await, [expected]);
     }
+}
+
+#[tokio::test]
+async fn a_certificate_for_endpoints_that_ends_is_told_of() {
+    let authority = Authority::new();
+    let old = authority.issue_with("gateway.example.com", |params| {
+        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    });
+    let own = secret(&[
+        ("tls.crt", &old.certificate),
+        ("tls.key", &old.key),
+        ("ca.crt", authority.pem()),
+    ]);
+    let tls = Origination {
+        identity: Some(Identity::Secret("ca".into())),
+        rule: Some(ObjectName::new("default", "rule")),
+        ..simple()
+    };
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let mut rig = Rig::new(table(nobody, Some(tls), |_| {}, &[("ca", &own)])).await;
+    let problems = &mut rig.running.listener_problems;
+    let all = problems.wait_for(|problems| !problems.is_empty()).await.unwrap().clone();
+    let [problem] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((problem.code, &*problem.field), ("certificate-expired", "spec.trafficPolicy.tls"));
+    assert_eq!(problem.object.to_string(), "DestinationRule default/rule");
+    assert!(problem.message.contains("endpoints refuse it"), "{problem}");
 }
 
 #[tokio::test]

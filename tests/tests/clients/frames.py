@@ -17,7 +17,11 @@ POST = [(":method", "POST"), *GET[1:]]
 LARGE = [*GET[:2], (":path", "/large"), GET[3]]
 READ = [*POST[:2], (":path", "/read"), POST[3]]
 HELD = [*GET[:2], (":path", "/held"), GET[3]]
-PATIENCE = 20
+# Nobody answers it: what comes of a stream is never an answer that was faster than the attack.
+POST_HELD = [*POST[:2], *HELD[2:]]
+PATIENCE = 60
+# Who takes nothing for so long reads no more.
+STALL = 1
 
 
 class Connection:
@@ -90,17 +94,33 @@ class Connection:
             if frame.stream_id == stream and isinstance(frame, frames.RstStreamFrame):
                 return f"reset {frame.error_code}"
 
+    def served(self, stream):
+        """Asks, and waits until the other end has done with the stream."""
+        self.request(stream)
+        while True:
+            frame = self.next()
+            if frame is None or frame == "silence":
+                return
+            if frame.stream_id == stream and "END_STREAM" in frame.flags:
+                break
+        self.frame(frames.PingFrame(0, b"are done"))
+        while True:
+            frame = self.next()
+            if frame is None or frame == "silence" or isinstance(frame, frames.PingFrame):
+                return
+
     def lives(self):
         """Whether it still serves."""
         self.request(0x7FFFFF01)
         return self.outcome(0x7FFFFF01)
 
 
-def many(connection, data, times):
-    """Says the same again and again, in large pieces, until the other end has had enough."""
+def many(connection, data, times, patience=PATIENCE):
+    """Says the same again and again, in large pieces, until the other end has had enough. One that is
+    merely slow has time: what breaks off within a frame is another attack."""
     piece = data * (65536 // len(data) + 1)
     times = times * len(data) // len(piece) + 1
-    connection.socket.settimeout(1)
+    connection.socket.settimeout(patience)
     for _ in range(times):
         connection.raw(piece)
         if connection.broken:
@@ -150,7 +170,7 @@ def empty_continuation_flood():
 @attack
 def empty_data_flood():
     connection = Connection()
-    connection.request(1, POST, ["END_HEADERS"])
+    connection.request(1, POST_HELD, ["END_HEADERS"])
     many(connection, frames.DataFrame(1, b"").serialize(), 1000000)
     return connection.outcome()
 
@@ -158,14 +178,14 @@ def empty_data_flood():
 @attack
 def settings_flood():
     connection = Connection()
-    many(connection, frames.SettingsFrame(0, settings={4: 65535}).serialize(), 1000000)
+    many(connection, frames.SettingsFrame(0, settings={4: 65535}).serialize(), 1000000, STALL)
     return "stalled" if connection.broken else "taken"
 
 
 @attack
 def ping_flood():
     connection = Connection()
-    many(connection, frames.PingFrame(0, b"12345678").serialize(), 1000000)
+    many(connection, frames.PingFrame(0, b"12345678").serialize(), 1000000, STALL)
     return "stalled" if connection.broken else "taken"
 
 
@@ -232,7 +252,7 @@ def window_overflow():
 @attack
 def stream_window_overflow():
     connection = Connection()
-    connection.request(1, POST, ["END_HEADERS"])
+    connection.request(1, POST_HELD, ["END_HEADERS"])
     connection.frame(frames.WindowUpdateFrame(1, window_increment=0x7FFFFFFF))
     return connection.outcome(1)
 
@@ -254,7 +274,7 @@ def initial_window_too_large():
 @attack
 def more_than_the_window():
     connection = Connection()
-    connection.request(1, [*POST[:2], *HELD[2:]], ["END_HEADERS"])
+    connection.request(1, POST_HELD, ["END_HEADERS"])
     many(connection, frames.DataFrame(1, b"x" * 16384).serialize(), 4000)
     # The stream's window or the connection's, whichever is noticed first.
     return connection.outcome(1).replace("goaway", "reset")
@@ -319,8 +339,7 @@ def another_frame_within_a_head():
 @attack
 def a_stream_number_of_the_past():
     connection = Connection()
-    connection.request(5)
-    connection.outcome(5)
+    connection.served(5)
     connection.request(3)
     return connection.outcome(3)
 
@@ -328,8 +347,7 @@ def a_stream_number_of_the_past():
 @attack
 def data_on_a_closed_stream():
     connection = Connection()
-    connection.request(1)
-    connection.outcome(1)
+    connection.served(1)
     connection.frame(frames.DataFrame(1, b"x"))
     return connection.outcome(1)
 
@@ -337,8 +355,7 @@ def data_on_a_closed_stream():
 @attack
 def headers_on_a_closed_stream():
     connection = Connection()
-    connection.request(1)
-    connection.outcome(1)
+    connection.served(1)
     connection.request(1)
     return connection.outcome(1)
 
@@ -412,7 +429,7 @@ def trailers_without_measure():
 @attack
 def data_after_trailers():
     connection = Connection()
-    connection.request(1, [*POST[:2], *HELD[2:]], ["END_HEADERS"])
+    connection.request(1, POST_HELD, ["END_HEADERS"])
     connection.request(1, [("x", "1")])
     connection.frame(frames.DataFrame(1, b"more", flags=["END_STREAM"]))
     return connection.outcome(1)

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Istio's `meshConfig.connectTimeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Istio's default for connections to endpoints that nobody uses.
+/// Istio's default for connections to endpoints that nobody uses, or on which nothing moves.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// How to speak to a cluster. The default is what Istio does without a DestinationRule.
@@ -37,6 +37,9 @@ pub struct ClusterPolicy {
     /// How long an unused connection is kept (Istio: 1 h).
     #[serde(serialize_with = "as_text")]
     pub idle_timeout: Duration,
+    /// How long a connection of a TCP route may be silent (Istio: 1 h).
+    #[serde(serialize_with = "as_text", skip_serializing_if = "is_default_silence")]
+    pub tcp_idle_timeout: Duration,
     /// How long a connection takes new requests; `None` for ever.
     #[serde(serialize_with = "option_as_text", skip_serializing_if = "Option::is_none")]
     pub max_connection_duration: Option<Duration>,
@@ -72,6 +75,7 @@ impl Default for ClusterPolicy {
             http2: Http2::default(),
             tls: UpstreamTls::default(),
             idle_timeout: IDLE_TIMEOUT,
+            tcp_idle_timeout: IDLE_TIMEOUT,
             max_connection_duration: None,
             max_requests_per_connection: 0,
             keepalive: None,
@@ -80,6 +84,10 @@ impl Default for ClusterPolicy {
             proxy_protocol: None,
         }
     }
+}
+
+fn is_default_silence(time: &Duration) -> bool {
+    *time == IDLE_TIMEOUT
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,6 +1,9 @@
-//! Which sockets the ports of the gateway's own Service lead to.
+//! What is said of the gateway's ports by those before it and around it: which sockets the ports of its
+//! own Service lead to, and how connections begin.
 
-use super::{Workload, age::oldest_first, endpoint::target_port, pods::selects};
+use super::{
+    Workload, age::oldest_first, endpoint::target_port, pods::selects, proxy_header::Topology,
+};
 use edgeway_api::{
     Objects, Resource,
     k8s_openapi::api::core::v1::{PodSpec, Service},
@@ -10,9 +13,13 @@ use std::collections::BTreeMap;
 /// Label of a Service whose ports are the sockets' own.
 const UNTRANSLATED: &str = "experimental.istio.io/disable-gateway-port-translation";
 
-/// Ports of the Service in front of the gateway, and their targets.
+/// What is said of the gateway's ports beside Gateways.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Front(BTreeMap<u16, u16>);
+pub(super) struct Front {
+    /// Ports of the Service in front of the gateway, and their targets.
+    ports: BTreeMap<u16, u16>,
+    pub(super) topology: Topology,
+}
 
 impl Front {
     /// Reads the Services in front of `workload`; of several with a port, the oldest counts.
@@ -33,13 +40,13 @@ impl Front {
                 }
             }
         }
-        Self(ports)
+        Self { ports, topology: Topology::new(objects, workload) }
     }
 
     /// A server's port is a port of the Service in front of the gateway: the socket is its target. It
     /// is the socket's own where no such Service has it (as Istio: `resolvePorts`).
     pub(super) fn listening_port(&self, number: u16) -> u16 {
-        self.0.get(&number).copied().unwrap_or(number)
+        self.ports.get(&number).copied().unwrap_or(number)
     }
 }
 

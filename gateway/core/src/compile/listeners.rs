@@ -7,6 +7,7 @@ use super::{
     lookup::Lookup,
     member::Member,
     pods::selects,
+    proxy_header::{conflict, of_gateway},
     report::{Field, Report},
     route_tables::{RouteTables, Slot},
     routes::Through,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     id::{ListenerId, ObjectName},
-    table::{App, Hosts, Listener, TlsMode, TlsServer},
+    table::{App, Hosts, Listener, ProxyHeader, ProxyPorts, TlsMode, TlsServer},
 };
 use edgeway_api::{
     Gateway, Resource,
@@ -60,6 +61,8 @@ struct Plan {
     tls: Vec<(Member, Family)>,
     /// Host strings that TLS servers have taken, and by which Gateway.
     claimed: BTreeMap<String, ObjectName>,
+    /// What the first Gateway that speaks of it says.
+    proxy_header: Option<ProxyHeader>,
 }
 
 /// All listeners of the gateway, sorted by id, and the route tables that they serve, still empty.
@@ -78,12 +81,16 @@ pub(super) fn listeners(
             continue;
         }
         let mut field = report.object(gateway.reference());
-        field.of("spec.servers", |field| {
-            for server in gateway.spec.servers.iter().enumerate() {
-                field.at(server.0, |field| admit(scope, &mut plans, gateway, server, field));
-            }
-        });
+        let said = of_gateway(gateway, &mut field);
+        for server in gateway.spec.servers.iter().enumerate() {
+            let admitted = field.of(&format!("spec.servers[{}]", server.0), |field| {
+                admit(scope, &mut plans, gateway, server, field)
+            });
+            let Some((number, plan)) = admitted else { continue };
+            plan.hear(said.as_ref(), number, &mut field);
+        }
     }
+    scope.front.topology.report(report);
     let mut building = Building { lookup, report, all, tables: RouteTables::default() };
     let mut listeners = Vec::new();
     for (id, plan) in plans {
@@ -92,15 +99,16 @@ pub(super) fn listeners(
     (listeners, building.tables)
 }
 
-/// Puts a server on its socket, or says why it cannot be served there.
-fn admit(
+/// Puts a server on its socket, or says why it cannot be served there. The port that it names, and
+/// what the socket serves.
+fn admit<'p>(
     scope: &Scope,
-    plans: &mut BTreeMap<ListenerId, Plan>,
+    plans: &'p mut BTreeMap<ListenerId, Plan>,
     gateway: &Arc<Gateway>,
     (position, server): (usize, &Server),
     field: &mut Field<'_>,
-) {
-    let Some(port) = server.port.as_ref() else { return };
+) -> Option<(u16, &'p mut Plan)> {
+    let port = server.port.as_ref()?;
     let bind = match server.bind.as_deref() {
         None | Some("" | "0.0.0.0" | "::") => None,
         Some(address) => {
@@ -112,13 +120,13 @@ fn admit(
                         "leave `bind` out, or give an IP address",
                     );
                 });
-                return;
+                return None;
             };
             Some(address)
         }
     };
     let number = u16::try_from(port.number).ok().filter(|number| *number != 0);
-    let (Some(number), Some(family)) = (number, Family::parse(&port.protocol)) else { return };
+    let (number, family) = (number?, Family::parse(&port.protocol)?);
     let member = Member {
         gateway: Arc::clone(gateway),
         position,
@@ -140,6 +148,18 @@ fn admit(
             format!("{conflict} on port {}; the server is left out", id.port),
             "use another port, or merge the two Gateways",
         );
+        return None;
+    }
+    Some((number, plan))
+}
+
+impl Plan {
+    /// Notes what a Gateway says of the PROXY header on one of its ports; the older one's word counts.
+    fn hear(&mut self, said: Option<&ProxyPorts>, port: u16, field: &mut Field<'_>) {
+        let Some(header) = said.and_then(|said| said.at(port)) else { return };
+        if *self.proxy_header.get_or_insert(header) != header {
+            conflict(port, field);
+        }
     }
 }
 
@@ -211,7 +231,8 @@ struct Building<'b, 'l> {
 impl Building<'_, '_> {
     /// The listener at a position; `None` if nothing is left to listen for.
     fn listener(&mut self, at: usize, id: ListenerId, servers: Plan) -> Option<Listener> {
-        let Plan { http, tcp, tls: over_tls, claimed: _ } = servers;
+        let Plan { http, tcp, tls: over_tls, claimed: _, proxy_header } = servers;
+        let proxy_header = proxy_header.or(self.lookup.scope.front.topology.header);
         let plain = match &tcp {
             Some(tcp) => streams::tcp(self.lookup, self.report, self.all, tcp).map(App::Tcp),
             None if http.is_empty() => None,
@@ -229,7 +250,12 @@ impl Building<'_, '_> {
                 self.tls_servers(slot, member, family, &mut taken).into_iter().map(Arc::new),
             );
         }
-        (plain.is_some() || !tls.is_empty()).then_some(Listener { id, plain, tls })
+        (plain.is_some() || !tls.is_empty()).then(|| Listener {
+            id,
+            plain,
+            tls: tls.into(),
+            proxy_header,
+        })
     }
 
     /// An empty route table, which is filled later.
@@ -301,11 +327,7 @@ pub(super) fn install(listeners: &mut [Arc<Listener>], changed: Vec<(Slot, Arc<H
         let app = App::Http(hosts);
         match slot.server {
             None => listener.plain = Some(app),
-            Some(at) => {
-                if let Some(server) = listener.tls.get_mut(at) {
-                    Arc::make_mut(server).app = app;
-                }
-            }
+            Some(at) => listener.tls.serve(at, app),
         }
     }
 }

@@ -26,6 +26,7 @@ mod options;
 mod outlier;
 pub(crate) mod pods;
 mod policy;
+mod proxy_header;
 mod recipe;
 mod registry;
 mod report;

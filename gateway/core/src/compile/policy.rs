@@ -44,6 +44,7 @@ pub(super) fn policy(traffic: &TrafficPolicy, protocol: UpstreamProtocol) -> Clu
         },
         tls: default.tls,
         idle_timeout: idle(&tcp, &http).unwrap_or(default.idle_timeout),
+        tcp_idle_timeout: silence(&tcp).unwrap_or(default.tcp_idle_timeout),
         max_connection_duration: time(tcp.max_connection_duration.as_ref()),
         max_requests_per_connection: count(http.max_requests_per_connection).unwrap_or(0),
         keepalive: tcp.tcp_keepalive.as_ref().map(keepalive),
@@ -85,12 +86,15 @@ fn ping(keep: &Http2KeepAlive) -> Option<(Duration, Duration)> {
     Some((time(keep.interval.as_ref())?, time(keep.timeout.as_ref())?))
 }
 
-/// `http.idleTimeout`, else `tcp.idleTimeout`, of which zero means never.
+/// `http.idleTimeout`, else `tcp.idleTimeout`.
 fn idle(tcp: &TcpSettings, http: &HttpSettings) -> Option<Duration> {
-    time(http.idle_timeout.as_ref()).or_else(|| {
-        let time = tcp.idle_timeout.as_ref()?.get()?;
-        Some(if time.is_zero() { ClusterPolicy::NEVER_IDLE } else { time })
-    })
+    time(http.idle_timeout.as_ref()).or_else(|| silence(tcp))
+}
+
+/// `tcp.idleTimeout`, of which zero means never.
+fn silence(tcp: &TcpSettings) -> Option<Duration> {
+    let time = tcp.idle_timeout.as_ref()?.get()?;
+    Some(if time.is_zero() { ClusterPolicy::NEVER_IDLE } else { time })
 }
 
 fn keepalive(keepalive: &TcpKeepalive) -> Keepalive {
@@ -220,14 +224,18 @@ mod tests {
 
     #[test]
     fn http_idle_time_comes_before_that_of_tcp() {
-        for (pool, expected) in [
-            ("{tcp: {idleTimeout: 5s}}", Duration::from_secs(5)),
-            ("{tcp: {idleTimeout: 5s}, http: {idleTimeout: 2s}}", Duration::from_secs(2)),
-            ("{tcp: {idleTimeout: 0s}}", ClusterPolicy::NEVER_IDLE),
-            ("{tcp: {}}", Duration::from_secs(3600)),
+        for (pool, http, tcp) in [
+            ("{tcp: {idleTimeout: 5s}}", Duration::from_secs(5), Duration::from_secs(5)),
+            (
+                "{tcp: {idleTimeout: 5s}, http: {idleTimeout: 2s}}",
+                Duration::from_secs(2),
+                Duration::from_secs(5),
+            ),
+            ("{tcp: {idleTimeout: 0s}}", ClusterPolicy::NEVER_IDLE, ClusterPolicy::NEVER_IDLE),
+            ("{tcp: {}}", Duration::from_secs(3600), Duration::from_secs(3600)),
         ] {
             let policy = read(&format!("{{connectionPool: {pool}}}"));
-            assert_eq!(policy.idle_timeout, expected, "{pool}");
+            assert_eq!((policy.idle_timeout, policy.tcp_idle_timeout), (http, tcp), "{pool}");
         }
     }
 

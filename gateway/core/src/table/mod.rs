@@ -4,9 +4,13 @@
 
 mod domains;
 mod hosts;
+mod proxy_header;
+mod servers;
 mod services;
 
 pub use hosts::{Hosts, VirtualHost};
+pub use proxy_header::{BadProxyPorts, ProxyHeader, ProxyPorts};
+pub use servers::TlsServers;
 pub use services::Services;
 
 use crate::{
@@ -41,41 +45,17 @@ pub struct Listener {
     /// What plain-text connections get.
     pub plain: Option<App>,
     /// TLS servers, in order of precedence (oldest Gateway first).
-    pub tls: Vec<Arc<TlsServer>>,
+    pub tls: TlsServers,
+    /// Whether connections begin with a PROXY header, if manifests say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_header: Option<ProxyHeader>,
 }
 
 impl Listener {
     /// The TLS server whose names fit best: the exact one, else the longest wildcard, else `*`,
     /// which also takes clients that name no host.
     pub fn server(&self, sni: Option<&str>) -> Option<&TlsServer> {
-        self.tls.get(self.position(sni)?).map(Arc::as_ref)
-    }
-
-    /// Where [`Self::server`] stands among the servers.
-    pub fn position(&self, sni: Option<&str>) -> Option<usize> {
-        let name = sni.map(str::to_ascii_lowercase);
-        let fit = |pattern: &str| match (pattern, &name) {
-            ("*", _) => Some(0),
-            (_, None) => None,
-            (exact, Some(name)) if exact == name => Some(usize::MAX),
-            (wildcard, Some(name)) => {
-                let suffix = wildcard.strip_prefix('*')?;
-                (name.len() > suffix.len() && name.ends_with(suffix)).then_some(suffix.len())
-            }
-        };
-        let best = |server: &Arc<TlsServer>| match &server.app {
-            // It has the names of its services alone, whatever they end with.
-            App::Services(services) => {
-                services.route(name.as_deref().unwrap_or_default()).map(|_| usize::MAX)
-            }
-            App::Http(_) | App::Tcp(_) => {
-                server.sni.iter().filter_map(|pattern| fit(pattern)).max()
-            }
-        };
-        let servers = self.tls.iter().enumerate();
-        let ranked: Vec<_> = servers.filter_map(|(at, it)| Some((best(it)?, at))).collect();
-        // Of equals the first counts: the older Gateway's.
-        ranked.into_iter().rev().max_by_key(|(rank, _)| *rank).map(|(_, at)| at)
+        self.tls.get(self.tls.position(sni)?).map(Arc::as_ref)
     }
 }
 

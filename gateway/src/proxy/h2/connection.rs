@@ -26,7 +26,10 @@ use std::{
     task::{self, Poll},
     time::{Duration, Instant},
 };
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Sleep, sleep, timeout},
+};
 
 /// What is written and not yet sent, on one stream.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -42,8 +45,18 @@ const IN_VAIN: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(io: Box<Io>, conn: &Arc<Conn>, client: &Entered<'_>, context: &Context) {
+    session(Wire::to_client(io, conn, client), conn, client, context).await;
+}
+
+/// The same on whatever a client's bytes come from.
+pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
+    wire: T,
+    conn: &Arc<Conn>,
+    client: &Entered<'_>,
+    context: &Context,
+) {
     let limits = &context.settings.edge.limits;
-    let handshake = builder(limits).handshake(Wire::to_client(io, conn, client));
+    let handshake = builder(limits).handshake(wire);
     let Ok(Ok(mut h2)) = timeout(limits.head_timeout, handshake).await else { return };
     let shared = Shared { conn, client, leave: Cell::new(false) };
     let mut streams = FuturesUnordered::new();
@@ -163,9 +176,9 @@ impl<'c> Keeper<'c> {
     }
 
     /// Ready when the connection must be dropped; an orderly end comes from the session.
-    fn poll(
+    fn poll<T: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
-        h2: &mut Connection<Wire<'_>, Bytes>,
+        h2: &mut Connection<T, Bytes>,
         idle: bool,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
@@ -209,7 +222,7 @@ impl<'c> Keeper<'c> {
 
     /// Asks the client to open no more streams: once it has seen that, what it began meanwhile is
     /// served, and the connection ends when everything has been sent.
-    fn ask(&mut self, h2: &mut Connection<Wire<'_>, Bytes>) {
+    fn ask<T: AsyncRead + AsyncWrite + Unpin>(&mut self, h2: &mut Connection<T, Bytes>) {
         if matches!(self.leaving, Leaving::No) {
             h2.graceful_shutdown();
             self.leaving = Leaving::Asked(Box::pin(sleep(FAREWELL)));
@@ -217,7 +230,11 @@ impl<'c> Keeper<'c> {
     }
 
     /// Ends the connection, whatever is still to be sent.
-    fn tell(&mut self, h2: &mut Connection<Wire<'_>, Bytes>, reason: Reason) {
+    fn tell<T: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        h2: &mut Connection<T, Bytes>,
+        reason: Reason,
+    ) {
         if !matches!(self.leaving, Leaving::Told(_)) {
             h2.abrupt_shutdown(reason);
             self.leaving = Leaving::Told(Box::pin(sleep(FAREWELL)));

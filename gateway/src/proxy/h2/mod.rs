@@ -12,6 +12,7 @@ mod writing;
 
 pub(super) use client::{Client, open};
 pub(super) use connection::serve;
+pub(crate) use connection::session;
 
 use http::{HeaderMap, HeaderName, header};
 
