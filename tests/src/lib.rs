@@ -19,6 +19,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod message;
 pub mod process;
+pub mod shapes;
 
 pub use cluster::Cluster;
 pub use crowd::Crowd;
