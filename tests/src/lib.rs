@@ -21,6 +21,7 @@ pub mod kubernetes;
 pub mod message;
 pub mod node;
 pub mod process;
+pub mod shapes;
 
 pub use cluster::Cluster;
 pub use crowd::Crowd;

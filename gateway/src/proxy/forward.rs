@@ -19,7 +19,7 @@ use crate::{
     view::{NoTls, Target},
 };
 use edgeway_core::{
-    action::{Destination, Forward, HeaderOps, hash::Key},
+    action::{Destination, Forward, HeaderOps, Retry, hash::Key},
     outlier::Outcome,
     pick::Wish,
 };
@@ -81,8 +81,8 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         // Counts this try among the cluster's retries, if they are limited.
         let mut counted = None;
         loop {
-            let elsewhere = plan.forward.retry.remote;
-            let wish = Wish { key, tried: tries.tried(), elsewhere };
+            let Retry { remote: elsewhere, repeating, .. } = plan.forward.retry;
+            let wish = Wish { key, tried: tries.tried(), elsewhere, repeating };
             let Some(at) = plan.target.pick(&self.context.chance, wish) else {
                 return Some(Answer::no_endpoint());
             };

@@ -112,6 +112,9 @@ pub struct Retry {
     /// From the third try on, look beyond the localities that had one (`retryRemoteLocalities`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub remote: bool,
+    /// Endpoints that had a try may get another (`retryIgnorePreviousHosts: false`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repeating: bool,
 }
 
 /// The conditions of `retryOn`, by name.
@@ -214,6 +217,7 @@ impl Default for Retry {
             statuses: Vec::new(),
             backoff: Duration::from_millis(25),
             remote: false,
+            repeating: false,
         }
     }
 }

@@ -52,7 +52,7 @@ pub enum HeaderField {
 
 /// Where variables come from; the shell implements it over the exchange.
 pub trait Variables {
-    /// The value, or `None` if there is none (Envoy then prints `-`).
+    /// The value, or `None` if there is none: then nothing is written in its place.
     fn value(&self, variable: &Variable) -> Option<Cow<'_, str>>;
 }
 
@@ -67,7 +67,7 @@ impl Template {
                     match piece {
                         Piece::Text(part) => text.push_str(part),
                         Piece::Variable(variable) => {
-                            text.push_str(&variables.value(variable).unwrap_or("-".into()));
+                            text.push_str(&variables.value(variable).unwrap_or_default());
                         }
                     }
                 }
@@ -271,7 +271,7 @@ mod tests {
             ("a-%REQ(x-b)%-c", Some("a-x-b-c")),
             ("%REQ(X-Long):3%", Some("x-l")),
             ("%RESPONSE_CODE%%%", Some("200%")),
-            ("%REQ(:method)%", Some("-")),
+            ("%REQ(:method)%", None),
         ] {
             let value = Template::parse(text).unwrap().render(&Known);
             assert_eq!(value.as_ref().map(|v| v.to_str().unwrap()), rendered, "{text}");

@@ -243,6 +243,10 @@ fn build_redirect(
         (None, Some(with), Some(Text::Prefix(prefix) | Text::PrefixIgnoringCase(prefix))) => {
             Some(PathRedirect::Prefix { matched: prefix.len(), with: with.into() })
         }
+        // Without a condition on the path it is the leading `/` that fits.
+        (None, Some(with), None | Some(Text::Present)) => {
+            Some(PathRedirect::Prefix { matched: 1, with: with.into() })
+        }
         (None, _, _) => None,
     };
     let authority = redirect.authority.as_deref().filter(|text| !text.is_empty());

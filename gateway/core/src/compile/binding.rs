@@ -29,8 +29,8 @@ pub(super) struct Bound {
     pub gateways: Vec<ObjectName>,
 }
 
-/// The order in which VirtualServices count: those private to the gateway's namespace, those exported
-/// to it by name, public ones; the oldest of each first (as Istio: `VirtualServicesForGateway`).
+/// The order in which VirtualServices count: those of the gateway's namespace that are not public,
+/// those exported to it by name, public ones; the oldest of each first (as Istio: `VirtualServicesForGateway`).
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
     class: u8,
@@ -56,7 +56,7 @@ pub(super) fn bound(
     }
     let class = match &visibility {
         Visibility::Public => 2,
-        Visibility::Namespaces(_) if visibility.is_private(namespace) => 0,
+        Visibility::Namespaces(_) if namespace == workload.namespace => 0,
         Visibility::Namespaces(_) => 1,
     };
     let name = ObjectName::new(namespace, service.name());

@@ -2,6 +2,7 @@
 
 use super::{
     Scope,
+    binding::gateway_name,
     names::qualified,
     report::{Field, Report},
     visibility::Visibility,
@@ -63,7 +64,8 @@ pub(super) fn resolved(scope: &Scope, service: &VirtualService, report: &mut Rep
             Ok(leaf) => {
                 for (position, leaf_rule) in leaf.spec.http.iter().enumerate() {
                     let domain = &scope.workload.cluster_domain;
-                    let rule = merged(rule, leaf_rule, leaf.namespace(), domain);
+                    let of_root = (rule, service.namespace());
+                    let rule = merged(of_root, (leaf_rule, leaf.namespace()), domain);
                     if rule.is_none() {
                         let mut field = report.object(leaf.reference());
                         field.of(&format!("spec.http[{position}].match"), |field| {
@@ -119,26 +121,32 @@ fn find<'s>(
     Ok(leaf)
 }
 
-/// The leaf's rule under the root's conditions; what the leaf leaves out is the root's. `None` if no
-/// pair of conditions goes together.
-fn merged(root: &HttpRoute, leaf: &HttpRoute, namespace: &str, domain: &str) -> Option<HttpRoute> {
-    let matches = cross(&root.matches, &leaf.matches)?;
+/// The leaf's rule under the root's conditions, each with its namespace; what the leaf leaves out is the
+/// root's. `None` if no pair of conditions goes together.
+fn merged(
+    (root, root_namespace): (&HttpRoute, &str),
+    (leaf, namespace): (&HttpRoute, &str),
+    domain: &str,
+) -> Option<HttpRoute> {
+    let matches =
+        cross(&in_full(&root.matches, root_namespace), &in_full(&leaf.matches, namespace))?;
     let name = match (root.name.as_deref().unwrap_or(""), leaf.name.as_deref().unwrap_or("")) {
         ("", name) | (name, "") => name.to_owned(),
         (root, leaf) => format!("{root}-{leaf}"),
     };
-    let mut route = leaf.route.clone();
-    for to in &mut route {
-        // Short names are those of the leaf's namespace.
-        to.destination.host = qualified(&to.destination.host, namespace, domain);
+    let mut leaf = leaf.clone();
+    // Short names are those of the leaf's namespace.
+    let destinations = leaf.route.iter_mut().map(|to| &mut to.destination);
+    let mirrors = leaf.mirrors.iter_mut().filter_map(|policy| policy.destination.as_mut());
+    for destination in destinations.chain(&mut leaf.mirror).chain(mirrors) {
+        destination.host = qualified(&destination.host, namespace, domain);
     }
-    let leaf = leaf.clone();
     let root = root.clone();
     let mirrors = if leaf.mirrors.is_empty() { root.mirrors } else { leaf.mirrors };
     Some(HttpRoute {
         name: Some(name),
         matches,
-        route,
+        route: leaf.route,
         redirect: leaf.redirect,
         delegate: None,
         direct_response: leaf.direct_response.or(root.direct_response),
@@ -153,6 +161,20 @@ fn merged(root: &HttpRoute, leaf: &HttpRoute, namespace: &str, domain: &str) -> 
         cors_policy: leaf.cors_policy.or(root.cors_policy),
         headers: leaf.headers.or(root.headers),
     })
+}
+
+/// Conditions whose gateways are named so that any namespace may read them.
+fn in_full(entries: &[HttpMatchRequest], namespace: &str) -> Vec<HttpMatchRequest> {
+    let full = |name: &String| {
+        gateway_name(name, namespace).map_or_else(|| name.clone(), |full| full.to_string())
+    };
+    let entries = entries.iter();
+    entries
+        .map(|entry| HttpMatchRequest {
+            gateways: entry.gateways.iter().map(full).collect(),
+            ..entry.clone()
+        })
+        .collect()
 }
 
 /// Every entry of the leaf with every entry of the root that it fits. If one fits none, the whole
@@ -176,6 +198,10 @@ fn pair(root: &HttpMatchRequest, leaf: &HttpMatchRequest) -> Result<HttpMatchReq
     if root.ignore_uri_case != leaf.ignore_uri_case {
         return Err(Conflict);
     }
+    let source = |entry: &HttpMatchRequest| entry.source_namespace.clone().unwrap_or_default();
+    if !source(root).is_empty() && source(root) != source(leaf) {
+        return Err(Conflict);
+    }
     let leaf_gateways_allowed = root.gateways.is_empty()
         || leaf.gateways.iter().all(|gateway| root.gateways.contains(gateway));
     if !leaf_gateways_allowed {
@@ -196,7 +222,7 @@ fn pair(root: &HttpMatchRequest, leaf: &HttpMatchRequest) -> Result<HttpMatchReq
         without_headers: maps(&root.without_headers, &leaf.without_headers)?,
         query_params: maps(&root.query_params, &leaf.query_params)?,
         port: equal(root.port, leaf.port)?,
-        source_namespace: equal(root.source_namespace.clone(), leaf.source_namespace.clone())?,
+        source_namespace: leaf.source_namespace.clone().filter(|name| !name.is_empty()),
         source_labels: labels(&root.source_labels, &leaf.source_labels)?,
         gateways: if leaf.gateways.is_empty() { &root.gateways } else { &leaf.gateways }.clone(),
         ignore_uri_case: leaf.ignore_uri_case,

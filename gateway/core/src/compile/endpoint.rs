@@ -1,7 +1,7 @@
 //! Where a service's port is: from EndpointSlices, Endpoints, or what a ServiceEntry says.
 
 use super::{
-    entry::{beside_pods, of_entry},
+    entry::{beside_pods, of_entries},
     pods::{PodView, selects},
     registry::{Origin, PortView},
     sites::Sites,
@@ -35,6 +35,19 @@ impl Places {
         self.endpoints.iter_mut().chain(names.map(|name| &mut name.template))
     }
 
+    /// Both together.
+    pub(super) fn join(&mut self, other: Self) {
+        self.endpoints.extend(other.endpoints);
+        self.names = match (self.names.take(), other.names) {
+            (Some(mut names), Some(more)) => {
+                names.list.extend(more.list);
+                names.list.sort_by(|a, b| (&a.host, &a.template).cmp(&(&b.host, &b.template)));
+                Some(names)
+            }
+            (names, more) => names.or(more),
+        };
+    }
+
     /// Keeps what is wanted.
     pub(super) fn retain(&mut self, wanted: impl Fn(&Endpoint) -> bool) {
         self.endpoints.retain(&wanted);
@@ -58,7 +71,7 @@ pub(super) fn places(
             endpoints.extend(beside_pods(sites, object, port));
             Places { endpoints, names: None }
         }
-        Origin::Entry(entry) => of_entry(sites, entry, host, port),
+        Origin::Entries(members) => of_entries(sites, members, host, port),
         Origin::Alias(..) => Places::default(),
     };
     // What nearness and shares are reckoned from counts each address once.

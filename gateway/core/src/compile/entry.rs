@@ -5,7 +5,7 @@ use super::{
     endpoint::{Places, endpoint_at},
     nodes::of_labels,
     pods::{addresses, is_ready, selects},
-    registry::PortView,
+    registry::{PortView, ports},
     sites::Sites,
 };
 use crate::cluster::{Endpoint, Locality, Name, Names};
@@ -19,8 +19,24 @@ use std::{
     sync::Arc,
 };
 
+/// The places of ServiceEntries that make up a service: each at its own port of the name of `port`.
+pub(super) fn of_entries(
+    sites: &Sites,
+    members: &[Arc<ServiceEntry>],
+    host: &str,
+    port: &PortView,
+) -> Places {
+    let mut places = Places::default();
+    for entry in members {
+        if let Some(own) = ports(entry).find(|own| own.name == port.name) {
+            places.join(of_entry(sites, entry, host, &own));
+        }
+    }
+    places
+}
+
 /// The places of `entry` at `port`; `host` is the one of its names that is asked for.
-pub(super) fn of_entry(sites: &Sites, entry: &ServiceEntry, host: &str, port: &PortView) -> Places {
+fn of_entry(sites: &Sites, entry: &ServiceEntry, host: &str, port: &PortView) -> Places {
     let selector = entry.spec.workload_selector.as_ref();
     let found = selector.map_or_else(
         || written(entry, port),

@@ -59,7 +59,7 @@ struct Plan {
     http: Vec<Member>,
     tcp: Option<Member>,
     tls: Vec<(Member, Family)>,
-    /// Host strings that TLS servers have taken, and by which Gateway.
+    /// Names that TLS servers have taken, and by which Gateway.
     claimed: BTreeMap<String, ObjectName>,
     /// What the first Gateway that speaks of it says.
     proxy_header: Option<ProxyHeader>,
@@ -142,7 +142,7 @@ fn admit<'p>(
     };
     let id = ListenerId { port: scope.front.listening_port(number), bind };
     let plan = plans.entry(id).or_default();
-    if let Err(conflict) = place(plan, member, family, server) {
+    if let Err(conflict) = place(plan, member, family) {
         field.error(
             "server-conflict",
             format!("{conflict} on port {}; the server is left out", id.port),
@@ -182,8 +182,8 @@ impl std::fmt::Display for Conflict {
 }
 
 /// The first family on a socket keeps it; TLS servers must not claim a host twice
-/// (as Istio: `MergeGateways`).
-fn place(plan: &mut Plan, member: Member, family: Family, server: &Server) -> Result<(), Conflict> {
+/// (as Istio: `MergeGateways`), whichever namespaces may use it: a client's hello does not say.
+fn place(plan: &mut Plan, member: Member, family: Family) -> Result<(), Conflict> {
     let other = |first: &Member| Err(Conflict::Protocol(first.through.gateway.clone()));
     match family {
         Family::Http => match &plan.tcp {
@@ -198,12 +198,12 @@ fn place(plan: &mut Plan, member: Member, family: Family, server: &Server) -> Re
             if let Some(first) = plan.http.first().or(plan.tcp.as_ref()) {
                 return other(first);
             }
-            let hosts = || server.hosts.iter().map(String::as_str);
-            let claimed = hosts().find_map(|host| Some((host, plan.claimed.get(host)?)));
+            let claimed =
+                member.hosts.names().find_map(|host| Some((host, plan.claimed.get(host)?)));
             if let Some((host, owner)) = claimed {
                 return Err(Conflict::Host(host.to_owned(), owner.clone()));
             }
-            for host in hosts() {
+            for host in member.hosts.names() {
                 plan.claimed.insert(host.to_owned(), member.through.gateway.clone());
             }
             plan.tls.push((member, family));

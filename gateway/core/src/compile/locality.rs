@@ -61,7 +61,10 @@ fn prefers_close(origin: &Origin) -> bool {
             let spec = object.spec.as_ref();
             (object.meta(), spec.and_then(|spec| spec.traffic_distribution.as_deref()))
         }
-        Origin::Entry(entry) => (entry.meta(), None),
+        Origin::Entries(members) => match members.first() {
+            Some(entry) => (entry.meta(), None),
+            None => return false,
+        },
         Origin::Alias(..) => return false,
     };
     let said = meta.annotations.as_ref().and_then(|all| all.get(TRAFFIC_DISTRIBUTION));

@@ -91,11 +91,11 @@ fn claim(path: &str, field: &mut Field<'_>) -> Option<Vec<String>> {
     names
 }
 
-/// A path condition; an empty prefix is no condition.
+/// A path condition. An empty prefix fits everything, but is none of the catch-alls that go behind
+/// other rules (as Istio: `IsCatchAllRoute`).
 fn path(text: &StringMatch, field: &mut Field<'_>) -> Option<Text> {
     match text {
         StringMatch { exact: Some(exact), .. } => Some(Text::Exact(exact.as_str().into())),
-        StringMatch { prefix: Some(prefix), .. } if prefix.is_empty() => None,
         StringMatch { prefix: Some(prefix), .. } => Some(Text::Prefix(prefix.as_str().into())),
         StringMatch { regex: Some(pattern), .. } => regex(pattern, field),
         StringMatch { exact: None, prefix: None, regex: None } => None,

@@ -49,7 +49,7 @@ impl Recipe {
     pub(super) fn service(&self) -> Option<(&str, &str)> {
         match &self.origin {
             Origin::Kubernetes(service) => Some((service.namespace(), service.name())),
-            Origin::Entry(_) | Origin::Alias(..) => None,
+            Origin::Entries(_) | Origin::Alias(..) => None,
         }
     }
 

@@ -50,8 +50,8 @@ pub(super) enum Origin {
     Kubernetes(Arc<Service>),
     /// Another name (`ExternalName`).
     Alias(Arc<Service>, Arc<str>),
-    /// Its own list, or what its selector finds.
-    Entry(Arc<ServiceEntry>),
+    /// Their own lists, or what their selectors find; the oldest first, never none.
+    Entries(Vec<Arc<ServiceEntry>>),
 }
 
 /// Why there is no service to send to.
@@ -81,7 +81,8 @@ pub(super) struct PortView {
 
 impl Registry {
     /// Reads all services. A Kubernetes Service comes before a ServiceEntry of the same host, the
-    /// older ServiceEntry before the younger; rejected ones do not count.
+    /// older ServiceEntry before the younger; rejected ones do not count. ServiceEntries that are alike
+    /// but for their ports and endpoints are one service (as Istio: `canMergeServices`).
     pub(super) fn new(objects: &Objects, workload: &Workload, rejected: &Rejected) -> Self {
         let mut registry = Self::default();
         registry.services.reserve(objects.services.len() + objects.service_entries.len());
@@ -89,7 +90,7 @@ impl Registry {
             registry.add(kubernetes(service, &workload.cluster_domain));
         }
         for entry in objects.service_entries.iter().filter(|entry| !rejected.contains(&***entry)) {
-            entries(entry).for_each(|view| registry.add(view));
+            registry.add_entry(entry);
         }
         registry
     }
@@ -105,7 +106,7 @@ impl Registry {
             let host = kubernetes(service, domain).host;
             self.forget(&host, |origin| match origin {
                 Origin::Kubernetes(it) | Origin::Alias(it, _) => Arc::ptr_eq(it, service),
-                Origin::Entry(_) => false,
+                Origin::Entries(_) => false,
             });
             hosts.insert(host);
         }
@@ -124,18 +125,13 @@ impl Registry {
     ) {
         for entry in gone {
             for host in entry.spec.hosts.iter().map(|host| Arc::from(host.as_str())) {
-                self.forget(&host, |origin| match origin {
-                    Origin::Kubernetes(_) | Origin::Alias(..) => false,
-                    Origin::Entry(it) => Arc::ptr_eq(it, entry),
-                });
+                self.forget_entry(&host, entry);
                 hosts.insert(host);
             }
         }
         for entry in new.iter().filter(|entry| !rejected.contains(&***entry)) {
-            for view in entries(entry) {
-                hosts.insert(Arc::clone(&view.host));
-                self.add(view);
-            }
+            self.add_entry(entry);
+            hosts.extend(entry.spec.hosts.iter().map(|host| Arc::from(host.as_str())));
         }
     }
 
@@ -143,6 +139,40 @@ impl Registry {
         let same_host = self.services.entry(Arc::clone(&view.host)).or_default();
         let at = same_host.partition_point(|other| other.precedence() < view.precedence());
         same_host.insert(at, view);
+    }
+
+    fn add_entry(&mut self, entry: &Arc<ServiceEntry>) {
+        for host in &entry.spec.hosts {
+            let same_host = self.services.get_mut(host.as_str());
+            let alike = same_host.and_then(|views| {
+                let at = views.iter().position(|view| view.takes(entry))?;
+                Some(views.remove(at))
+            });
+            let mut members = vec![Arc::clone(entry)];
+            if let Some(Origin::Entries(others)) = alike.map(|view| view.origin) {
+                members.extend(others);
+                members.sort_by(|a, b| key(&**a).cmp(&key(&**b)));
+            }
+            self.add(of_entries(host.as_str().into(), members));
+        }
+    }
+
+    fn forget_entry(&mut self, host: &Arc<str>, entry: &Arc<ServiceEntry>) {
+        let is_it = |other: &Arc<ServiceEntry>| Arc::ptr_eq(other, entry);
+        let views = self.services.get(host).into_iter().flatten();
+        let mut with = views.filter_map(|view| match &view.origin {
+            Origin::Entries(members) if members.iter().any(is_it) => Some(members.clone()),
+            Origin::Entries(_) | Origin::Kubernetes(_) | Origin::Alias(..) => None,
+        });
+        let Some(mut members) = with.next() else { return };
+        self.forget(host, |origin| match origin {
+            Origin::Entries(members) => members.iter().any(is_it),
+            Origin::Kubernetes(_) | Origin::Alias(..) => false,
+        });
+        members.retain(|other| !is_it(other));
+        if !members.is_empty() {
+            self.add(of_entries(Arc::clone(host), members));
+        }
     }
 
     fn forget(&mut self, host: &Arc<str>, is_gone: impl Fn(&Origin) -> bool) {
@@ -166,33 +196,34 @@ impl Registry {
         // Aliases of aliases end somewhere, or are no use.
         for _ in 0..8 {
             ask(host);
-            let service = self.services.get(host)?.first()?;
-            if !service.visibility.admits(namespace) {
-                return None;
-            }
+            let service = self.seen(host, namespace)?;
             match &service.origin {
                 Origin::Alias(_, target) => host = target,
-                Origin::Kubernetes(_) | Origin::Entry(_) => return Some(service),
+                Origin::Kubernetes(_) | Origin::Entries(_) => return Some(service),
             }
         }
         None
     }
 
+    /// The first of those of `host` that `namespace` may see.
+    fn seen(&self, host: &str, namespace: &str) -> Option<&ServiceView> {
+        self.services.get(host)?.iter().find(|service| service.visibility.admits(namespace))
+    }
+
     /// All that `namespace` may see, in no order.
     pub(super) fn visible(&self, namespace: &str) -> impl Iterator<Item = &ServiceView> {
-        let counting = self.services.values().filter_map(|views| views.first());
-        counting.filter(move |service| service.visibility.admits(namespace))
+        let hosts = self.services.keys();
+        hosts.filter_map(move |host| self.seen(host, namespace))
     }
 
     /// Why [`Self::find`] finds nothing.
     pub(super) fn absence(&self, host: &str, namespace: &str) -> Absence {
-        match self.services.get(host).and_then(|views| views.first()) {
-            None => Absence::Unknown,
-            Some(service) if !service.visibility.admits(namespace) => Absence::Hidden,
+        match self.seen(host, namespace) {
+            None if self.services.contains_key(host) => Absence::Hidden,
             Some(ServiceView { origin: Origin::Alias(_, target), .. }) => {
                 Absence::Dangling(target.to_string())
             }
-            Some(_) => Absence::Unknown,
+            None | Some(_) => Absence::Unknown,
         }
     }
 }
@@ -202,8 +233,23 @@ impl ServiceView {
     fn precedence(&self) -> (bool, Age<'_>) {
         match &self.origin {
             Origin::Kubernetes(service) | Origin::Alias(service, _) => (false, key(&**service)),
-            Origin::Entry(entry) => (true, key(&**entry)),
+            Origin::Entries(members) => {
+                (true, members.first().map(|entry| key(&**entry)).unwrap_or_default())
+            }
         }
+    }
+
+    /// Whether it and a ServiceEntry for its host are one service.
+    fn takes(&self, entry: &ServiceEntry) -> bool {
+        let Origin::Entries(members) = &self.origin else { return false };
+        members.first().is_some_and(|first| {
+            let (own, other) = (&first.spec, &entry.spec);
+            first.namespace() == entry.namespace()
+                && first.meta().labels == entry.meta().labels
+                && own.resolution == other.resolution
+                && own.export_to == other.export_to
+                && own.workload_selector == other.workload_selector
+        })
     }
 }
 
@@ -262,27 +308,37 @@ pub(super) fn protocol(app_protocol: Option<&str>, port_name: &str) -> UpstreamP
     }
 }
 
-/// A ServiceEntry is one service per host.
-fn entries(entry: &Arc<ServiceEntry>) -> impl Iterator<Item = ServiceView> {
-    let spec = &entry.spec;
-    let own = entry.namespace();
-    let visibility = Visibility::parse(spec.export_to.iter().map(String::as_str), own);
-    let ports = spec.ports.iter().filter_map(|port| {
+/// The ports of a ServiceEntry.
+pub(super) fn ports(entry: &ServiceEntry) -> impl Iterator<Item = PortView> {
+    entry.spec.ports.iter().filter_map(|port| {
         Some(PortView {
             number: u16::try_from(port.number).ok()?,
             name: port.name.as_str().into(),
             protocol: protocol(Some(&port.protocol), &port.name),
             target: port.target_port.and_then(|port| u16::try_from(port).ok()),
         })
-    });
-    let (ports, namespace): (Arc<[PortView]>, Arc<str>) = (ports.collect(), own.into());
-    spec.hosts.iter().map(move |host| ServiceView {
-        host: host.as_str().into(),
-        namespace: Arc::clone(&namespace),
-        visibility: visibility.clone(),
-        ports: Arc::clone(&ports),
-        origin: Origin::Entry(Arc::clone(entry)),
     })
+}
+
+/// The service of `host` that ServiceEntries make up together; of ports with one number the first
+/// counts.
+fn of_entries(host: Arc<str>, members: Vec<Arc<ServiceEntry>>) -> ServiceView {
+    let mut all: Vec<PortView> = Vec::new();
+    for port in members.iter().flat_map(|entry| ports(entry)) {
+        if all.iter().all(|other| other.number != port.number) {
+            all.push(port);
+        }
+    }
+    let first = members.first();
+    let own = first.map(|entry| entry.namespace()).unwrap_or_default();
+    let export = first.into_iter().flat_map(|entry| &entry.spec.export_to).map(String::as_str);
+    ServiceView {
+        host,
+        namespace: own.into(),
+        visibility: Visibility::parse(export, own),
+        ports: all.into(),
+        origin: Origin::Entries(members),
+    }
 }
 
 #[cfg(test)]

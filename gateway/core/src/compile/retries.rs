@@ -22,6 +22,7 @@ pub(super) fn retry(retries: Option<&HttpRetry>, field: &mut Field<'_>) -> Retry
         backoff: positive(retries.backoff.as_ref().and_then(Duration::get))
             .unwrap_or(default.backoff),
         remote: retries.retry_remote_localities.unwrap_or(false),
+        repeating: retries.retry_ignore_previous_hosts == Some(false),
     }
 }
 

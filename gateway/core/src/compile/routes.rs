@@ -94,7 +94,7 @@ fn entries(rule: &HttpRoute) -> impl Iterator<Item = (usize, Option<&HttpMatchRe
 }
 
 /// Whether an entry counts at this server: port, gateways and source are those of the gateway
-/// itself (as Istio: `sourceMatchHTTP`).
+/// itself; one that names gateways does not look at the source (as Istio: `sourceMatchHTTP`).
 fn applies(
     scope: &Scope,
     service: &VirtualService,
@@ -103,17 +103,16 @@ fn applies(
 ) -> bool {
     let port = entry.port.is_none_or(|port| port == 0 || port == u32::from(through.port));
     let workload = &scope.workload;
-    let namespace = entry.source_namespace.as_deref().unwrap_or_default();
-    let source = namespace.is_empty() || namespace == workload.namespace;
-    let bound = if entry.gateways.is_empty() {
+    let source = || {
+        let namespace = entry.source_namespace.as_deref().unwrap_or_default();
         selects(&entry.source_labels, &workload.labels)
-    } else {
-        let mut names = entry.gateways.iter();
-        names.any(|name| {
-            super::binding::gateway_name(name, service.namespace()) == Some(through.gateway.clone())
-        })
+            && (namespace.is_empty() || namespace == workload.namespace)
     };
-    port && source && bound
+    let named = |name: &String| {
+        super::binding::gateway_name(name, service.namespace()).as_ref() == Some(&through.gateway)
+    };
+    let bound = if entry.gateways.is_empty() { source() } else { entry.gateways.iter().any(named) };
+    port && bound
 }
 
 fn stat_prefix(entry: Option<&HttpMatchRequest>) -> Option<Arc<str>> {

@@ -45,7 +45,9 @@ fn is_of_mesh(service: &ServiceView) -> bool {
     match &service.origin {
         Origin::Kubernetes(_) => true,
         Origin::Alias(..) => false,
-        Origin::Entry(entry) => entry.spec.location == Some(Location::MeshInternal),
+        Origin::Entries(members) => {
+            members.iter().all(|entry| entry.spec.location == Some(Location::MeshInternal))
+        }
     }
 }
 

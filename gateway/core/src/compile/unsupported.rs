@@ -71,6 +71,11 @@ fn check_policy(policy: Option<&TrafficPolicy>, field: &mut Field<'_>) {
                 field.unsupported("connections go to the destination itself");
             });
         }
+        if policy.retry_budget.as_ref().is_some_and(|budget| budget.budget_interval.is_some()) {
+            field.of("retryBudget.budgetInterval", |field| {
+                field.unsupported("the share is one of the requests in flight");
+            });
+        }
         check_tls(policy.tls.as_ref(), field);
         for (index, settings) in policy.port_level_settings.iter().enumerate() {
             field.of(&format!("portLevelSettings[{index}]"), |field| {

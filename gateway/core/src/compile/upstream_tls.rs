@@ -44,7 +44,9 @@ pub(super) fn upstream_tls(
 /// Those of the rule, else those of the ServiceEntry.
 fn names(tls: &ClientTlsSettings, service: &ServiceView) -> Vec<Arc<str>> {
     let of_entry = match &service.origin {
-        Origin::Entry(entry) => &*entry.spec.subject_alt_names,
+        Origin::Entries(members) => {
+            members.first().map(|entry| &*entry.spec.subject_alt_names).unwrap_or_default()
+        }
         Origin::Kubernetes(_) | Origin::Alias(..) => &[],
     };
     let names = if tls.subject_alt_names.is_empty() { of_entry } else { &*tls.subject_alt_names };

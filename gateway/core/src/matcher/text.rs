@@ -43,7 +43,7 @@ impl Text {
             (_, Ok(text)) => self.matches(text),
             (Self::Present, Err(_)) => true,
             (Self::Prefix(text), Err(_)) => value.starts_with(text.as_bytes()),
-            (Self::Regex(regex), Err(_)) => regex.is_match(&String::from_utf8_lossy(value)),
+            (Self::Regex(regex), Err(_)) => regex.is_match_bytes(value),
             (Self::Exact(_) | Self::ExactIgnoringCase(_) | Self::PrefixIgnoringCase(_), Err(_)) => {
                 false
             }

@@ -58,6 +58,8 @@ pub struct Wish<'a> {
     /// Look among other priorities than those tried, after every second try
     /// (`retryRemoteLocalities`).
     pub elsewhere: bool,
+    /// One that had a try is as good as any other (`retryIgnorePreviousHosts: false`).
+    pub repeating: bool,
 }
 
 /// The endpoints of a cluster that may be chosen now, and how.
@@ -105,7 +107,7 @@ impl Balancer {
         }
         let mut choice = self.draw(situation, left)?;
         for _ in 0..REDRAWS {
-            if !wish.tried.contains(&choice) {
+            if wish.repeating || !wish.tried.contains(&choice) {
                 break;
             }
             choice = self.draw(situation, left)?;

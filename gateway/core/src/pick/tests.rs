@@ -8,6 +8,7 @@ use crate::{
 use proptest::prelude::*;
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     time::Duration,
 };
 
@@ -170,6 +171,12 @@ fn tries_avoid_who_had_one() {
     }
     let all = Wish { tried: &[0, 1, 2], ..Wish::default() };
     assert!(balancer.pick(&world, all).is_some());
+    let chosen = |_| {
+        let wish = Wish { tried: &[0, 2], repeating: true, ..Wish::default() };
+        balancer.pick(&world, wish).unwrap()
+    };
+    let repeated: BTreeSet<_> = (0..20).map(chosen).collect();
+    assert_eq!(repeated.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
 }
 
 #[test]
@@ -186,7 +193,7 @@ fn every_second_try_may_go_to_another_priority() {
         (&[0, 1, 2, 2, 3, 3], &[0, 1]),
     ] {
         for _ in 0..20 {
-            let wish = Wish { tried, elsewhere: true, key: None };
+            let wish = Wish { tried, elsewhere: true, ..Wish::default() };
             let found = balancer.pick(&world, wish).unwrap();
             assert!(expected.contains(&found), "{tried:?}: {found}");
             let here = balancer.pick(&world, Wish { elsewhere: false, ..wish }).unwrap();
@@ -282,7 +289,7 @@ fn keys_are_told_apart_by_tables_only_and_without_a_key_chance_decides() {
         assert!(found.iter().all(|count| count.abs_diff(1000) < 150), "{found:?}");
         let at = keyed(&balancer, 7);
         let key = Some(crate::action::hash::hash(&7_u64.to_le_bytes()));
-        assert_eq!(balancer.pick(&world, Wish { key, tried: &[at], elsewhere: false }), Some(at));
+        assert_eq!(balancer.pick(&world, Wish { key, tried: &[at], ..Wish::default() }), Some(at));
     }
 }
 
@@ -359,7 +366,7 @@ proptest! {
         let usable = |at: usize| out >> at & 1 == 0;
         let balancer = Balancer::new(cluster, usable);
         let (key, tried, elsewhere) = wish;
-        let found = balancer.pick(&World::default(), Wish { key, tried: &tried, elsewhere });
+        let found = balancer.pick(&World::default(), Wish { key, tried: &tried, elsewhere, ..Wish::default() });
         let none = specs.is_empty() || balance == Balance::Passthrough;
         let can = !none && (0..specs.len()).any(usable);
         let panics = panic_percent.is_some_and(|percent| percent > 0);

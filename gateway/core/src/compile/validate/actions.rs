@@ -4,7 +4,7 @@ use super::{
     super::{headers::operations, options::grpc_status, report::Field, retries::retry},
     primitive::{self, duration, is_label, percentage, whole_percentage},
     redirect,
-    text::{at_most_one, deprecated, header_list, one_kind},
+    text::{at_most_one, deprecated, given, header_list, one_kind},
 };
 use edgeway_api::virtual_service::{
     Abort, CorsPolicy, Delay, Destination, Headers, HttpFaultInjection, HttpRetry, HttpRoute,
@@ -226,7 +226,13 @@ fn check_cors(cors: &CorsPolicy, field: &mut Field<'_>) {
     let _ = super::super::options::cors(cors, field);
     field.of("allowOrigins", |field| {
         for (index, origin) in cors.allow_origins.iter().enumerate() {
-            field.at(index, |field| one_kind(origin, field));
+            field.at(index, |field| {
+                one_kind(origin, field);
+                let texts = [&origin.exact, &origin.prefix, &origin.regex];
+                if !texts.into_iter().any(|text| given(text.as_ref())) {
+                    field.invalid("it names no origin", "give exact, prefix or regex");
+                }
+            });
         }
     });
     deprecated(!cors.allow_origin.is_empty(), "allowOrigin", "allowOrigins", field);
@@ -245,6 +251,7 @@ fn check_cors(cors: &CorsPolicy, field: &mut Field<'_>) {
                 field.invalid(format!("`{}` is not in whole seconds", age.text()), "write `24h`");
             }
         });
+        duration(Some(age), "maxAge", field);
     }
 }
 
@@ -343,6 +350,9 @@ mod tests {
         table(&[
             ("corsPolicy: {allowOrigins: [{exact: a}], allowHeaders: ['*', x-a], maxAge: 24h}", ""),
             ("corsPolicy: {allowOrigins: [{exact: a, prefix: b}]}", "allowOrigins[0]: more than"),
+            ("corsPolicy: {allowOrigins: [{}]}", "allowOrigins[0]: it names no origin"),
+            ("corsPolicy: {allowOrigins: [{exact: ''}]}", "allowOrigins[0]: it names no origin"),
+            ("corsPolicy: {maxAge: 0s}", "corsPolicy.maxAge: `0s` is not at least"),
             ("corsPolicy: {allowMethods: [get]}", "allowMethods: `get`"),
             ("corsPolicy: {allowHeaders: ['x y']}", "corsPolicy.allowHeaders[0]: `x y`"),
             ("corsPolicy: {exposeHeaders: ['']}", "corsPolicy.exposeHeaders[0]: ``"),
