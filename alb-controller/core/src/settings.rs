@@ -123,6 +123,10 @@ pub struct Needs {
     pub instances: BTreeSet<String>,
     /// Target groups of somebody else, by name.
     pub target_groups: BTreeSet<String>,
+    /// Trust stores, by name.
+    pub trust_stores: BTreeSet<String>,
+    /// Whether access control lists are to be found by name.
+    pub web_acls: bool,
     /// Whether any load balancer is wished at all.
     pub anything: bool,
 }
@@ -142,4 +146,8 @@ pub struct Lookups {
     pub instances: BTreeMap<String, Vec<Interface>>,
     /// ARNs of target groups of somebody else, by name; nothing if nobody looked.
     pub target_groups: Option<BTreeMap<String, String>>,
+    /// ARNs of trust stores, by name; nothing if nobody looked.
+    pub trust_stores: Option<BTreeMap<String, String>>,
+    /// ARNs of regional access control lists, by name; nothing if nobody looked.
+    pub web_acls: Option<BTreeMap<String, String>>,
 }

@@ -1,6 +1,8 @@
 //! AWS. Nothing outside this folder knows the SDK, and nothing in it decides anything.
 
+mod add_ons;
 mod arns;
+mod authentication;
 mod balancing;
 mod calls;
 mod client;

@@ -1,9 +1,13 @@
 //! What stands and is ours, found by its tags.
 
-use super::{arns::Arns, calls::Call, client::Aws, error::CloudError, network, read};
+use super::{
+    add_ons::read_mutual_tls, arns::Arns, calls::Call, client::Aws, error::CloudError, network,
+    read,
+};
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Desired, Key, ListenerKey, Observed, Stack, StackId,
+    add_ons::AddOns,
     rule::Action,
     stack::{Listener, LoadBalancer},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
@@ -102,6 +106,7 @@ impl View<'_> {
                 tags: tags.clone(),
                 targets,
                 draining,
+                known: None,
                 attached: attached.and_then(|b| b.load_balancer_name()).map(str::to_owned),
             };
             let standing = self.observed.stacks.entry(stack).or_default();
@@ -145,6 +150,10 @@ impl View<'_> {
             let (listeners, foreign) = self.listeners(&stack, (name, arn)).await?;
             let subnets = balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id());
             let guards = balancer.security_groups().iter();
+            let add_ons = match self.wish(&stack) {
+                Some(wish) => self.aws.add_ons(&wish.load_balancer.add_ons, balancer, arn).await?,
+                None => AddOns::default(),
+            };
             let found = LoadBalancer {
                 name: name.to_owned(),
                 scheme: read::scheme(balancer),
@@ -152,6 +161,7 @@ impl View<'_> {
                 subnets: subnets.map(str::to_owned).collect(),
                 security_groups: guards.map(|id| network::reference(id, &self.arns)).collect(),
                 attributes: self.balancer_attributes(&stack, arn).await?,
+                add_ons,
                 tags: tags.clone(),
                 listeners,
                 foreign,
@@ -246,13 +256,17 @@ impl View<'_> {
         let certificate = listener.certificates().iter().find_map(|c| c.certificate_arn());
         let certificate = certificate.filter(|_| secure).map(str::to_owned);
         let more = if secure { self.aws.more_certificates(arn).await? } else { Vec::new() };
+        let (authentication, default_action) =
+            read::actions(listener.default_actions(), &self.arns);
         Ok(Listener {
             protocol,
             ssl_policy: listener.ssl_policy().filter(|_| secure).map(str::to_owned),
             certificate,
             more_certificates: more.into_iter().collect(),
             attributes,
-            default_action: read::action(listener.default_actions(), &self.arns),
+            mutual_tls: read_mutual_tls(listener),
+            authentication,
+            default_action,
             rules: BTreeMap::new(),
             foreign: BTreeMap::new(),
             tags: Tags::new(),
@@ -287,7 +301,7 @@ impl View<'_> {
                 self.arns.learn(place, arn);
                 listener.rules.insert(priority, read::rule(rule, tags, &self.arns));
             } else {
-                let action = read::action(rule.actions(), &self.arns);
+                let (_, action) = read::actions(rule.actions(), &self.arns);
                 listener.foreign.insert(priority, groups(&action));
             }
         }

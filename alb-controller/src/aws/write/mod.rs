@@ -1,5 +1,6 @@
 //! Taking one step: one call to AWS, or a few of the same kind.
 
+mod add_ons;
 mod balancers;
 mod groups;
 mod guards;
@@ -33,6 +34,10 @@ pub(super) async fn apply(aws: &Aws, step: &Step) -> Result<(), CloudError> {
         Op::SetSecurityGroups(groups) => balancers::set_groups(aws, key, groups).await,
         Op::SetIpAddressType(kind) => balancers::set_addresses(aws, key, *kind).await,
         Op::ModifyLoadBalancerAttributes(attributes) => balancers::set(aws, key, attributes).await,
+        Op::SetWebAcl(acl) => add_ons::set_web_acl(aws, key, acl).await,
+        Op::SetShield(on) => add_ons::set_shield(aws, key, *on).await,
+        Op::ReserveCapacity(units) => add_ons::reserve(aws, key, *units).await,
+        Op::SetAddressPool(pool) => add_ons::set_pool(aws, key, pool).await,
         Op::DeleteLoadBalancer => balancers::delete(aws, key).await,
         Op::CreateListener(listener) => listeners::create(aws, key, listener).await,
         Op::ModifyListener(change) => listeners::modify(aws, key, change).await,
