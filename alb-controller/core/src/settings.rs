@@ -131,6 +131,20 @@ pub struct Needs {
     pub anything: bool,
 }
 
+impl Needs {
+    /// Whether what was looked up for these will do for the other ones as well.
+    pub fn cover(&self, other: &Self) -> bool {
+        let Self { certificates, instances, target_groups, trust_stores, web_acls, anything } =
+            self;
+        *certificates >= other.certificates
+            && *web_acls >= other.web_acls
+            && *anything >= other.anything
+            && instances.is_superset(&other.instances)
+            && target_groups.is_superset(&other.target_groups)
+            && trust_stores.is_superset(&other.trust_stores)
+    }
+}
+
 /// What was looked up. Where nobody looked there is nothing, and nothing is missed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lookups {

@@ -4,7 +4,10 @@ use super::{calls::Call, client::Aws, error::CloudError};
 use aws_sdk_elasticloadbalancingv2::types::{self as elb, MinimumLoadBalancerCapacity};
 use aws_sdk_shield::types::{Protection, SubscriptionState};
 use aws_sdk_wafv2::types::Scope;
-use edgeway_alb_core::add_ons::{AddOns, MutualTls, Shield, WebAcl};
+use edgeway_alb_core::{
+    Desired, Question, StackId,
+    add_ons::{AddOns, MutualTls, Shield, WebAcl},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the protections that the AWS Load Balancer Controller makes, and we as well.
@@ -16,16 +19,16 @@ impl Aws {
     /// What there is of what is wished.
     pub(super) async fn add_ons(
         &self,
-        wish: &AddOns,
+        (desired, stack): (&Desired, &StackId),
         balancer: &elb::LoadBalancer,
         arn: &str,
     ) -> Result<AddOns, CloudError> {
-        let AddOns { web_acl, shield, capacity, address_pool: _, customer_pool: _ } = wish;
+        let asks = |question: fn(StackId) -> Question| desired.asks(&question(stack.clone()));
         let pool = balancer.ipam_pools().and_then(|pools| pools.ipv4_ipam_pool_id());
         Ok(AddOns {
-            web_acl: if web_acl.is_some() { Some(self.web_acl(arn).await?) } else { None },
-            shield: if shield.is_some() { Some(self.shield(arn).await?) } else { None },
-            capacity: if capacity.is_some() { Some(self.capacity(arn).await?) } else { None },
+            web_acl: if asks(Question::WebAcl) { Some(self.web_acl(arn).await?) } else { None },
+            shield: if asks(Question::Shield) { Some(self.shield(arn).await?) } else { None },
+            capacity: if asks(Question::Capacity) { Some(self.capacity(arn).await?) } else { None },
             address_pool: pool.map(str::to_owned),
             customer_pool: balancer.customer_owned_ipv4_pool().map(str::to_owned),
         })

@@ -215,7 +215,7 @@ impl Cloud for Aws {
         Box::pin(super::observe::observe(self, desired)).await
     }
 
-    async fn apply(&self, step: &Step) -> Result<(), CloudError> {
+    async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {
         Box::pin(super::write::apply(self, step)).await
     }
 }

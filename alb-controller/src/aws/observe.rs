@@ -6,8 +6,7 @@ use super::{
 };
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
-    Desired, Key, ListenerKey, Observed, Stack, StackId,
-    add_ons::AddOns,
+    Desired, Key, ListenerKey, Observed, Question, StackId,
     rule::Action,
     stack::{Listener, LoadBalancer},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
@@ -67,10 +66,6 @@ impl View<'_> {
             && tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.settings.cluster)
     }
 
-    fn wish(&self, stack: &StackId) -> Option<&Stack> {
-        self.desired.stacks.get(stack)
-    }
-
     async fn target_groups(
         &mut self,
         groups: &[elb::TargetGroup],
@@ -89,7 +84,8 @@ impl View<'_> {
             self.arns.learn(Key::TargetGroup(name.to_owned()), arn);
             let (targets, draining) = targets(&self.aws.health(arn).await?);
             let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
-            let attributes = if self.asks_for_group_attributes(&stack, &resource) {
+            let question = Question::GroupAttributes(stack.clone(), resource.clone());
+            let attributes = if self.desired.asks(&question) {
                 self.group_attributes(arn).await?
             } else {
                 BTreeMap::new()
@@ -113,12 +109,6 @@ impl View<'_> {
             standing.target_groups.insert(name.to_owned(), group);
         }
         Ok(())
-    }
-
-    fn asks_for_group_attributes(&self, stack: &StackId, resource: &str) -> bool {
-        let groups = self.wish(stack).into_iter().flat_map(|stack| stack.target_groups.values());
-        let mut same = groups.filter(|group| group.resource == resource);
-        same.any(|group| !group.attributes.is_empty())
     }
 
     async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
@@ -150,10 +140,7 @@ impl View<'_> {
             let (listeners, foreign) = self.listeners(&stack, (name, arn)).await?;
             let subnets = balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id());
             let guards = balancer.security_groups().iter();
-            let add_ons = match self.wish(&stack) {
-                Some(wish) => self.aws.add_ons(&wish.load_balancer.add_ons, balancer, arn).await?,
-                None => AddOns::default(),
-            };
+            let add_ons = self.aws.add_ons((self.desired, &stack), balancer, arn).await?;
             let found = LoadBalancer {
                 name: name.to_owned(),
                 scheme: read::scheme(balancer),
@@ -175,17 +162,12 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Attributes matter where some are wished, and where the load balancer is to go: it may be
-    /// protected.
     async fn balancer_attributes(
         &self,
         stack: &StackId,
         arn: &str,
     ) -> Result<BTreeMap<String, String>, CloudError> {
-        let wish = self.wish(stack);
-        if wish.is_some_and(|stack| {
-            stack.load_balancer.attributes.is_empty() && stack.approved.is_empty()
-        }) {
+        if !self.desired.asks(&Question::BalancerAttributes(stack.clone())) {
             return Ok(BTreeMap::new());
         }
         let answer = self
@@ -246,8 +228,7 @@ impl View<'_> {
         stack: &StackId,
     ) -> Result<Listener, CloudError> {
         let port: u16 = read::number(listener.port());
-        let wish = self.wish(stack).and_then(|stack| stack.load_balancer.listeners.get(&port));
-        let attributes = if wish.is_some_and(|wish| !wish.attributes.is_empty()) {
+        let attributes = if self.desired.asks(&Question::ListenerAttributes(stack.clone(), port)) {
             self.listener_attributes(arn).await?
         } else {
             BTreeMap::new()

@@ -198,6 +198,29 @@ proptest! {
     }
 
     #[test]
+    fn what_is_remembered_of_steps_is_what_stands(
+        first in desired(), second in desired(), dense: bool,
+    ) {
+        let mut aws = start(&first, dense, &[]);
+        let mut memory = aws.state.clone();
+        let plan = plan(&second, &memory);
+        for step in &plan.steps {
+            aws.take(step).expect("legal");
+            memory.take(step);
+        }
+        memory.attach();
+        prop_assert!(edgeway_alb_core::plan(&second, &memory).is_empty() || !plan.pending.is_empty());
+        aws.state.stacks.retain(|_, standing| !standing.is_empty());
+        aws.state.doors.retain(|_, doors| !doors.is_empty());
+        for standing in memory.stacks.values_mut().chain(aws.state.stacks.values_mut()) {
+            // What AWS gives to all that is new is not part of the model.
+            standing.load_balancers.values_mut().for_each(|b| b.attributes.retain(|k, _| k == "idle"));
+            standing.target_groups.values_mut().for_each(|group| group.attributes.clear());
+        }
+        prop_assert_eq!(memory, aws.state);
+    }
+
+    #[test]
     fn no_rule_ever_sends_to_a_group_without_targets(
         first in desired(), second in desired(), dense: bool,
     ) {

@@ -21,7 +21,7 @@ pub(super) async fn create(
     aws: &Aws,
     key: &Key,
     balancer: &LoadBalancer,
-) -> Result<(), CloudError> {
+) -> Result<Option<String>, CloudError> {
     let LoadBalancer { name, scheme, ip_address_type, subnets, tags, .. } = balancer;
     let groups = ids(aws, &balancer.security_groups).await?;
     let (subnets, tags): (Vec<String>, _) = (subnets.iter().cloned().collect(), shapes::tags(tags));
@@ -42,9 +42,9 @@ pub(super) async fn create(
                 .send()
         })
         .await?;
-    let arn = answer.load_balancers().first().and_then(|balancer| balancer.load_balancer_arn());
-    aws.made(key, arn).await;
-    Ok(())
+    let made = answer.load_balancers().first();
+    aws.made(key, made.and_then(|balancer| balancer.load_balancer_arn())).await;
+    Ok(made.and_then(|balancer| balancer.dns_name()).map(str::to_lowercase))
 }
 
 pub(super) async fn set_subnets(
