@@ -6,7 +6,7 @@ use crate::{
     event::Event,
 };
 use edgeway_alb_core::{
-    Key, ListenerKey, Plan, StackId, Step,
+    Key, ListenerKey, Observed, Plan, StackId, Step,
     plan::{Effect, Op},
     rule::Action,
 };
@@ -32,8 +32,13 @@ pub(crate) struct Walk {
     pub(crate) skipped: usize,
 }
 
-/// Takes all steps that can be taken.
-pub(crate) async fn walk<C: Cloud>(cloud: &C, plan: &Plan, tell: &(impl Fn(Event) + Sync)) -> Walk {
+/// Takes all steps that can be taken, and notes in `observed` what they have done.
+pub(crate) async fn walk<C: Cloud>(
+    cloud: &C,
+    plan: &Plan,
+    observed: &mut Observed,
+    tell: &(impl Fn(Event) + Sync),
+) -> Walk {
     let mut walk = Walk::default();
     let mut damage = Damage::default();
     for step in &plan.steps {
@@ -43,8 +48,11 @@ pub(crate) async fn walk<C: Cloud>(cloud: &C, plan: &Plan, tell: &(impl Fn(Event
             continue;
         }
         match cloud.apply(step).await {
-            Ok(()) => {
+            Ok(address) => {
                 walk.taken += 1;
+                observed.take(step);
+                let named = |address| (step.key.to_string(), address);
+                observed.addresses.extend(address.map(named));
                 tell(Event::Took { stack: step.stack.clone(), step: step.to_string() });
             }
             Err(error) => {
@@ -55,6 +63,7 @@ pub(crate) async fn walk<C: Cloud>(cloud: &C, plan: &Plan, tell: &(impl Fn(Event
             }
         }
     }
+    observed.attach();
     walk
 }
 
@@ -152,7 +161,7 @@ fn groups(op: &Op) -> Vec<&str> {
 mod tests {
     use super::*;
     use crate::fake::{FakeCloud, objects, refused};
-    use edgeway_alb_core::{Lookups, Observed, Settings, desired, plan};
+    use edgeway_alb_core::{Lookups, Settings, desired, plan};
     use std::sync::Mutex;
 
     /// A plan that builds two stacks, `a` and `b`, in AWS that is empty.
@@ -170,7 +179,7 @@ mod tests {
         cloud.fail(kind, refused);
         let told = Mutex::new(Vec::new());
         let tell = |event: Event| told.lock().unwrap().push(event.to_string());
-        let walk = walk(&cloud, &plan_for_two(), &tell).await;
+        let walk = walk(&cloud, &plan_for_two(), &mut Observed::default(), &tell).await;
         (walk, cloud.tried())
     }
 
@@ -215,10 +224,10 @@ mod tests {
         let cloud = FakeCloud::default();
         cloud.fail("create-listener", refused);
         cloud.fail("create-listener", refused);
-        walk(&cloud, &plan, &|_| {}).await;
+        walk(&cloud, &plan, &mut Observed::default(), &|_| {}).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
         let cloud = FakeCloud::default();
-        walk(&cloud, &plan, &|_| {}).await;
+        walk(&cloud, &plan, &mut Observed::default(), &|_| {}).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 1);
     }
 }

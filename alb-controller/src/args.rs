@@ -8,14 +8,13 @@ use crate::{
     serve,
 };
 use clap::Parser;
-use edgeway_alb_core::{Settings, settings::EDGEWAY};
+use edgeway_alb_core::{Settings, secrets, settings::EDGEWAY};
+use edgeway_api::Objects;
 use edgeway_gateway::{
     args::{Opened, SourceArgs},
     source::{CONTROLLER, Source},
 };
-use std::{
-    collections::BTreeSet, io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration,
-};
+use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -52,15 +51,21 @@ pub struct Args {
 }
 
 impl Args {
-    /// Where objects come from. No Secret is read.
+    /// Where objects come from. Of Secrets only those are read that a login needs.
     fn open(&self) -> Opened {
-        self.source.open(CONTROLLER, Arc::new(|_| BTreeSet::new()))
+        let settings = self.settings();
+        let wanted = move |objects: &Objects| secrets(objects, &settings);
+        self.source.open(CONTROLLER, Arc::new(wanted))
+    }
+
+    fn settings(&self) -> Settings {
+        let controllers = self.controllers.iter().cloned().collect();
+        Settings { controllers, ..Settings::new(&self.cluster_name, &self.vpc_id) }
     }
 
     /// What the controller is started with.
     pub fn config(&self) -> Config {
-        let mut settings = Settings::new(&self.cluster_name, &self.vpc_id);
-        settings.controllers = self.controllers.iter().cloned().collect();
+        let settings = self.settings();
         let stand_in = self.endpoint_url.as_ref().is_some_and(|url| is_stand_in(url));
         let connection = Connection {
             region: self.region.clone(),

@@ -141,7 +141,7 @@ impl Cloud for FakeCloud {
         })
     }
 
-    async fn apply(&self, step: &Step) -> Result<(), CloudError> {
+    async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {
         let mut state = self.state.lock().unwrap();
         let kind = step.op.kind();
         state.tried.push(kind.to_owned());
@@ -152,7 +152,8 @@ impl Cloud for FakeCloud {
                 state.broken = true;
                 Err(error())
             }
-            None => Ok(()),
+            None => Ok((kind == "create-load-balancer")
+                .then(|| format!("{}.example.amazonaws.com", step.key))),
         }
     }
 }

@@ -51,6 +51,7 @@ async fn finish<C: Cloud>(
     let mut look = LOOK.0;
     let mut idle = 0;
     let failure = loop {
+        reconciler.look_again();
         let result = reconciler.pass(objects, &tell).await;
         if let Err(error) = &result {
             handle.tell(Event::looking_failed(error));

@@ -7,7 +7,7 @@ use crate::{
     metrics::Metrics,
 };
 use edgeway_alb_core::{
-    Desired, Lookups, Needs, Observed, Plan, Settings, StackId, desired, needs,
+    Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
     plan::{Op, plan},
 };
 use edgeway_api::{ObjectRef, Objects, Problem};
@@ -17,8 +17,18 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long what was looked up counts.
+/// How long what was looked up counts where it may have changed.
 const FRESH: Duration = Duration::from_secs(60);
+
+/// Problems that another look may solve.
+const MISSED: &[&str] = &[
+    "certificate-not-found",
+    "security-group-not-found",
+    "subnets-not-found",
+    "target-group-not-found",
+    "trust-store-not-found",
+    "web-acl-not-found",
+];
 
 /// Makes passes, and remembers between them what need not be asked each time.
 #[derive(Debug)]
@@ -27,7 +37,26 @@ pub struct Reconciler<C> {
     settings: Settings,
     metrics: Metrics,
     lookups: Option<(Needs, Lookups, Instant)>,
+    memory: Option<Memory>,
     status: Status,
+}
+
+/// What stood after the last pass, kept up with each step.
+#[derive(Debug)]
+struct Memory {
+    observed: Observed,
+    /// What has been asked about.
+    answered: BTreeSet<Question>,
+}
+
+impl Memory {
+    /// Whether it tells all that a plan to `desired` depends on.
+    fn tells(&self, desired: &Desired) -> bool {
+        let Self { observed, answered } = self;
+        observed
+            .questions()
+            .all(|question| answered.contains(&question) || !desired.asks(&question))
+    }
 }
 
 /// How a pass ended.
@@ -44,7 +73,7 @@ pub struct Pass {
 impl<C: Cloud> Reconciler<C> {
     /// Nothing is called yet.
     pub fn new(cloud: C, settings: Settings, metrics: Metrics) -> Self {
-        Self { cloud, settings, metrics, lookups: None, status: Status::default() }
+        Self { cloud, settings, metrics, lookups: None, memory: None, status: Status::default() }
     }
 
     /// How things stood after the last pass.
@@ -94,7 +123,7 @@ impl<C: Cloud> Reconciler<C> {
         tell: &(impl Fn(Event) + Sync),
     ) -> Result<Pass, CloudError> {
         let desired = self.wishes(objects).await?;
-        let observed = self.cloud.observe(&desired).await?;
+        let Memory { mut observed, mut answered } = self.look(&desired).await?;
         let plan = plan(&desired, &observed);
         if !plan.is_empty() {
             tell(Event::Planned(plan.summary()));
@@ -102,25 +131,81 @@ impl<C: Cloud> Reconciler<C> {
         for pending in &plan.pending {
             tell(Event::Waiting(pending.to_string()));
         }
-        let Walk { taken, failures, skipped } = walk(&self.cloud, &plan, tell).await;
+        let before: BTreeSet<Question> = observed.questions().collect();
+        let Walk { taken, failures, skipped } = walk(&self.cloud, &plan, &mut observed, tell).await;
         self.metrics.steps(taken, failures.len(), skipped);
         let problems = report(&desired, &plan, &failures);
         let addresses = addresses(&desired, &observed);
+        if failures.is_empty() {
+            // Of what has just been made everything is known.
+            answered.extend(observed.questions().filter(|question| !before.contains(question)));
+            self.memory = Some(Memory { observed, answered });
+        }
         self.publish(desired, problems, addresses, tell);
         self.status.settled = plan.is_settled() && failures.is_empty();
         Ok(Pass { plan, taken, failures })
     }
 
+    /// Does not count on what is remembered: the next pass looks at AWS.
+    pub fn look_again(&mut self) {
+        self.memory = None;
+    }
+
+    /// What stands: as it is remembered, if that tells all that matters.
+    async fn look(&mut self, desired: &Desired) -> Result<Memory, CloudError> {
+        match self.memory.take() {
+            Some(memory) if memory.tells(desired) => Ok(memory),
+            Some(_) | None => {
+                let observed = self.cloud.observe(desired).await?;
+                let answered = observed.questions().filter(|q| desired.asks(q)).collect();
+                Ok(Memory { observed, answered })
+            }
+        }
+    }
+
     async fn wishes(&mut self, objects: &Objects) -> Result<Desired, CloudError> {
         let needs = needs(objects, &self.settings);
-        let fresh = matches!(&self.lookups, Some((known, _, at)) if *known == needs && at.elapsed() < FRESH);
-        if !fresh {
-            let found = self.cloud.look_up(&needs).await?;
-            self.lookups = Some((needs, found, Instant::now()));
+        let old = |at: &Instant| at.elapsed() >= FRESH;
+        let (covered, old) = match &self.lookups {
+            Some((known, _, at)) => (known.cover(&needs), old(at)),
+            None => (false, true),
+        };
+        if !covered || (old && self.memory.is_none()) {
+            return self.wishes_anew(objects, needs).await;
         }
+        let wishes = self.wish(objects);
+        if old && self.may_gain(&wishes) {
+            self.wishes_anew(objects, needs).await
+        } else {
+            Ok(wishes)
+        }
+    }
+
+    async fn wishes_anew(
+        &mut self,
+        objects: &Objects,
+        needs: Needs,
+    ) -> Result<Desired, CloudError> {
+        let found = self.cloud.look_up(&needs).await?;
+        self.lookups = Some((needs, found, Instant::now()));
+        Ok(self.wish(objects))
+    }
+
+    fn wish(&self, objects: &Objects) -> Desired {
         let none = Lookups::default();
         let lookups = self.lookups.as_ref().map_or(&none, |(_, found, _)| found);
-        Ok(desired(objects, &self.settings, lookups))
+        desired(objects, &self.settings, lookups)
+    }
+
+    /// Whether another look may change the wishes for the better: something is missed, or a load
+    /// balancer is to be made.
+    fn may_gain(&self, wishes: &Desired) -> bool {
+        let misses = wishes.problems.iter().any(|problem| MISSED.contains(&problem.code));
+        let known = |id: &StackId| {
+            let stacks = self.memory.as_ref().map(|memory| &memory.observed.stacks);
+            stacks.and_then(|stacks| stacks.get(id)).is_some_and(|s| !s.load_balancers.is_empty())
+        };
+        misses || !wishes.stacks.keys().all(known)
     }
 
     /// Tells what is new.

@@ -97,7 +97,12 @@ async fn follow<C: Cloud>(
                 }
                 rhythm.changed();
             }
-            () = wait => {}
+            () = wait => {
+                // Right after steps what they have done is known. Otherwise time has done something.
+                if next != Some(Duration::ZERO) {
+                    reconciler.look_again();
+                }
+            }
         }
         let current = Arc::clone(&objects.borrow_and_update());
         let tell = |event| handle.tell(event);

@@ -49,6 +49,20 @@ pub(crate) fn of_load_balancer(wanted: &BTreeMap<String, String>) -> BTreeMap<St
     without(wanted, LOAD_BALANCER)
 }
 
+/// What a new target group has.
+pub(crate) fn new_target_group() -> BTreeMap<String, String> {
+    owned(TARGET_GROUP)
+}
+
+/// What a new load balancer has.
+pub(crate) fn new_load_balancer() -> BTreeMap<String, String> {
+    owned(LOAD_BALANCER)
+}
+
+fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
 fn without(wanted: &BTreeMap<String, String>, usual: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut told = wanted.clone();
     told.retain(|key, value| !usual.contains(&(key.as_str(), value.as_str())));

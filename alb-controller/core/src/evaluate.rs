@@ -2,7 +2,9 @@
 
 use crate::{
     glob,
-    rule::{Action, Condition, Patterns, QueryPair, Redirect, Rewrite, Rule, Transform},
+    rule::{
+        Action, Authentication, Condition, Patterns, QueryPair, Redirect, Rewrite, Rule, Transform,
+    },
     stack::{LoadBalancer, Stack},
     target::Protocol,
 };
@@ -38,6 +40,8 @@ pub struct AlbDecision<'a> {
     pub listener: u16,
     /// Priority and rule; nothing if it was left to the default action.
     pub rule: Option<(u32, &'a Rule)>,
+    /// What a client must show first.
+    pub authentication: Option<&'a Authentication>,
     /// What becomes of it.
     pub action: &'a Action,
 }
@@ -67,8 +71,12 @@ impl LoadBalancer {
         }
         let rule = listener.rules.iter().find(|(_, rule)| rule.matches(request));
         let rule = rule.map(|(priority, rule)| (*priority, rule));
-        let action = rule.map_or(&listener.default_action, |(_, rule)| &rule.action);
-        Some(AlbDecision { listener: request.port, rule, action })
+        let (authentication, action) = match rule {
+            Some((_, rule)) => (&rule.authentication, &rule.action),
+            None => (&listener.authentication, &listener.default_action),
+        };
+        let authentication = authentication.as_ref();
+        Some(AlbDecision { listener: request.port, rule, authentication, action })
     }
 }
 
@@ -192,7 +200,13 @@ mod tests {
 
     fn rule(conditions: Vec<Condition>) -> Rule {
         let action = Action::answer(200, None);
-        Rule { conditions, action, transforms: Vec::new(), tags: crate::tags::Tags::new() }
+        Rule {
+            conditions,
+            authentication: None,
+            action,
+            transforms: Vec::new(),
+            tags: crate::tags::Tags::new(),
+        }
     }
 
     fn text(values: &[&str]) -> Patterns {
@@ -267,7 +281,12 @@ mod tests {
             regex: "^/Cart/(.*)$".into(),
             replace: "/c/$1".into(),
         }])];
-        let decision = AlbDecision { listener: 8080, rule: Some((1, &rule)), action: &rule.action };
+        let decision = AlbDecision {
+            listener: 8080,
+            rule: Some((1, &rule)),
+            authentication: None,
+            action: &rule.action,
+        };
         let seen = decision.forwarded(&request(&[]));
         assert_eq!(seen.target, "/c/1?Version=V1&x");
     }

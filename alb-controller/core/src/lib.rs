@@ -3,6 +3,7 @@
 //! [`desired()`] turns objects into load balancers, listeners, rules and target groups;
 //! [`plan()`] compares them with what is there; [`evaluate()`] tells what becomes of a request.
 
+pub mod add_ons;
 mod annotations;
 mod defaults;
 pub mod desired;
@@ -20,9 +21,9 @@ pub mod tags;
 pub mod target;
 mod words;
 
-pub use desired::{desired, needs};
+pub use desired::{desired, needs, secrets};
 pub use evaluate::{AlbDecision, AlbRequest, evaluate};
-pub use goal::{Desired, Observed, Standing};
+pub use goal::{Desired, Observed, Question, Standing};
 pub use id::{Key, ListenerKey, StackId};
 pub use plan::{Plan, Step, plan};
 pub use settings::{Lookups, Needs, Settings};

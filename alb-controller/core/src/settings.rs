@@ -123,8 +123,26 @@ pub struct Needs {
     pub instances: BTreeSet<String>,
     /// Target groups of somebody else, by name.
     pub target_groups: BTreeSet<String>,
+    /// Trust stores, by name.
+    pub trust_stores: BTreeSet<String>,
+    /// Whether access control lists are to be found by name.
+    pub web_acls: bool,
     /// Whether any load balancer is wished at all.
     pub anything: bool,
+}
+
+impl Needs {
+    /// Whether what was looked up for these will do for the other ones as well.
+    pub fn cover(&self, other: &Self) -> bool {
+        let Self { certificates, instances, target_groups, trust_stores, web_acls, anything } =
+            self;
+        *certificates >= other.certificates
+            && *web_acls >= other.web_acls
+            && *anything >= other.anything
+            && instances.is_superset(&other.instances)
+            && target_groups.is_superset(&other.target_groups)
+            && trust_stores.is_superset(&other.trust_stores)
+    }
 }
 
 /// What was looked up. Where nobody looked there is nothing, and nothing is missed.
@@ -142,4 +160,8 @@ pub struct Lookups {
     pub instances: BTreeMap<String, Vec<Interface>>,
     /// ARNs of target groups of somebody else, by name; nothing if nobody looked.
     pub target_groups: Option<BTreeMap<String, String>>,
+    /// ARNs of trust stores, by name; nothing if nobody looked.
+    pub trust_stores: Option<BTreeMap<String, String>>,
+    /// ARNs of regional access control lists, by name; nothing if nobody looked.
+    pub web_acls: Option<BTreeMap<String, String>>,
 }

@@ -1,8 +1,9 @@
 //! Load balancers and what hangs on them: one shape for what is wished and for what is there.
 
 use crate::{
+    add_ons::{AddOns, MutualTls},
     id::StackId,
-    rule::{Action, Rule},
+    rule::{Action, Authentication, Rule},
     tags::Tags,
     target::{Protocol, TargetGroup},
     words::words,
@@ -93,6 +94,10 @@ pub struct Listener {
     pub more_certificates: BTreeSet<String>,
     /// Attributes: wanted ones on the one side, those that were asked about on the other.
     pub attributes: BTreeMap<String, String>,
+    /// What is done about certificates of clients; nothing leaves it as it is.
+    pub mutual_tls: Option<MutualTls>,
+    /// What a client must show where no rule is for its request.
+    pub authentication: Option<Authentication>,
     /// What becomes of requests that no rule is for.
     pub default_action: Action,
     /// Rules by priority. What is wished has the priorities of a fresh listener.
@@ -118,6 +123,8 @@ pub struct LoadBalancer {
     pub security_groups: Vec<SecurityGroupRef>,
     /// Attributes: wanted ones on the one side, those that were asked about on the other.
     pub attributes: BTreeMap<String, String>,
+    /// What hangs on it from other services.
+    pub add_ons: AddOns,
     /// All its tags.
     pub tags: Tags,
     /// Listeners by port.

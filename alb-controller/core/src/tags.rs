@@ -19,6 +19,9 @@ pub const BACKEND_SECURITY_GROUP: &str = "backend-sg";
 /// The Ingress that a rule comes from. Ours alone: it lets a rule outlive a typing error.
 pub const OWNER: &str = "edgeway.dev/ingress";
 
+/// A trace of the secret that a login uses, by which another one is noticed: AWS never tells it.
+pub const SECRET: &str = "edgeway.dev/secret-trace";
+
 /// The controller whose class a thing is for, where that is not the AWS Load Balancer Controller's.
 /// Ours alone: both controllers can share a cluster, and neither takes the other's for its own.
 pub const CONTROLLER: &str = "edgeway.dev/controller";
@@ -49,7 +52,7 @@ pub fn tracking(cluster: &str, stack: &StackId, resource: &str) -> Tags {
 
 /// Whether a key is one of those that say whose a thing is; users cannot set these.
 pub fn is_reserved(key: &str) -> bool {
-    matches!(key, CLUSTER | STACK | RESOURCE | OWNER | CONTROLLER)
+    matches!(key, CLUSTER | STACK | RESOURCE | OWNER | SECRET | CONTROLLER)
 }
 
 /// The controller whose class a thing with these tags is for.

@@ -136,6 +136,8 @@ pub struct TargetGroup {
     pub tags: Tags,
     /// Its targets.
     pub targets: Targets,
+    /// Where other clusters have targets in it, too: those that are this cluster's to send away.
+    pub known: Option<BTreeSet<TargetId>>,
     /// Targets on their way out; nothing is wished to be on its way out.
     pub draining: BTreeSet<TargetId>,
     /// The load balancer that sends to it, by name; seen, never wished.

@@ -28,6 +28,8 @@ fn codes(text: &str) -> [BTreeSet<&'static str>; 2] {
         certificates: Some(Vec::new()),
         security_groups: Some(Vec::new()),
         target_groups: Some(BTreeMap::new()),
+        trust_stores: Some(BTreeMap::new()),
+        web_acls: Some(BTreeMap::new()),
         ..Lookups::default()
     };
     [Lookups::default(), empty].map(|lookups| {

@@ -17,14 +17,22 @@ pub enum Family {
     NetworkWrite,
     /// Looks at certificates.
     Certificates,
+    /// Looks at access control lists and protections.
+    GuardRead,
+    /// Changes whom these are for.
+    GuardWrite,
 }
 
 impl Call {
     /// Whether it changes anything.
     pub const fn changes(self) -> bool {
         match self.family() {
-            Family::Read | Family::NetworkRead | Family::Certificates => false,
-            Family::Write | Family::Heavy | Family::Registration | Family::NetworkWrite => true,
+            Family::Read | Family::NetworkRead | Family::Certificates | Family::GuardRead => false,
+            Family::Write
+            | Family::Heavy
+            | Family::Registration
+            | Family::NetworkWrite
+            | Family::GuardWrite => true,
         }
     }
 }
@@ -69,11 +77,15 @@ calls! {
     DescribeTargetGroupAttributes = Read "elasticloadbalancing:DescribeTargetGroupAttributes",
     DescribeTargetHealth = Read "elasticloadbalancing:DescribeTargetHealth",
     DescribeTags = Read "elasticloadbalancing:DescribeTags",
+    DescribeTrustStores = Read "elasticloadbalancing:DescribeTrustStores",
+    DescribeCapacityReservation = Read "elasticloadbalancing:DescribeCapacityReservation",
     CreateLoadBalancer = Heavy "elasticloadbalancing:CreateLoadBalancer",
     SetSubnets = Heavy "elasticloadbalancing:SetSubnets",
     SetSecurityGroups = Write "elasticloadbalancing:SetSecurityGroups",
     SetIpAddressType = Write "elasticloadbalancing:SetIpAddressType",
     ModifyLoadBalancerAttributes = Write "elasticloadbalancing:ModifyLoadBalancerAttributes",
+    ModifyCapacityReservation = Write "elasticloadbalancing:ModifyCapacityReservation",
+    ModifyIpPools = Write "elasticloadbalancing:ModifyIpPools",
     DeleteLoadBalancer = Write "elasticloadbalancing:DeleteLoadBalancer",
     CreateListener = Write "elasticloadbalancing:CreateListener",
     ModifyListener = Write "elasticloadbalancing:ModifyListener",
@@ -105,4 +117,12 @@ calls! {
     CreateTags = NetworkWrite "ec2:CreateTags",
     DeleteTags = NetworkWrite "ec2:DeleteTags",
     ListCertificates = Certificates "acm:ListCertificates",
+    ListWebACLs = GuardRead "wafv2:ListWebACLs",
+    GetWebACLForResource = GuardRead "wafv2:GetWebACLForResource",
+    AssociateWebACL = GuardWrite "wafv2:AssociateWebACL",
+    DisassociateWebACL = GuardWrite "wafv2:DisassociateWebACL",
+    GetSubscriptionState = GuardRead "shield:GetSubscriptionState",
+    DescribeProtection = GuardRead "shield:DescribeProtection",
+    CreateProtection = GuardWrite "shield:CreateProtection",
+    DeleteProtection = GuardWrite "shield:DeleteProtection",
 }

@@ -68,6 +68,8 @@ pub struct Aws {
     pub(super) balancing: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) network: aws_sdk_ec2::Client,
     pub(super) certificates: aws_sdk_acm::Client,
+    pub(super) web_acls: aws_sdk_wafv2::Client,
+    pub(super) shields: aws_sdk_shield::Client,
     pub(super) settings: Settings,
     pub(super) arns: Mutex<Arns>,
     credentials: Option<SharedCredentialsProvider>,
@@ -99,6 +101,8 @@ impl Aws {
             balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             network: aws_sdk_ec2::Client::new(&config),
             certificates: aws_sdk_acm::Client::new(&config),
+            web_acls: aws_sdk_wafv2::Client::new(&config),
+            shields: aws_sdk_shield::Client::new(&config),
             settings: settings.clone(),
             arns: Mutex::new(Arns::default()),
             credentials: config.credentials_provider(),
@@ -179,10 +183,14 @@ fn is_passing(call: Call, error: &CloudError) -> bool {
         CloudError::Throttled { .. } | CloudError::Unreachable { .. } => true,
         CloudError::Stale { code, .. } => matches!(
             (call, code.as_str()),
-            (
-                Call::CreateRule | Call::AddListenerCertificates | Call::ModifyListenerAttributes,
-                "ListenerNotFound"
-            ) | (Call::DeleteTargetGroup, "ResourceInUse")
+            (Call::AssociateWebACL, "WAFUnavailableEntityException")
+                | (
+                    Call::CreateRule
+                        | Call::AddListenerCertificates
+                        | Call::ModifyListenerAttributes,
+                    "ListenerNotFound"
+                )
+                | (Call::DeleteTargetGroup, "ResourceInUse")
                 | (Call::DeleteSecurityGroup, "DependencyViolation")
                 | (
                     Call::AuthorizeSecurityGroupIngress | Call::CreateLoadBalancer,
@@ -207,7 +215,7 @@ impl Cloud for Aws {
         Box::pin(super::observe::observe(self, desired)).await
     }
 
-    async fn apply(&self, step: &Step) -> Result<(), CloudError> {
+    async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {
         Box::pin(super::write::apply(self, step)).await
     }
 }

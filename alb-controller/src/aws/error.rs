@@ -95,6 +95,8 @@ const THROTTLED: &[&str] = &[
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "RequestThrottled",
+    "WAFInternalErrorException",
+    "InternalErrorException",
     "PriorRequestNotComplete",
     "ServiceUnavailable",
     "InternalFailure",
@@ -117,6 +119,8 @@ const STALE: &[&str] = &[
     "InvalidGroup.Duplicate",
     "InvalidPermission.Duplicate",
     "InvalidPermission.NotFound",
+    // What has just been made is not known everywhere yet.
+    "WAFUnavailableEntityException",
 ];
 
 const DENIED: &[&str] = &[

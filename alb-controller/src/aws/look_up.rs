@@ -42,6 +42,8 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         vpc_ranges: vpc_ranges(aws).await?,
         instances: instances(aws, &needs.instances).await?,
         target_groups: Some(target_groups),
+        trust_stores: Some(aws.trust_stores(&needs.trust_stores).await?),
+        web_acls: if needs.web_acls { Some(aws.web_acls_by_name().await?) } else { None },
     })
 }
 

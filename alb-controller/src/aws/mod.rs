@@ -1,6 +1,8 @@
 //! AWS. Nothing outside this folder knows the SDK, and nothing in it decides anything.
 
+mod add_ons;
 mod arns;
+mod authentication;
 mod balancing;
 mod calls;
 mod client;
@@ -34,6 +36,8 @@ pub trait Cloud: Send + Sync {
         desired: &Desired,
     ) -> impl Future<Output = Result<Observed, CloudError>> + Send;
 
-    /// Takes one step of a plan that was made from what was observed last.
-    fn apply(&self, step: &Step) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Takes one step of a plan that was made from what was observed last, and tells the address of
+    /// what it has made, if that has one.
+    fn apply(&self, step: &Step)
+    -> impl Future<Output = Result<Option<String>, CloudError>> + Send;
 }

@@ -1,9 +1,12 @@
 //! What stands and is ours, found by its tags.
 
-use super::{arns::Arns, calls::Call, client::Aws, error::CloudError, network, read};
+use super::{
+    add_ons::read_mutual_tls, arns::Arns, calls::Call, client::Aws, error::CloudError, network,
+    read,
+};
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
-    Desired, Key, ListenerKey, Observed, Stack, StackId,
+    Desired, Key, ListenerKey, Observed, Question, StackId,
     rule::Action,
     stack::{Listener, LoadBalancer},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
@@ -63,10 +66,6 @@ impl View<'_> {
             && tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.settings.cluster)
     }
 
-    fn wish(&self, stack: &StackId) -> Option<&Stack> {
-        self.desired.stacks.get(stack)
-    }
-
     async fn target_groups(
         &mut self,
         groups: &[elb::TargetGroup],
@@ -85,7 +84,8 @@ impl View<'_> {
             self.arns.learn(Key::TargetGroup(name.to_owned()), arn);
             let (targets, draining) = targets(&self.aws.health(arn).await?);
             let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
-            let attributes = if self.asks_for_group_attributes(&stack, &resource) {
+            let question = Question::GroupAttributes(stack.clone(), resource.clone());
+            let attributes = if self.desired.asks(&question) {
                 self.group_attributes(arn).await?
             } else {
                 BTreeMap::new()
@@ -102,18 +102,13 @@ impl View<'_> {
                 tags: tags.clone(),
                 targets,
                 draining,
+                known: None,
                 attached: attached.and_then(|b| b.load_balancer_name()).map(str::to_owned),
             };
             let standing = self.observed.stacks.entry(stack).or_default();
             standing.target_groups.insert(name.to_owned(), group);
         }
         Ok(())
-    }
-
-    fn asks_for_group_attributes(&self, stack: &StackId, resource: &str) -> bool {
-        let groups = self.wish(stack).into_iter().flat_map(|stack| stack.target_groups.values());
-        let mut same = groups.filter(|group| group.resource == resource);
-        same.any(|group| !group.attributes.is_empty())
     }
 
     async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
@@ -145,6 +140,7 @@ impl View<'_> {
             let (listeners, foreign) = self.listeners(&stack, (name, arn)).await?;
             let subnets = balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id());
             let guards = balancer.security_groups().iter();
+            let add_ons = self.aws.add_ons((self.desired, &stack), balancer, arn).await?;
             let found = LoadBalancer {
                 name: name.to_owned(),
                 scheme: read::scheme(balancer),
@@ -152,6 +148,7 @@ impl View<'_> {
                 subnets: subnets.map(str::to_owned).collect(),
                 security_groups: guards.map(|id| network::reference(id, &self.arns)).collect(),
                 attributes: self.balancer_attributes(&stack, arn).await?,
+                add_ons,
                 tags: tags.clone(),
                 listeners,
                 foreign,
@@ -165,17 +162,12 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Attributes matter where some are wished, and where the load balancer is to go: it may be
-    /// protected.
     async fn balancer_attributes(
         &self,
         stack: &StackId,
         arn: &str,
     ) -> Result<BTreeMap<String, String>, CloudError> {
-        let wish = self.wish(stack);
-        if wish.is_some_and(|stack| {
-            stack.load_balancer.attributes.is_empty() && stack.approved.is_empty()
-        }) {
+        if !self.desired.asks(&Question::BalancerAttributes(stack.clone())) {
             return Ok(BTreeMap::new());
         }
         let answer = self
@@ -236,8 +228,7 @@ impl View<'_> {
         stack: &StackId,
     ) -> Result<Listener, CloudError> {
         let port: u16 = read::number(listener.port());
-        let wish = self.wish(stack).and_then(|stack| stack.load_balancer.listeners.get(&port));
-        let attributes = if wish.is_some_and(|wish| !wish.attributes.is_empty()) {
+        let attributes = if self.desired.asks(&Question::ListenerAttributes(stack.clone(), port)) {
             self.listener_attributes(arn).await?
         } else {
             BTreeMap::new()
@@ -246,13 +237,17 @@ impl View<'_> {
         let certificate = listener.certificates().iter().find_map(|c| c.certificate_arn());
         let certificate = certificate.filter(|_| secure).map(str::to_owned);
         let more = if secure { self.aws.more_certificates(arn).await? } else { Vec::new() };
+        let (authentication, default_action) =
+            read::actions(listener.default_actions(), &self.arns);
         Ok(Listener {
             protocol,
             ssl_policy: listener.ssl_policy().filter(|_| secure).map(str::to_owned),
             certificate,
             more_certificates: more.into_iter().collect(),
             attributes,
-            default_action: read::action(listener.default_actions(), &self.arns),
+            mutual_tls: read_mutual_tls(listener),
+            authentication,
+            default_action,
             rules: BTreeMap::new(),
             foreign: BTreeMap::new(),
             tags: Tags::new(),
@@ -287,7 +282,7 @@ impl View<'_> {
                 self.arns.learn(place, arn);
                 listener.rules.insert(priority, read::rule(rule, tags, &self.arns));
             } else {
-                let action = read::action(rule.actions(), &self.arns);
+                let (_, action) = read::actions(rule.actions(), &self.arns);
                 listener.foreign.insert(priority, groups(&action));
             }
         }

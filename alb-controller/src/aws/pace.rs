@@ -44,6 +44,8 @@ const fn allowance(family: Option<Family>) -> Allowance {
         Some(Family::Registration) => Allowance { burst: 20.0, rate: 4.0 },
         Some(Family::NetworkRead) => Allowance { burst: 100.0, rate: 20.0 },
         Some(Family::NetworkWrite) => Allowance { burst: 50.0, rate: 5.0 },
+        Some(Family::GuardRead) => Allowance { burst: 1.0, rate: 1.0 },
+        Some(Family::GuardWrite) => Allowance { burst: 1.0, rate: 0.5 },
         Some(Family::Certificates) => Allowance { burst: 10.0, rate: 5.0 },
     }
 }

@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 /// The tag without which nothing of load balancing is made or deleted.
 const CLUSTER: &str = "elbv2.k8s.aws/cluster";
 
+/// What a call needs beside the action of its own name: an access control list is put before a load
+/// balancer by the service of either.
+const IMPLIED: &[&str] = &["elasticloadbalancing:SetWebAcl"];
+
 /// An IAM policy document with all actions that are used, and no other.
 ///
 /// What can only be looked at has no resource; what changes a thing that bears our tag is bound to
@@ -26,15 +30,16 @@ pub fn policy() -> Value {
         }
         statement
     };
+    let mut parts = actions(|call| !is_look(call) && !makes_tagged(call) && !changes_tagged(call));
+    parts.extend(IMPLIED);
+    parts.sort_unstable();
     json!({
         "Version": "2012-10-17",
         "Statement": [
             statement("Look", actions(is_look)),
             bound("MakeWithOurTag", actions(makes_tagged), &format!("aws:RequestTag/{CLUSTER}")),
             bound("ChangeWithOurTag", actions(changes_tagged), &format!("aws:ResourceTag/{CLUSTER}")),
-            statement("ChangeParts", actions(|call| {
-                !is_look(call) && !makes_tagged(call) && !changes_tagged(call)
-            })),
+            statement("ChangeParts", parts),
         ],
     })
 }
@@ -54,6 +59,8 @@ fn changes_tagged(call: Call) -> bool {
             | Call::SetSecurityGroups
             | Call::SetIpAddressType
             | Call::ModifyLoadBalancerAttributes
+            | Call::ModifyCapacityReservation
+            | Call::ModifyIpPools
             | Call::DeleteLoadBalancer
             | Call::ModifyTargetGroup
             | Call::ModifyTargetGroupAttributes
@@ -82,6 +89,7 @@ mod tests {
         let mut actions: Vec<_> = actions.map(|action| action.as_str().unwrap()).collect();
         actions.sort_unstable();
         let mut calls: Vec<_> = Call::ALL.iter().map(|call| call.action()).collect();
+        calls.extend(IMPLIED);
         calls.sort_unstable();
         assert_eq!(actions, calls);
     }

@@ -1,12 +1,12 @@
 //! AWS's shapes as ours.
 
-use super::arns::Arns;
+use super::{arns::Arns, authentication};
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Key,
     rule::{
-        Action, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect, Rewrite, Rule,
-        Share, TargetGroupRef, Transform,
+        Action, Authentication, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect,
+        Rewrite, Rule, Share, TargetGroupRef, Transform,
     },
     stack::{IpAddressType, Scheme},
     tags::Tags,
@@ -88,9 +88,11 @@ pub(super) fn target(
 
 /// A rule with the tags that were asked for apart.
 pub(super) fn rule(rule: &elb::Rule, tags: Tags, arns: &Arns) -> Rule {
+    let (authentication, action) = actions(rule.actions(), arns);
     Rule {
         conditions: rule.conditions().iter().filter_map(condition).collect(),
-        action: action(rule.actions(), arns),
+        authentication,
+        action,
         transforms: rule.transforms().iter().filter_map(transform).collect(),
         tags,
     }
@@ -137,8 +139,15 @@ fn condition(condition: &elb::RuleCondition) -> Option<Condition> {
     }
 }
 
+/// What a client must show, and the one action after that.
+pub(super) fn actions(actions: &[elb::Action], arns: &Arns) -> (Option<Authentication>, Action) {
+    let authentication = actions.iter().find_map(authentication::read);
+    let rest = actions.iter().filter(|action| authentication::read(action).is_none());
+    (authentication, action(&rest.cloned().collect::<Vec<_>>(), arns))
+}
+
 /// The one action, if it is of a kind that we make.
-pub(super) fn action(actions: &[elb::Action], arns: &Arns) -> Action {
+fn action(actions: &[elb::Action], arns: &Arns) -> Action {
     let [action] = actions else {
         let kinds: Vec<&str> = actions.iter().filter_map(|a| Some(a.r#type()?.as_str())).collect();
         return Action::Unknown(kinds.join("+"));

@@ -11,7 +11,7 @@ mod cloud;
 mod manifests;
 
 use cloud::{Cloud, local, moto};
-use edgeway_alb_controller::{Config, Handle, once, plan_once};
+use edgeway_alb_controller::{Config, Handle, Metrics, Reconciler, aws::Aws, once, plan_once};
 use edgeway_api::Objects;
 use manifests::{ALB_CLASS, BACKENDS, plain, read, rich, with_fewer_pods};
 use std::collections::BTreeMap;
@@ -102,6 +102,38 @@ async fn moto_is_brought_into_line() {
     if let Some(cloud) = moto().await {
         script(&cloud).await;
     }
+}
+
+/// What costs a call each: a path that is added, an endpoint that goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_costs_one_call_and_no_look() {
+    let cloud = local().await;
+    let metrics = Metrics::default();
+    let aws = Aws::connect(&cloud.config.connection, &cloud.config.settings, metrics.clone()).await;
+    let mut reconciler = Reconciler::new(aws, cloud.config.settings.clone(), metrics.clone());
+    let mut calls = BTreeMap::new();
+    let path = "          - {path: /more, pathType: Exact, backend: {service: {name: web, port: {number: 80}}}}";
+    let more = plain().replace("paths:", &format!("paths:\n{path}"));
+    assert_ne!(more, plain());
+    let steps = [
+        (read(&[BACKENDS, &plain()]), None),
+        (read(&[BACKENDS, &plain()]), Some(vec![])),
+        (read(&[BACKENDS, &more]), Some(vec!["CreateRule"])),
+        (read(&[&with_fewer_pods(), &more]), Some(vec!["DeregisterTargets"])),
+        (read(&[BACKENDS, &more]), Some(vec!["RegisterTargets"])),
+    ];
+    for (objects, wanted) in steps {
+        let pass = reconciler.pass(&objects, &|_| {}).await.unwrap();
+        assert!(pass.failures.is_empty(), "{:?}", pass.failures);
+        let now = metrics.calls();
+        let new = now.iter().filter(|(call, count)| calls.get(*call) != Some(*count));
+        let new: Vec<&str> = new.map(|(call, _)| call.name()).collect();
+        assert!(wanted.is_none_or(|wanted| wanted == new), "{new:?}");
+        calls = now;
+    }
+    reconciler.look_again();
+    let pass = reconciler.pass(&read(&[BACKENDS, &more]), &|_| {}).await.unwrap();
+    assert!(pass.plan.is_settled(), "what was remembered was true: {}", pass.plan);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -105,6 +105,9 @@ fn decide<'s>(
     if let Some(owner) = decision.rule.and_then(|(_, rule)| rule.owner()) {
         why.push(format!("from Ingress {owner}"));
     }
+    if let Some(login) = decision.authentication {
+        why.push(format!("clients must show a valid session or token first: {login}"));
+    }
     let what = format!("listener {} of {}: {}", decision.listener, stack.id, decision.action);
     let steps = vec![Step { place: "ALB", what, why }];
     match decision.action {

@@ -1,6 +1,6 @@
 //! Every annotation that there is, and what becomes of it here.
 
-use super::{Annotations, Fault, PREFIX, field};
+use super::{Annotations, PREFIX, field};
 use edgeway_api::{Problem, Resource};
 
 /// What becomes of an annotation.
@@ -10,9 +10,6 @@ enum Support {
     Yes,
     /// It has no effect yet.
     No,
-    /// It has no effect yet, and without it something would be open that should not be: whoever has
-    /// it is not served.
-    Guard,
 }
 
 /// Names, without their prefix. One that ends with a dot begins a family.
@@ -54,14 +51,14 @@ const KNOWN: &[(&str, Support)] = &[
     ("use-regex-path-match", Support::Yes),
     // Written by the AWS Load Balancer Controller itself.
     ("dry-run-plan", Support::Yes),
-    ("customer-owned-ipv4-pool", Support::No),
-    ("ipam-ipv4-pool-id", Support::No),
-    ("minimum-load-balancer-capacity", Support::No),
-    ("wafv2-acl-arn", Support::No),
-    ("wafv2-acl-name", Support::No),
+    ("customer-owned-ipv4-pool", Support::Yes),
+    ("ipam-ipv4-pool-id", Support::Yes),
+    ("minimum-load-balancer-capacity", Support::Yes),
+    ("wafv2-acl-arn", Support::Yes),
+    ("wafv2-acl-name", Support::Yes),
     ("waf-acl-id", Support::No),
     ("web-acl-id", Support::No),
-    ("shield-advanced-protection", Support::No),
+    ("shield-advanced-protection", Support::Yes),
     ("enable-frontend-nlb", Support::No),
     ("frontend-nlb-scheme", Support::No),
     ("frontend-nlb-subnets", Support::No),
@@ -80,42 +77,33 @@ const KNOWN: &[(&str, Support)] = &[
     ("frontend-nlb-tags", Support::No),
     ("create-acm-cert", Support::No),
     ("acm-pca-arn", Support::No),
-    ("multi-cluster-target-group", Support::Guard),
-    ("mutual-authentication", Support::Guard),
-    ("auth-type", Support::Guard),
-    ("auth-idp-cognito", Support::No),
-    ("auth-idp-oidc", Support::No),
-    ("auth-on-unauthenticated-request", Support::No),
-    ("auth-scope", Support::No),
-    ("auth-session-cookie", Support::No),
-    ("auth-session-timeout", Support::No),
-    ("jwt-validation", Support::Guard),
+    ("multi-cluster-target-group", Support::Yes),
+    ("mutual-authentication", Support::Yes),
+    ("auth-type", Support::Yes),
+    ("auth-idp-cognito", Support::Yes),
+    ("auth-idp-oidc", Support::Yes),
+    ("auth-on-unauthenticated-request", Support::Yes),
+    ("auth-scope", Support::Yes),
+    ("auth-session-cookie", Support::Yes),
+    ("auth-session-timeout", Support::Yes),
+    ("jwt-validation", Support::Yes),
 ];
 
 /// Values that switch an annotation off.
 const OFF: &[&str] = &["", "none", "false", "off"];
 
-/// Says which annotations of an object have no effect. An error is one without which the Ingress
-/// must not be served.
-pub(crate) fn check<R: Resource>(resource: &R, problems: &mut Vec<Problem>) -> Result<(), Fault> {
-    let mut guard = None;
+/// Says which annotations of an object have no effect.
+pub(crate) fn check<R: Resource>(resource: &R, problems: &mut Vec<Problem>) {
     for (key, value) in resource.meta().annotations.iter().flatten() {
         let Some(name) = key.strip_prefix(PREFIX) else { continue };
         let off = OFF.contains(&value.trim());
         match support(name) {
             Some(Support::Yes) => {}
-            Some(Support::No | Support::Guard) if off => {}
+            Some(Support::No) if off => {}
             Some(Support::No) => problems.push(not_supported(resource, key)),
-            Some(Support::Guard) => {
-                let problem = not_supported(resource, key);
-                let message =
-                    format!("{}, and without it more would be open than is meant", problem.message);
-                guard = Some(Box::new(problem.message(message)));
-            }
             None => problems.push(unknown(resource, key, name)),
         }
     }
-    guard.map_or(Ok(()), Err)
 }
 
 fn support(name: &str) -> Option<Support> {
@@ -191,18 +179,17 @@ mod tests {
     use super::*;
     use edgeway_api::{Severity, k8s_openapi::api::networking::v1::Ingress};
 
-    fn check_one(key: &str, value: &str) -> (Vec<Problem>, bool) {
+    fn check_one(key: &str, value: &str) -> Vec<Problem> {
         let mut ingress = Ingress::default();
         ingress.metadata.annotations = Some([(format!("{PREFIX}{key}"), value.to_owned())].into());
         let mut problems = Vec::new();
-        let served = check(&ingress, &mut problems);
-        problems.extend(served.clone().err().map(|fault| *fault));
-        (problems, served.is_ok())
+        check(&ingress, &mut problems);
+        problems
     }
 
     #[test]
     fn a_misspelt_annotation_is_told_what_it_may_have_meant() {
-        let (problems, served) = check_one("sheme", "internal");
+        let problems = check_one("sheme", "internal");
         assert_eq!(problems[0].code, "annotation-unknown");
         assert_eq!(problems[0].severity, Severity::Warning);
         assert!(
@@ -210,18 +197,29 @@ mod tests {
             "{}",
             problems[0]
         );
-        assert!(served);
-        let (problems, _) = check_one("something-else-entirely", "1");
+        let problems = check_one("something-else-entirely", "1");
         assert_eq!(problems[0].advice, "remove it");
     }
 
     #[test]
-    fn what_would_open_something_keeps_the_ingress_out() {
-        assert!(!check_one("auth-type", "oidc").1);
-        assert!(!check_one("mutual-authentication", "[]").1);
-        assert!(check_one("auth-type", "none").0.is_empty());
-        let (problems, served) = check_one("wafv2-acl-arn", "arn:aws:wafv2:x");
-        assert!(served && problems[0].code == "annotation-not-supported");
+    fn what_has_no_effect_is_named_unless_it_is_off() {
+        assert!(check_one("auth-type", "oidc").is_empty());
+        assert!(check_one("enable-frontend-nlb", "false").is_empty());
+        let problems = check_one("enable-frontend-nlb", "true");
+        assert_eq!(problems[0].code, "annotation-not-supported");
+    }
+
+    #[test]
+    fn the_documentation_tells_of_each() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/compatibility.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, table) = text.split_once("### Annotations").unwrap();
+        for (name, support) in KNOWN {
+            let cell = format!("`{name}");
+            let mut rows = table.lines().filter(|line| line.starts_with('|'));
+            let row = rows.find(|row| row.contains(&cell)).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(row.contains("| no"), *support == Support::No, "{row}");
+        }
     }
 
     #[test]

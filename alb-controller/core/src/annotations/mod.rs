@@ -135,11 +135,22 @@ impl<'a> Annotations<'a> {
 
     /// JSON whose field names may be written in any case.
     pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Fault> {
-        self.read(name, |text| {
-            let json = serde_json::from_str(text).map_err(|error| json_error(&error))?;
-            serde_json::from_value(fold_names(json)).map_err(|error| json_error(&error))
-        })
+        self.read(name, parse)
     }
+
+    /// The same, checked by `check`.
+    pub(crate) fn checked_json<T: DeserializeOwned, R>(
+        &self,
+        name: &str,
+        check: impl FnOnce(T) -> Result<R, Expected>,
+    ) -> Result<Option<R>, Fault> {
+        self.read(name, |text| check(parse(text)?))
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Expected> {
+    let json = serde_json::from_str(text).map_err(|error| json_error(&error))?;
+    serde_json::from_value(fold_names(json)).map_err(|error| json_error(&error))
 }
 
 fn json_error(error: &serde_json::Error) -> Expected {

@@ -27,6 +27,8 @@ pub(super) struct Place {
 pub(super) struct Staff {
     pub(super) targets: Targets,
     pub(super) places: BTreeSet<Place>,
+    /// Everybody that the cluster knows there, whether fit to serve or not.
+    pub(super) known: BTreeSet<TargetId>,
 }
 
 /// Labels of nodes that no load balancer sends to.
@@ -51,6 +53,8 @@ pub(super) fn pods(
     let mut staff = Staff::default();
     for slice in slices.iter().filter(|slice| slice.address_type == address_type(family)) {
         for number in slice_ports(slice, port) {
+            let addresses = slice.endpoints.iter().filter_map(|e| e.addresses.first());
+            staff.known.extend(addresses.map(|id| TargetId { id: id.clone(), port: number }));
             let serving = slice.endpoints.iter().filter(|e| serves(scene, namespace, e, flavour));
             for endpoint in serving {
                 enlist(scene, &mut staff, namespace, (endpoint, number));
@@ -156,10 +160,9 @@ pub(super) fn nodes(scene: &Scene<'_>, port: u16, wanted: &Labels) -> Staff {
     let mut staff = Staff::default();
     for node in scene.index.nodes() {
         let labels = node.metadata.labels.as_ref().unwrap_or(&none);
-        if !selects(wanted, labels) || !is_eligible(node, labels) {
-            continue;
-        }
-        if let Some(instance) = instance(node) {
+        let Some(instance) = instance(node) else { continue };
+        staff.known.insert(TargetId { id: instance.clone(), port });
+        if selects(wanted, labels) && is_eligible(node, labels) {
             staff.targets.insert(TargetId { id: instance.clone(), port }, None);
             staff.places.insert(Place { instance, address: None });
         }

@@ -3,8 +3,8 @@
 use super::{
     class::Flavour,
     index::{self, Labels, selects},
-    member::choice,
     target_group::{Part, Site, node_port, target_port},
+    wish::choice,
 };
 use crate::{
     annotations::{Fault, value::Expected},

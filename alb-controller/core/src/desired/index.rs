@@ -4,7 +4,7 @@ use edgeway_api::{
     IngressClassParams, Objects, Resource,
     k8s_openapi::{
         api::{
-            core::v1::{Endpoints, Node, Pod, Service, ServicePort},
+            core::v1::{Endpoints, Node, Pod, Secret, Service, ServicePort},
             discovery::v1::EndpointSlice,
             networking::v1::IngressClass,
         },
@@ -33,6 +33,7 @@ pub(super) struct Index<'a> {
     slices: BTreeMap<Name<'a>, Vec<&'a EndpointSlice>>,
     endpoints: BTreeMap<Name<'a>, &'a Endpoints>,
     pods: BTreeMap<Name<'a>, &'a Pod>,
+    secrets: BTreeMap<Name<'a>, &'a Secret>,
     nodes: BTreeMap<&'a str, &'a Node>,
     namespaces: BTreeMap<&'a str, &'a Labels>,
     classes: BTreeMap<&'a str, &'a IngressClass>,
@@ -66,6 +67,7 @@ impl<'a> Index<'a> {
             slices,
             endpoints: by_name(&objects.endpoints),
             pods: by_name(&objects.pods),
+            secrets: by_name(&objects.secrets),
             nodes: by_own_name(&objects.nodes),
             namespaces: namespaces
                 .filter_map(|namespace| {
@@ -95,6 +97,10 @@ impl<'a> Index<'a> {
 
     pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<&'a Pod> {
         self.pods.get(&(namespace, name)).copied()
+    }
+
+    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<&'a Secret> {
+        self.secrets.get(&(namespace, name)).copied()
     }
 
     pub(super) fn node(&self, name: &str) -> Option<&'a Node> {

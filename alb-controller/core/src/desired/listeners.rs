@@ -5,16 +5,18 @@ use super::{
     agree::{merge, ports},
     certificates,
     group::Group,
-    member::{Attributes, Member, class_listener_attributes},
+    member::Member,
     redirects::useful,
     routes::Routes,
+    wish::{Attributes, class_listener_attributes},
 };
 use crate::{
+    add_ons::MutualTls,
     annotations::{PREFIX, field},
     id::StackId,
     limits,
     plan::slots::fresh,
-    rule::{Action, Redirect, Rule},
+    rule::{Action, Authentication, Redirect, Rule},
     stack::{Ingress, IpAddressType, Listener, Source},
     tags,
     target::Protocol,
@@ -52,9 +54,11 @@ pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
         let spot =
             Spot { port, protocol, redirect: redirect.filter(|_| protocol == Protocol::Http) };
         let members = plot.members(spot, problems);
+        let (members, mutual_tls) = plot.agree_on_tls(spot, members, problems);
         if !members.is_empty() {
             built.ingress.extend(plot.ingress(port, &members));
-            let listener = plot.listener(spot, &members, (&mut budget, problems));
+            let mut listener = plot.listener(spot, &members, (&mut budget, problems));
+            listener.mutual_tls = mutual_tls;
             built.listeners.insert(port, listener);
         }
     }
@@ -128,6 +132,47 @@ impl<'p, 'a> Plot<'p, 'a> {
         members
     }
 
+    /// What is done about certificates of clients, and the members without those who want another
+    /// thing: their requests would be checked in another way than they ask for.
+    fn agree_on_tls(
+        &self,
+        spot: Spot,
+        members: Vec<&'p Member<'a>>,
+        problems: &mut Vec<Problem>,
+    ) -> (Vec<&'p Member<'a>>, Option<MutualTls>) {
+        const NAME: &str = "mutual-authentication";
+        let mut right: Option<MutualTls> = None;
+        if spot.protocol == Protocol::Http {
+            return (members, None);
+        }
+        let mut agreed = Vec::new();
+        for member in members {
+            let wish = member.wish.mutual_tls.get(&spot.port);
+            let problem = match (wish.map(|wish| wish.resolve(self.scene)).transpose(), &right) {
+                (Err(store), _) => {
+                    let message = format!("there is no trust store {store}");
+                    report(member, NAME, "trust-store-not-found", message)
+                        .advice("create it, or name another")
+                }
+                (Ok(Some(theirs)), Some(right)) if theirs != *right => {
+                    let message = format!(
+                        "port {} asks clients otherwise for others in the group",
+                        spot.port
+                    );
+                    report(member, NAME, "group-conflict", message)
+                        .advice("ask for the same, or use another port or group")
+                }
+                (Ok(theirs), _) => {
+                    right = right.or(theirs);
+                    agreed.push(member);
+                    continue;
+                }
+            };
+            problems.push(problem);
+        }
+        (agreed, right)
+    }
+
     /// Who may connect: whom a member names, and otherwise everybody.
     fn ingress(&self, port: u16, members: &[&Member<'_>]) -> Vec<Ingress> {
         let named = members.iter().find_map(|member| member.wish.sources.clone());
@@ -157,13 +202,18 @@ impl<'p, 'a> Plot<'p, 'a> {
         let port = spot.port.to_string();
         let mut tags = merge(members, "tags", |member| member.wish.tags.clone(), problems);
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &port));
+        let (authentication, default_action) = self.default_action(spot, members, problems);
+        let trace = authentication.as_ref().and_then(Authentication::trace);
+        tags.extend(trace.map(|trace| (tags::SECRET.to_owned(), trace)));
         Listener {
             protocol: spot.protocol,
             ssl_policy: secure.then(|| self.ssl_policy(members, problems)),
             certificate,
             more_certificates,
             attributes: attributes(spot, members, problems),
-            default_action: self.default_action(spot, members, problems),
+            mutual_tls: None,
+            authentication,
+            default_action,
             rules: self.rules(spot, members, (budget, problems)),
             foreign: BTreeMap::new(),
             tags,
@@ -190,14 +240,17 @@ impl<'p, 'a> Plot<'p, 'a> {
         spot: Spot,
         members: &[&Member<'_>],
         problems: &mut Vec<Problem>,
-    ) -> Action {
+    ) -> (Option<Authentication>, Action) {
         if let Some(port) = spot.redirect {
             let (protocol, port) = ("HTTPS".to_owned(), port.to_string());
-            return Action::Redirect(Redirect { protocol, port, ..Redirect::default() });
+            let redirect = Redirect { protocol, port, ..Redirect::default() };
+            return (None, Action::Redirect(redirect));
         }
         let own = |member: &&&Member<'_>| self.routes.get(&member.name())?.default.clone();
         let mut defaults = members.iter().filter_map(|member| Some((member, own(&member)?)));
-        let Some((first, action)) = defaults.next() else { return Action::answer(404, None) };
+        let Some((first, (authentication, action))) = defaults.next() else {
+            return (None, Action::answer(404, None));
+        };
         for (member, _) in defaults {
             let message =
                 format!("{} has a default backend on port {} as well", first.name(), spot.port);
@@ -207,7 +260,7 @@ impl<'p, 'a> Plot<'p, 'a> {
                 problem.message(message).advice("remove one of them, or use another port or group"),
             );
         }
-        action
+        (authentication.filter(|_| spot.protocol == Protocol::Https), action)
     }
 
     /// The rules of all members in their order; none where all is redirected.
@@ -221,7 +274,16 @@ impl<'p, 'a> Plot<'p, 'a> {
             return BTreeMap::new();
         }
         let own = members.iter().filter_map(|member| self.routes.get(&member.name()));
-        let all: Vec<Rule> = own.flat_map(|routes| routes.rules.iter().cloned()).collect();
+        let mut all: Vec<Rule> = own.flat_map(|routes| routes.rules.iter().cloned()).collect();
+        if spot.protocol == Protocol::Http {
+            let asks = |member: &&&Member<'_>| {
+                let routes = self.routes.get(&member.name());
+                let rules = routes.into_iter().flat_map(|routes| &routes.rules);
+                rules.into_iter().any(|rule| rule.authentication.is_some())
+            };
+            problems.extend(members.iter().filter(asks).map(|member| skipped(member, spot.port)));
+            all.iter_mut().for_each(open);
+        }
         let mut rules = useful(&all, spot.protocol, spot.port);
         if rules.len() > *budget {
             let late: BTreeSet<String> =
@@ -243,6 +305,12 @@ impl<'p, 'a> Plot<'p, 'a> {
     }
 }
 
+/// Only HTTPS listeners can ask for a login or a token.
+fn open(rule: &mut Rule) {
+    rule.authentication = None;
+    rule.tags.remove(tags::SECRET);
+}
+
 /// What members ask for, under what the class of the first one fixes.
 fn attributes(spot: Spot, members: &[&Member<'_>], problems: &mut Vec<Problem>) -> Attributes {
     let place = (spot.protocol, spot.port);
@@ -257,6 +325,14 @@ fn attributes(spot: Spot, members: &[&Member<'_>], problems: &mut Vec<Problem>) 
     let mut attributes = merge(members, &name, asked, problems);
     attributes.extend(fixed);
     attributes
+}
+
+fn skipped(member: &Member<'_>, port: u16) -> Problem {
+    Problem::warning(member.reference.clone(), "", "login-skipped")
+        .message(format!("it asks for a login or a token, and clients of port {port} need none"))
+        .advice(
+            "redirect them with alb.ingress.kubernetes.io/ssl-redirect, or list HTTPS ports only",
+        )
 }
 
 fn too_many(member: &Member<'_>, port: u16) -> Problem {

@@ -1,8 +1,10 @@
 //! From objects to what they wish for in AWS. Whatever is wrong with one Ingress is said of that one,
 //! and the rest of its group goes on.
 
+mod add_ons;
 mod agree;
 mod alternatives;
+mod authentication;
 mod certificates;
 mod class;
 mod doors;
@@ -19,11 +21,13 @@ mod routes;
 mod target_group;
 #[cfg(test)]
 mod tests;
+mod wish;
 
 pub use doors::DESCRIPTION as DOOR_DESCRIPTION;
-pub use needs::needs;
+pub use needs::{needs, secrets};
 
 use crate::{
+    add_ons::AddOns,
     goal::Desired,
     id::StackId,
     names,
@@ -38,13 +42,14 @@ use edgeway_api::{Objects, Problem, Resource as _, Severity};
 use group::Group;
 use index::Index;
 use listeners::Plot;
-use member::{Member, class_attributes};
+use member::Member;
 use routes::Routes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 use target_group::Site;
+use wish::class_attributes;
 
 /// All that wishes are made from.
 #[derive(Debug)]
@@ -207,12 +212,14 @@ struct Outline {
     addresses: IpAddressType,
     name: Option<String>,
     guards: network::Guards,
+    add_ons: AddOns,
 }
 
 impl Outline {
     fn of(scene: &Scene<'_>, group: &mut Group<'_>, problems: &mut Vec<Problem>) -> Self {
         let scheme = settle_strictly(group, "scheme", |member| member.wish.scheme, problems);
         let guards = network::guards(scene, group, problems);
+        let add_ons = add_ons::add_ons(scene, group, problems);
         let addresses = |member: &Member<'_>| member.wish.ip_address_type;
         let addresses = settle(group, "ip-address-type", addresses, problems);
         let name = |member: &Member<'_>| member.wish.name.clone();
@@ -221,6 +228,7 @@ impl Outline {
             addresses: addresses.unwrap_or(IpAddressType::Ipv4),
             name: settle(group, "load-balancer-name", name, problems),
             guards,
+            add_ons,
         }
     }
 
@@ -258,6 +266,7 @@ impl Outline {
             subnets: place.subnets,
             security_groups: security_groups(self.guards, security_group.as_ref(), settings),
             attributes: attributes(&members, problems),
+            add_ons: self.add_ons,
             tags: tagged(tags::LOAD_BALANCER),
             listeners: BTreeMap::new(),
             foreign: BTreeSet::new(),

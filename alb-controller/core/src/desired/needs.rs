@@ -1,12 +1,13 @@
 //! What must be looked up in AWS before wishes can be made.
 
-use super::{class, endpoints::instance, index::Index, member::Member};
+use super::{authentication, class, endpoints::instance, index::Index, member::Member};
 use crate::{
     annotations::action::{ActionSpec, ActionWish, TargetWish},
     settings::{Needs, Settings},
     target::Protocol,
 };
-use edgeway_api::Objects;
+use edgeway_api::{Objects, Resource as _};
+use std::collections::BTreeSet;
 
 /// What to look up for the Ingresses among `objects`.
 pub fn needs(objects: &Objects, settings: &Settings) -> Needs {
@@ -20,11 +21,32 @@ pub fn needs(objects: &Objects, settings: &Settings) -> Needs {
         let secure = member.wish.ports.values().any(|protocol| *protocol == Protocol::Https);
         needs.certificates |= secure && member.wish.certificates.is_empty();
         needs.target_groups.extend(named_groups(&member));
+        let stores = member.wish.mutual_tls.values().filter_map(|tls| tls.store_name());
+        needs.trust_stores.extend(stores.map(str::to_owned));
+        needs.web_acls |= member.wish.web_acl_name.is_some();
     }
     if needs.anything {
         needs.instances = index.nodes().filter_map(instance).collect();
     }
     needs
+}
+
+/// The Secrets that logins of Ingresses need: namespace and name of each.
+pub fn secrets(objects: &Objects, settings: &Settings) -> BTreeSet<(String, String)> {
+    let index = Index::of(objects);
+    let mut found = BTreeSet::new();
+    for ingress in &objects.ingresses {
+        let Ok(Some(class)) = class::of(ingress, &index, settings) else { continue };
+        let Ok(member) = Member::read(ingress, class, &mut Vec::new()) else { continue };
+        let namespace = ingress.namespace();
+        let own = authentication::secret_name(&member.annotations);
+        let services = index.objects.services.iter().filter(|s| s.namespace() == namespace);
+        let theirs = services.filter_map(|service| {
+            authentication::secret_name(&member.annotations.under(&**service))
+        });
+        found.extend(own.into_iter().chain(theirs).map(|name| (namespace.to_owned(), name)));
+    }
+    found
 }
 
 /// Target groups of somebody else that actions name.

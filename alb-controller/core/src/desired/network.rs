@@ -4,7 +4,7 @@ use super::{
     Scene,
     agree::{settle, settle_strictly},
     group::Group,
-    member::SubnetWish,
+    wish::SubnetWish,
 };
 use crate::{
     annotations::{PREFIX, field},

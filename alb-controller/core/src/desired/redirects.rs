@@ -100,7 +100,7 @@ mod tests {
         if !host.is_empty() {
             conditions.insert(0, Condition::Host(text(&[host])));
         }
-        Rule { conditions, action, transforms: Vec::new(), tags: Tags::new() }
+        Rule { conditions, authentication: None, action, transforms: Vec::new(), tags: Tags::new() }
     }
 
     fn to_https() -> Action {

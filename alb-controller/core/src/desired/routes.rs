@@ -2,6 +2,7 @@
 
 use super::{
     alternatives::{Alternatives, split},
+    authentication,
     target_group::{self, Built, Missing, Site},
 };
 use crate::{
@@ -12,10 +13,14 @@ use crate::{
     },
     glob,
     limits::{VALUE_LENGTH, VALUES_PER_RULE, WILDCARDS_PER_RULE},
-    rule::{Action, Condition, Forward, Patterns, Rule, Share, TargetGroupRef, Transform},
+    rule::{
+        Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef,
+        Transform,
+    },
+    tags,
 };
 use edgeway_api::{
-    Problem,
+    Problem, Resource as _,
     k8s_openapi::{
         api::networking::v1::{HTTPIngressPath, IngressBackend, ServiceBackendPort},
         apimachinery::pkg::util::intstr::IntOrString,
@@ -32,7 +37,7 @@ pub(super) struct Routes {
     /// In their order.
     pub(super) rules: Vec<Rule>,
     /// What becomes of requests that no rule is for.
-    pub(super) default: Option<Action>,
+    pub(super) default: Option<(Option<Authentication>, Action)>,
     /// The target groups that these send to, by name.
     pub(super) groups: BTreeMap<String, Built>,
 }
@@ -95,8 +100,11 @@ impl Reader<'_, '_, '_> {
             })
             .collect::<Result<Vec<Transform>, _>>()?;
         let action = self.action(&path.backend, &format!("{field}.backend"))?;
-        let tags = self.site.member.own_tags();
-        let divided = split(Rule { conditions, action, transforms, tags });
+        let (authentication, action) = action;
+        let mut tags = self.site.member.own_tags();
+        let trace = authentication.as_ref().and_then(Authentication::trace);
+        tags.extend(trace.map(|trace| (tags::SECRET.to_owned(), trace)));
+        let divided = split(Rule { conditions, authentication, action, transforms, tags });
         if divided.len() > 1 {
             let reference = self.site.member.reference.clone();
             let message = format!(
@@ -178,7 +186,33 @@ impl Reader<'_, '_, '_> {
         Ok(())
     }
 
-    fn action(&mut self, backend: &IngressBackend, field: &str) -> Result<Action, Fault> {
+    /// What a client must show, and what becomes of its request then. A Service has a say about the
+    /// first if it alone is sent to.
+    fn action(
+        &mut self,
+        backend: &IngressBackend,
+        field: &str,
+    ) -> Result<(Option<Authentication>, Action), Fault> {
+        let action = self.backend(backend, field)?;
+        let only = match &action {
+            Action::Forward(Forward { shares, .. }) => match shares.as_slice() {
+                [Share { group: TargetGroupRef::Ours(name), .. }] => self.groups.get(name),
+                _ => None,
+            },
+            Action::Redirect(_) | Action::Fixed(_) | Action::Unknown(_) => None,
+        };
+        let namespace = self.site.member.ingress.namespace();
+        let service =
+            only.and_then(|built| self.site.scene.index.service(namespace, &built.backend.service));
+        let own = &self.site.member.annotations;
+        let authentication = match service {
+            Some(service) => authentication::read(&self.site, &own.under(service))?,
+            None => authentication::read(&self.site, own)?,
+        };
+        Ok((authentication, action))
+    }
+
+    fn backend(&mut self, backend: &IngressBackend, field: &str) -> Result<Action, Fault> {
         let Some(service) = &backend.service else {
             let message = "it names a resource, and a load balancer can send to Services only";
             let advice = "name a Service";

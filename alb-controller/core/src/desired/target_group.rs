@@ -5,7 +5,8 @@ use super::{
     class::Flavour,
     endpoints::{self, Place, Staff},
     health, index,
-    member::{Member, choice},
+    member::Member,
+    wish::choice,
 };
 use crate::{
     annotations::{Annotations, Fault, known, value::Expected},
@@ -73,7 +74,7 @@ pub(super) fn build(
         return Ok(Err(Missing::Service));
     };
     let Some(service_port) = index::port(service, port) else { return Ok(Err(Missing::Port)) };
-    known::check(service, problems)?;
+    known::check(service, problems);
     let annotations = site.member.annotations.under(service);
     site.build(&Part { service, port: service_port, spelling: port, annotations }).map(Ok)
 }
@@ -109,7 +110,7 @@ impl Site<'_, '_> {
         tags.retain(|key, _| !tags::is_reserved(key));
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &resource));
         tags.extend(self.member.flavour.tag());
-        let Staff { targets, places } = self.staff(part, &kind)?;
+        let Staff { targets, places, known } = self.staff(part, &kind)?;
         let ports = ports(&kind, &health_check, targets.keys().map(|target| target.port));
         let group = TargetGroup {
             name: names::target_group(&identity, &kind),
@@ -119,11 +120,20 @@ impl Site<'_, '_> {
             attributes: part.annotations.map("target-group-attributes")?,
             tags,
             targets,
+            known: self.is_lent(part)?.then_some(known),
             draining: BTreeSet::new(),
             attached: None,
         };
         let (namespace, service) = (namespace.to_owned(), service.to_owned());
         Ok(Built { group, backend: Backend { namespace, service, port: spelling }, places, ports })
+    }
+
+    /// Whether other clusters register targets in it as well. It is enough that one of Ingress and
+    /// Service says so.
+    fn is_lent(&self, part: &Part<'_>) -> Result<bool, Fault> {
+        const NAME: &str = "multi-cluster-target-group";
+        let own = self.member.annotations.bool(NAME)?.unwrap_or(false);
+        Ok(part.annotations.bool(NAME)?.unwrap_or(false) || own)
     }
 
     fn kind(&self, part: &Part<'_>) -> Result<TargetGroupKind, Fault> {

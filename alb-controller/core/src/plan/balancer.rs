@@ -7,6 +7,7 @@ use super::{
     step::{Op, Risk},
 };
 use crate::{
+    add_ons::{AddOns, Shield, WebAcl},
     defaults,
     id::Key,
     stack::{LoadBalancer, SecurityGroupRef},
@@ -81,8 +82,50 @@ pub(super) fn adorn(resolved: &Resolved<'_>, lane: &mut Lane) {
         let op = Op::ModifyLoadBalancerAttributes(attributes);
         lane.step(key.clone(), op, "attributes are wished");
     }
+    hang_on(&key, wish, found.map(|found| &found.add_ons), lane);
     if let Some(found) = found {
         lane.retag(&key, &wish.tags, &found.tags);
+    }
+}
+
+/// What other services have to do with it. What is new has nothing of theirs yet.
+fn hang_on(key: &Key, wish: &LoadBalancer, found: Option<&AddOns>, lane: &mut Lane) {
+    let AddOns { web_acl, shield, capacity, address_pool, customer_pool } = &wish.add_ons;
+    let is_new = found.is_none();
+    let bare = AddOns {
+        web_acl: Some(WebAcl::Nothing),
+        shield: Some(Shield::Off),
+        capacity: Some(0),
+        address_pool: address_pool.clone(),
+        customer_pool: customer_pool.clone(),
+    };
+    let found = found.unwrap_or(&bare);
+    if let (Some(acl), false) = (web_acl, web_acl == &found.web_acl) {
+        lane.step(key.clone(), Op::SetWebAcl(acl.clone()), "another access control list is wished");
+    }
+    match (shield, found.shield) {
+        (Some(Shield::Ours), Some(Shield::Off)) => {
+            lane.step(key.clone(), Op::SetShield(true), "protection is wished");
+        }
+        (Some(Shield::Off), Some(Shield::Ours)) => {
+            lane.step(key.clone(), Op::SetShield(false), "no protection is wished");
+        }
+        (Some(Shield::Ours), Some(Shield::Unavailable)) => {
+            let reason = "the account has no subscription to Shield Advanced";
+            let advice = "subscribe, or remove the annotation shield-advanced-protection";
+            lane.block(key.clone(), reason, advice);
+        }
+        _ => {}
+    }
+    if let (Some(units), false) = (capacity, capacity == &found.capacity) {
+        lane.step(key.clone(), Op::ReserveCapacity(*units), "another capacity is wished");
+    }
+    if let (Some(pool), false) = (address_pool, address_pool == &found.address_pool) {
+        lane.step(key.clone(), Op::SetAddressPool(pool.clone()), "another pool is wished");
+    }
+    if !is_new && customer_pool.is_some() && customer_pool != &found.customer_pool {
+        let reason = "its pool of customer-owned addresses cannot be changed";
+        lane.block(key.clone(), reason, "name the pool that it has, or make another load balancer");
     }
 }
 

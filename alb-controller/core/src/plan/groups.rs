@@ -107,6 +107,10 @@ fn register(key: &Key, wish: &TargetGroup, found: Option<&TargetGroup>, lane: &m
     let there = found.into_iter().flat_map(|found| found.targets.keys());
     let surplus: BTreeSet<_> =
         there.filter(|target| !wish.targets.contains_key(target)).cloned().collect();
+    let surplus: BTreeSet<_> = match &wish.known {
+        Some(known) => surplus.intersection(known).cloned().collect(),
+        None => surplus,
+    };
     if !surplus.is_empty() {
         lane.step(key.clone(), Op::Deregister(surplus), "endpoints of the Service no more");
     }

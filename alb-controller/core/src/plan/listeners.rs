@@ -10,7 +10,7 @@ use super::{
 use crate::{
     id::{Key, ListenerKey},
     limits,
-    rule::Rule,
+    rule::{self, Rule},
     stack::{Listener, LoadBalancer},
     tags,
     target::Protocol,
@@ -164,11 +164,17 @@ fn change(wish: &Listener, found: &Listener) -> Option<ListenerChange> {
         wish.clone().filter(|_| protocol.is_some() || wish != found)
     };
     let action = &wish.default_action;
+    let same = action.equals(&found.default_action)
+        && rule::same(wish.authentication.as_ref(), found.authentication.as_ref())
+        && wish.tags.get(tags::SECRET) == found.tags.get(tags::SECRET);
+    let mutual_tls = wish.mutual_tls.clone().filter(|_| wish.mutual_tls != found.mutual_tls);
     let change = ListenerChange {
         protocol,
         ssl_policy: differs(&wish.ssl_policy, &found.ssl_policy),
         certificate: differs(&wish.certificate, &found.certificate),
-        default_action: (!action.equals(&found.default_action)).then(|| action.clone()),
+        mutual_tls,
+        default_action: (!same).then(|| action.clone()),
+        authentication: wish.authentication.clone().filter(|_| !same),
     };
     (change != ListenerChange::default()).then_some(change)
 }

@@ -42,6 +42,10 @@ impl fmt::Display for Op {
             Self::SetSubnets(subnets) => f.write_str(&list(subnets)),
             Self::SetSecurityGroups(groups) => f.write_str(&list(groups)),
             Self::SetIpAddressType(kind) => kind.fmt(f),
+            Self::SetWebAcl(acl) => acl.fmt(f),
+            Self::SetShield(on) => f.write_str(if *on { "on" } else { "off" }),
+            Self::ReserveCapacity(units) => write!(f, "{units} units"),
+            Self::SetAddressPool(pool) => f.write_str(pool),
             Self::CreateListener(listener) => {
                 write!(f, "{}, by default {}", listener.protocol, listener.default_action)
             }
@@ -50,7 +54,8 @@ impl fmt::Display for Op {
                 f.write_str(certificate)
             }
             Self::CreateRule(rule) | Self::ModifyRule(rule) => {
-                write!(f, "{rule} → {}", rule.action)
+                let login = rule.authentication.iter().map(|login| format!("{login}, then "));
+                write!(f, "{rule} → {}{}", login.collect::<String>(), rule.action)
             }
             Self::SetPriorities(moves) => {
                 f.write_str(&list(moves.iter().map(|(old, new)| format!("{old}→{new}"))))
@@ -62,11 +67,14 @@ impl fmt::Display for Op {
 
 impl fmt::Display for ListenerChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, ssl_policy, certificate, default_action } = self;
+        let Self { protocol, ssl_policy, certificate, mutual_tls, default_action, authentication } =
+            self;
         let parts = [
             protocol.map(|protocol| protocol.to_string()),
             ssl_policy.clone(),
             certificate.clone(),
+            mutual_tls.as_ref().map(|tls| format!("mutual TLS {}", tls.mode())),
+            authentication.as_ref().map(|login| format!("by default {login}")),
             default_action.as_ref().map(|action| format!("by default {action}")),
         ];
         f.write_str(&list(parts.into_iter().flatten()))

@@ -1,8 +1,9 @@
 //! One step of a plan: what is done to what, why, and what it may cost.
 
 use crate::{
+    add_ons::{MutualTls, WebAcl},
     id::{Key, StackId},
-    rule::{Action, Rule},
+    rule::{Action, Authentication, Rule},
     stack::{Ingress, IpAddressType, Listener, LoadBalancer, SecurityGroupRef},
     tags::Tags,
     target::{HealthCheck, Protocol, TargetGroup, TargetId, Targets},
@@ -55,8 +56,12 @@ pub struct ListenerChange {
     pub ssl_policy: Option<String>,
     /// The default certificate.
     pub certificate: Option<String>,
+    /// What is done about certificates of clients.
+    pub mutual_tls: Option<MutualTls>,
     /// What becomes of requests that no rule is for.
     pub default_action: Option<Action>,
+    /// What a client must show before that; part of the default action.
+    pub authentication: Option<Authentication>,
 }
 
 /// What is done. Everything that the call needs is here, but for ARNs.
@@ -97,6 +102,14 @@ pub enum Op {
     SetIpAddressType(IpAddressType),
     /// Sets attributes.
     ModifyLoadBalancerAttributes(BTreeMap<String, String>),
+    /// Puts it behind an access control list, or behind none.
+    SetWebAcl(WebAcl),
+    /// Puts it under the protection of Shield Advanced, or takes it from there.
+    SetShield(bool),
+    /// Keeps capacity units ready; 0 for none.
+    ReserveCapacity(u32),
+    /// Takes public addresses from a pool.
+    SetAddressPool(String),
     /// Deletes a load balancer, its listeners and their rules.
     DeleteLoadBalancer,
     /// Makes a listener with its default certificate and action, without rules.
@@ -144,6 +157,10 @@ impl Op {
             Self::SetSecurityGroups(_) => "set-security-groups",
             Self::SetIpAddressType(_) => "set-ip-address-type",
             Self::ModifyLoadBalancerAttributes(_) => "modify-load-balancer-attributes",
+            Self::SetWebAcl(_) => "set-web-acl",
+            Self::SetShield(_) => "set-shield",
+            Self::ReserveCapacity(_) => "reserve-capacity",
+            Self::SetAddressPool(_) => "set-address-pool",
             Self::DeleteLoadBalancer => "delete-load-balancer",
             Self::CreateListener(_) => "create-listener",
             Self::ModifyListener(_) => "modify-listener",
@@ -183,6 +200,10 @@ impl Op {
             | Self::SetSecurityGroups(_)
             | Self::SetIpAddressType(_)
             | Self::ModifyLoadBalancerAttributes(_)
+            | Self::SetWebAcl(_)
+            | Self::SetShield(_)
+            | Self::ReserveCapacity(_)
+            | Self::SetAddressPool(_)
             | Self::ModifyListener(_)
             | Self::ModifyListenerAttributes(_)
             | Self::AddCertificate(_)
@@ -201,6 +222,10 @@ impl Op {
             Self::ModifyTargetGroupAttributes(_)
                 | Self::ModifyLoadBalancerAttributes(_)
                 | Self::ModifyListenerAttributes(_)
+                | Self::SetWebAcl(_)
+                | Self::SetShield(_)
+                | Self::ReserveCapacity(_)
+                | Self::SetAddressPool(_)
                 | Self::AddTags(_)
                 | Self::RemoveTags(_)
         )

@@ -1,7 +1,12 @@
 //! Rules: which requests, and what becomes of them.
 
+mod authentication;
 mod condition;
 
+pub use authentication::{
+    Authentication, Claim, ClaimFormat, ClientSecret, Cognito, Jwt, Login, Oidc, Unauthenticated,
+    same,
+};
 pub use condition::{Condition, Patterns, QueryPair};
 
 use crate::tags::{self, Tags};
@@ -12,6 +17,8 @@ use std::fmt;
 pub struct Rule {
     /// All must hold; of each, one value must.
     pub conditions: Vec<Condition>,
+    /// What a client must show first.
+    pub authentication: Option<Authentication>,
     /// What becomes of the request.
     pub action: Action,
     /// What is rewritten on its way.
@@ -40,7 +47,10 @@ impl Rule {
             transforms.sort();
             transforms
         };
-        self.action.equals(&other.action) && transforms(self) == transforms(other)
+        self.action.equals(&other.action)
+            && transforms(self) == transforms(other)
+            && same(self.authentication.as_ref(), other.authentication.as_ref())
+            && self.tags.get(tags::SECRET) == other.tags.get(tags::SECRET)
     }
 
     /// How many values its conditions have together.

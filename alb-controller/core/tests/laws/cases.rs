@@ -41,9 +41,11 @@ fn things_are_made_in_the_order_in_which_they_need_one_another() {
             "create-listener",
             "create-rule",
             "modify-load-balancer-attributes",
+            "set-web-acl",
+            "reserve-capacity",
         ]
     );
-    assert_eq!(plan.summary().to_string(), "6 to create, 2 to change, 0 to delete");
+    assert_eq!(plan.summary().to_string(), "6 to create, 4 to change, 0 to delete");
     let json = serde_json::to_value(&plan).expect("json");
     assert_eq!(
         json["steps"][6],

@@ -57,7 +57,10 @@ fn ask(
     let source_ip = IpAddr::from([10, 0, 0, 9]);
     let request =
         AlbRequest { scheme, port, method: "GET", host, path, query: "", headers: &[], source_ip };
-    balancer.evaluate(&request).map(|decision| decision.action.to_string())
+    balancer.evaluate(&request).map(|decision| {
+        let login = decision.authentication.map(|login| format!("{login}, then "));
+        format!("{}{}", login.unwrap_or_default(), decision.action)
+    })
 }
 
 /// Target groups that a rule sends to and that have no target.
@@ -104,6 +107,7 @@ fn assert_reached(state: &Observed, goal: &Desired) {
         assert_same_listeners(balancer, wish);
         assert_eq!(balancer.attributes, wish.load_balancer.attributes);
         assert_eq!(balancer.subnets, wish.load_balancer.subnets);
+        assert_eq!(balancer.add_ons, wish.load_balancer.add_ons);
         assert_eq!(standing.security_groups.values().next(), wish.security_group.as_ref());
         for (name, group) in &wish.target_groups {
             let there = &standing.target_groups[name];
@@ -126,12 +130,14 @@ fn assert_same_listeners(balancer: &LoadBalancer, wish: &Stack) {
     for (port, listener) in &wish.load_balancer.listeners {
         let there = &balancer.listeners[port];
         let held = |rule: &&Rule| !wish.broken.contains(rule.owner().unwrap_or_default());
-        let text = |rule: &Rule| format!("{rule} {}", rule.action);
+        let text = |rule: &Rule| format!("{rule} {:?} {}", rule.authentication, rule.action);
         let found: Vec<_> = there.rules.values().filter(held).map(text).collect();
         let wanted: Vec<_> = listener.rules.values().map(text).collect();
         assert_eq!(found, wanted);
         assert!(there.default_action.equals(&listener.default_action));
         assert_eq!(there.certificate, listener.certificate);
+        assert_eq!(there.mutual_tls, listener.mutual_tls);
+        assert_eq!(there.authentication, listener.authentication);
         let mut more = there.more_certificates.clone();
         more.retain(|certificate| Some(certificate) != there.certificate.as_ref());
         assert_eq!(more, listener.more_certificates);
@@ -189,6 +195,29 @@ proptest! {
                 assert!(now == *answer || now == then, "{probe:?} gets {now:?} after {step}, was {answer:?}, shall be {then:?}\n{plan}");
             }
         });
+    }
+
+    #[test]
+    fn what_is_remembered_of_steps_is_what_stands(
+        first in desired(), second in desired(), dense: bool,
+    ) {
+        let mut aws = start(&first, dense, &[]);
+        let mut memory = aws.state.clone();
+        let plan = plan(&second, &memory);
+        for step in &plan.steps {
+            aws.take(step).expect("legal");
+            memory.take(step);
+        }
+        memory.attach();
+        prop_assert!(edgeway_alb_core::plan(&second, &memory).is_empty() || !plan.pending.is_empty());
+        aws.state.stacks.retain(|_, standing| !standing.is_empty());
+        aws.state.doors.retain(|_, doors| !doors.is_empty());
+        for standing in memory.stacks.values_mut().chain(aws.state.stacks.values_mut()) {
+            // What AWS gives to all that is new is not part of the model.
+            standing.load_balancers.values_mut().for_each(|b| b.attributes.retain(|k, _| k == "idle"));
+            standing.target_groups.values_mut().for_each(|group| group.attributes.clear());
+        }
+        prop_assert_eq!(memory, aws.state);
     }
 
     #[test]

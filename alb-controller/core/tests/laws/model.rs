@@ -2,6 +2,7 @@
 
 use edgeway_alb_core::{
     Key, ListenerKey, Observed, Standing, Step,
+    add_ons::{Shield, WebAcl},
     limits::VALUES_PER_RULE,
     plan::Op,
     rule::Action,
@@ -162,7 +163,11 @@ impl Aws {
                 return Err("DuplicateLoadBalancerName".into());
             }
             self.guarded(&balancer.security_groups)?;
-            self.standing(step).load_balancers.insert(name.to_owned(), (**balancer).clone());
+            let mut made = (**balancer).clone();
+            made.add_ons.web_acl = Some(WebAcl::Nothing);
+            made.add_ons.shield = Some(Shield::Off);
+            made.add_ons.capacity = Some(0);
+            self.standing(step).load_balancers.insert(name.to_owned(), made);
             return Ok(());
         }
         if let Op::SetSecurityGroups(groups) = &step.op {
@@ -175,6 +180,12 @@ impl Aws {
             Op::SetSecurityGroups(groups) => balancer.security_groups.clone_from(groups),
             Op::SetIpAddressType(kind) => balancer.ip_address_type = *kind,
             Op::ModifyLoadBalancerAttributes(new) => balancer.attributes.extend(new.clone()),
+            Op::SetWebAcl(acl) => balancer.add_ons.web_acl = Some(acl.clone()),
+            Op::SetShield(on) => {
+                balancer.add_ons.shield = Some(if *on { Shield::Ours } else { Shield::Off });
+            }
+            Op::ReserveCapacity(units) => balancer.add_ons.capacity = Some(*units),
+            Op::SetAddressPool(pool) => balancer.add_ons.address_pool = Some(pool.clone()),
             Op::DeleteLoadBalancer => drop(balancers.remove(name)),
             Op::AddTags(tags) => balancer.tags.extend(tags.clone()),
             Op::RemoveTags(keys) => balancer.tags.retain(|key, _| !keys.contains(key)),
@@ -237,9 +248,11 @@ impl Aws {
                 let change = change.clone();
                 listener.protocol = change.protocol.unwrap_or(listener.protocol);
                 listener.ssl_policy = change.ssl_policy.or(listener.ssl_policy.take());
+                listener.mutual_tls = change.mutual_tls.or(listener.mutual_tls.take());
                 listener.certificate = change.certificate.or(listener.certificate.take());
                 if let Some(action) = change.default_action {
                     listener.default_action = action;
+                    listener.authentication = change.authentication;
                 }
             }
             other => return Err(format!("no way to {} here", other.kind())),
@@ -269,6 +282,7 @@ impl Aws {
             Op::ModifyRule(wish) => {
                 let rule = listener.rules.get_mut(&priority).ok_or("RuleNotFound")?;
                 rule.action = wish.action.clone();
+                rule.authentication.clone_from(&wish.authentication);
                 rule.transforms.clone_from(&wish.transforms);
             }
             Op::AddTags(tags) => {

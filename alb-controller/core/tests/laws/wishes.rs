@@ -2,7 +2,10 @@
 
 use edgeway_alb_core::{
     Desired, Stack, StackId,
-    rule::{Action, Condition, Forward, Patterns, Rule, Share, TargetGroupRef},
+    add_ons::{AddOns, MutualTls, Shield, WebAcl},
+    rule::{
+        Action, Authentication, Condition, Forward, Jwt, Patterns, Rule, Share, TargetGroupRef,
+    },
     stack::{
         Backend, Ingress, IpAddressType, Listener, LoadBalancer, Scheme, SecurityGroup,
         SecurityGroupRef, Source,
@@ -27,11 +30,24 @@ pub(crate) struct RuleSketch {
     path: Option<usize>,
     action: usize,
     owner: usize,
+    login: bool,
 }
 
 fn rule() -> impl Strategy<Value = RuleSketch> {
-    (option::of(0..HOSTS.len()), option::of(0..PATHS.len()), 0..6_usize, 0..OWNERS.len())
-        .prop_map(|(host, path, action, owner)| RuleSketch { host, path, action, owner })
+    (
+        option::of(0..HOSTS.len()),
+        option::of(0..PATHS.len()),
+        0..6_usize,
+        0..OWNERS.len(),
+        any::<bool>(),
+    )
+        .prop_map(|(host, path, action, owner, login)| RuleSketch {
+            host,
+            path,
+            action,
+            owner,
+            login,
+        })
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +74,14 @@ pub(crate) fn stack(name: &'static str) -> impl Strategy<Value = Stack> {
             let mut listener = listener(*port, action(name, default, &groups), &certificates);
             for (place, sketch) in rules.iter().enumerate() {
                 let place = u32::try_from(place).expect("few") + 1;
-                listener.rules.insert(place, to_rule(name, sketch, &groups));
+                let mut rule = to_rule(name, sketch, &groups);
+                rule.authentication = (*port == 443 && sketch.login).then(token);
+                listener.rules.insert(place, rule);
+            }
+            if *port == 443 {
+                listener.authentication = named.then(token);
+                listener.mutual_tls =
+                    Some(if named { MutualTls::Passthrough } else { MutualTls::Off });
             }
             wish.load_balancer.listeners.insert(*port, listener);
             let open = Ingress {
@@ -96,7 +119,7 @@ pub(crate) fn fixed(rules: usize) -> Desired {
     let groups = vec![GroupSketch { https: false, interval: 5, targets: vec![1] }; 4];
     let mut wish = bare(StackId::parse("shop"), true);
     let mut listener = listener(80, Action::answer(404, None), &[]);
-    let sketch = RuleSketch { host: Some(0), path: None, action: 3, owner: 0 };
+    let sketch = RuleSketch { host: Some(0), path: None, action: 3, owner: 0, login: false };
     let rule = to_rule("shop", &sketch, &groups);
     listener.rules = (1..).zip(std::iter::repeat_n(rule, rules)).collect();
     wish.load_balancer.listeners.insert(80, listener);
@@ -150,6 +173,13 @@ fn bare(id: StackId, named: bool) -> Stack {
             "idle".to_owned(),
             if named { "30" } else { "60" }.to_owned(),
         )]),
+        add_ons: AddOns {
+            web_acl: Some(if named { WebAcl::Arn("acl".into()) } else { WebAcl::Nothing }),
+            shield: Some(if named { Shield::Off } else { Shield::Ours }),
+            capacity: Some(if named { 100 } else { 0 }),
+            address_pool: Some(if named { "pool-a" } else { "pool-b" }.into()),
+            customer_pool: None,
+        },
         tags: tags::tracking("c", &id, tags::LOAD_BALANCER),
         listeners: BTreeMap::new(),
         foreign: BTreeSet::new(),
@@ -184,6 +214,8 @@ fn listener(port: u16, default_action: Action, certificates: &[&str]) -> Listene
         certificate: certificates.clone().next().filter(|_| secure),
         more_certificates: certificates.skip(1).filter(|_| secure).collect(),
         attributes: BTreeMap::new(),
+        mutual_tls: None,
+        authentication: None,
         default_action,
         rules: BTreeMap::new(),
         foreign: BTreeMap::new(),
@@ -221,6 +253,7 @@ fn to_rule(stack: &str, sketch: &RuleSketch, groups: &[GroupSketch]) -> Rule {
     }
     Rule {
         conditions,
+        authentication: None,
         action: action(stack, sketch.action, groups),
         transforms: Vec::new(),
         tags: Tags::from([(tags::OWNER.to_owned(), OWNERS[sketch.owner].to_owned())]),
@@ -256,7 +289,14 @@ fn target_group(stack: &str, number: usize, sketch: &GroupSketch) -> TargetGroup
             .iter()
             .map(|last| (TargetId { id: format!("10.0.0.{last}"), port: 8080 }, None))
             .collect(),
+        known: None,
         draining: BTreeSet::new(),
         attached: None,
     }
+}
+
+/// A token that a client must show.
+fn token() -> Authentication {
+    let (keys, issuer) = ("https://i/keys".to_owned(), "https://i".to_owned());
+    Authentication::Jwt(Box::new(Jwt { keys, issuer, claims: Vec::new() }))
 }

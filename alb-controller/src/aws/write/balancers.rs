@@ -1,6 +1,6 @@
 //! Load balancers.
 
-use super::shapes;
+use super::{add_ons, shapes};
 use crate::aws::{calls::Call, client::Aws, error::CloudError, network};
 use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType as AwsAddressType, LoadBalancerAttribute, LoadBalancerSchemeEnum,
@@ -21,10 +21,11 @@ pub(super) async fn create(
     aws: &Aws,
     key: &Key,
     balancer: &LoadBalancer,
-) -> Result<(), CloudError> {
+) -> Result<Option<String>, CloudError> {
     let LoadBalancer { name, scheme, ip_address_type, subnets, tags, .. } = balancer;
     let groups = ids(aws, &balancer.security_groups).await?;
     let (subnets, tags): (Vec<String>, _) = (subnets.iter().cloned().collect(), shapes::tags(tags));
+    let pools = balancer.add_ons.address_pool.as_deref().map(add_ons::pools);
     let answer = aws
         .call(Call::CreateLoadBalancer, || {
             aws.balancing
@@ -35,13 +36,15 @@ pub(super) async fn create(
                 .ip_address_type(AwsAddressType::from(ip_address_type.as_str()))
                 .set_subnets(Some(subnets.clone()))
                 .set_security_groups(Some(groups.clone()))
+                .set_ipam_pools(pools.clone())
+                .set_customer_owned_ipv4_pool(balancer.add_ons.customer_pool.clone())
                 .set_tags(Some(tags.clone()))
                 .send()
         })
         .await?;
-    let arn = answer.load_balancers().first().and_then(|balancer| balancer.load_balancer_arn());
-    aws.made(key, arn).await;
-    Ok(())
+    let made = answer.load_balancers().first();
+    aws.made(key, made.and_then(|balancer| balancer.load_balancer_arn())).await;
+    Ok(made.and_then(|balancer| balancer.dns_name()).map(str::to_lowercase))
 }
 
 pub(super) async fn set_subnets(

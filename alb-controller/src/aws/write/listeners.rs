@@ -1,15 +1,24 @@
 //! Listeners.
 
 use super::{gone_is_fine, listener as place, shapes};
-use crate::aws::{calls::Call, client::Aws, error::CloudError};
+use crate::aws::{add_ons::write_mutual_tls, calls::Call, client::Aws, error::CloudError};
 use aws_sdk_elasticloadbalancingv2::types::{
     Action as AwsAction, Certificate, ListenerAttribute, ProtocolEnum, RulePriorityPair,
 };
-use edgeway_alb_core::{Key, plan::ListenerChange, rule::Action, stack::Listener};
+use edgeway_alb_core::{
+    Key,
+    plan::ListenerChange,
+    rule::{Action, Authentication},
+    stack::Listener,
+};
 use std::collections::BTreeMap;
 
-async fn actions(aws: &Aws, action: &Action) -> Result<Vec<AwsAction>, CloudError> {
-    Ok(vec![shapes::action(action, &*aws.arns.lock().await)?])
+async fn actions(
+    aws: &Aws,
+    login: Option<&Authentication>,
+    action: &Action,
+) -> Result<Vec<AwsAction>, CloudError> {
+    shapes::actions(login, action, &*aws.arns.lock().await)
 }
 
 fn certificates(certificate: Option<&String>) -> Option<Vec<Certificate>> {
@@ -19,7 +28,7 @@ fn certificates(certificate: Option<&String>) -> Option<Vec<Certificate>> {
 pub(super) async fn create(aws: &Aws, key: &Key, listener: &Listener) -> Result<(), CloudError> {
     let place = place(key)?;
     let balancer = aws.arn(&Key::LoadBalancer(place.load_balancer.clone())).await?;
-    let actions = actions(aws, &listener.default_action).await?;
+    let actions = actions(aws, listener.authentication.as_ref(), &listener.default_action).await?;
     let tags = shapes::tags(&listener.tags);
     let answer = aws
         .call(Call::CreateListener, || {
@@ -30,6 +39,7 @@ pub(super) async fn create(aws: &Aws, key: &Key, listener: &Listener) -> Result<
                 .protocol(ProtocolEnum::from(listener.protocol.as_str()))
                 .set_ssl_policy(listener.ssl_policy.clone())
                 .set_certificates(certificates(listener.certificate.as_ref()))
+                .set_mutual_authentication(listener.mutual_tls.as_ref().map(write_mutual_tls))
                 .set_default_actions(Some(actions.clone()))
                 .set_tags(Some(tags.clone()))
                 .send()
@@ -45,10 +55,17 @@ pub(super) async fn modify(
     key: &Key,
     change: &ListenerChange,
 ) -> Result<(), CloudError> {
-    let ListenerChange { protocol, ssl_policy, certificate, default_action } = change;
+    let ListenerChange {
+        protocol,
+        ssl_policy,
+        certificate,
+        mutual_tls,
+        default_action,
+        authentication,
+    } = change;
     let arn = aws.arn(key).await?;
     let default = match default_action {
-        Some(action) => Some(actions(aws, action).await?),
+        Some(action) => Some(actions(aws, authentication.as_ref(), action).await?),
         None => None,
     };
     aws.call(Call::ModifyListener, || {
@@ -58,6 +75,7 @@ pub(super) async fn modify(
             .set_protocol(protocol.map(|protocol| ProtocolEnum::from(protocol.as_str())))
             .set_ssl_policy(ssl_policy.clone())
             .set_certificates(certificates(certificate.as_ref()))
+            .set_mutual_authentication(mutual_tls.as_ref().map(write_mutual_tls))
             .set_default_actions(default.clone())
             .send()
     })

@@ -1,5 +1,6 @@
 //! Taking one step: one call to AWS, or a few of the same kind.
 
+mod add_ons;
 mod balancers;
 mod groups;
 mod guards;
@@ -11,9 +12,16 @@ use super::{calls::Call, client::Aws, error::CloudError};
 use edgeway_alb_core::{Key, ListenerKey, Step, plan::Op, tags::Tags};
 use std::collections::BTreeSet;
 
-/// Takes the step.
+/// Takes the step, and tells the address of what it has made.
+pub(super) async fn apply(aws: &Aws, step: &Step) -> Result<Option<String>, CloudError> {
+    if let Op::CreateLoadBalancer(balancer) = &step.op {
+        return balancers::create(aws, &step.key, balancer).await;
+    }
+    change(aws, step).await.map(|()| None)
+}
+
 #[expect(clippy::cognitive_complexity, reason = "one arm for each kind of step, nothing in it")]
-pub(super) async fn apply(aws: &Aws, step: &Step) -> Result<(), CloudError> {
+async fn change(aws: &Aws, step: &Step) -> Result<(), CloudError> {
     let key = &step.key;
     match &step.op {
         Op::CreateSecurityGroup { description, tags } => {
@@ -28,11 +36,15 @@ pub(super) async fn apply(aws: &Aws, step: &Step) -> Result<(), CloudError> {
         Op::Register(targets) => groups::register(aws, key, targets).await,
         Op::Deregister(targets) => groups::deregister(aws, key, targets).await,
         Op::DeleteTargetGroup => groups::delete(aws, key).await,
-        Op::CreateLoadBalancer(balancer) => balancers::create(aws, key, balancer).await,
+        Op::CreateLoadBalancer(balancer) => balancers::create(aws, key, balancer).await.map(drop),
         Op::SetSubnets(subnets) => balancers::set_subnets(aws, key, subnets).await,
         Op::SetSecurityGroups(groups) => balancers::set_groups(aws, key, groups).await,
         Op::SetIpAddressType(kind) => balancers::set_addresses(aws, key, *kind).await,
         Op::ModifyLoadBalancerAttributes(attributes) => balancers::set(aws, key, attributes).await,
+        Op::SetWebAcl(acl) => add_ons::set_web_acl(aws, key, acl).await,
+        Op::SetShield(on) => add_ons::set_shield(aws, key, *on).await,
+        Op::ReserveCapacity(units) => add_ons::reserve(aws, key, *units).await,
+        Op::SetAddressPool(pool) => add_ons::set_pool(aws, key, pool).await,
         Op::DeleteLoadBalancer => balancers::delete(aws, key).await,
         Op::CreateListener(listener) => listeners::create(aws, key, listener).await,
         Op::ModifyListener(change) => listeners::modify(aws, key, change).await,

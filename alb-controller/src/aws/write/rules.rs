@@ -9,7 +9,8 @@ pub(super) async fn create(aws: &Aws, key: &Key, rule: &Rule) -> Result<(), Clou
         return Err(CloudError::Unknown(format!("a rule by the name of {key}")));
     };
     let arn = aws.arn(&Key::Listener(listener(key)?.clone())).await?;
-    let action = shapes::action(&rule.action, &*aws.arns.lock().await)?;
+    let actions =
+        shapes::actions(rule.authentication.as_ref(), &rule.action, &*aws.arns.lock().await)?;
     let conditions: Vec<_> = rule.conditions.iter().map(shapes::condition).collect();
     let transforms: Vec<_> = rule.transforms.iter().map(shapes::transform).collect();
     let transforms = Some(transforms).filter(|transforms| !transforms.is_empty());
@@ -21,7 +22,7 @@ pub(super) async fn create(aws: &Aws, key: &Key, rule: &Rule) -> Result<(), Clou
                 .listener_arn(&arn)
                 .priority(i32::try_from(*priority).unwrap_or(i32::MAX))
                 .set_conditions(Some(conditions.clone()))
-                .actions(action.clone())
+                .set_actions(Some(actions.clone()))
                 .set_transforms(transforms.clone())
                 .set_tags(Some(tags.clone()))
                 .send()
@@ -35,12 +36,13 @@ pub(super) async fn create(aws: &Aws, key: &Key, rule: &Rule) -> Result<(), Clou
 /// Action and transforms; the conditions are the same.
 pub(super) async fn modify(aws: &Aws, key: &Key, rule: &Rule) -> Result<(), CloudError> {
     let arn = aws.arn(key).await?;
-    let action = shapes::action(&rule.action, &*aws.arns.lock().await)?;
+    let actions =
+        shapes::actions(rule.authentication.as_ref(), &rule.action, &*aws.arns.lock().await)?;
     let transforms: Vec<_> = rule.transforms.iter().map(shapes::transform).collect();
     let reset = transforms.is_empty().then_some(true);
     let transforms = Some(transforms).filter(|transforms| !transforms.is_empty());
     aws.call(Call::ModifyRule, || {
-        let call = aws.balancing.modify_rule().rule_arn(&arn).actions(action.clone());
+        let call = aws.balancing.modify_rule().rule_arn(&arn).set_actions(Some(actions.clone()));
         call.set_transforms(transforms.clone()).set_reset_transforms(reset).send()
     })
     .await

@@ -1,12 +1,12 @@
 //! Our shapes as AWS's.
 
-use crate::aws::{arns::Arns, error::CloudError};
+use crate::aws::{arns::Arns, authentication, error::CloudError};
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Key,
     rule::{
-        Action, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect, Rewrite, Share,
-        TargetGroupRef, Transform,
+        Action, Authentication, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect,
+        Rewrite, Share, TargetGroupRef, Transform,
     },
     tags::Tags,
     target::{Matcher, TargetId},
@@ -44,8 +44,19 @@ pub(super) fn lots(attributes: &BTreeMap<String, String>) -> Vec<Vec<(String, St
     pairs.chunks(LOT).map(<[_]>::to_vec).collect()
 }
 
-pub(super) fn action(action: &Action, arns: &Arns) -> Result<elb::Action, CloudError> {
-    let build = elb::Action::builder().order(1);
+/// What a client must show, and then the action.
+pub(super) fn actions(
+    login: Option<&Authentication>,
+    act: &Action,
+    arns: &Arns,
+) -> Result<Vec<elb::Action>, CloudError> {
+    let first = login.map(authentication::write);
+    let order = if first.is_some() { 2 } else { 1 };
+    Ok(first.into_iter().chain([action(act, order, arns)?]).collect())
+}
+
+fn action(action: &Action, order: i32, arns: &Arns) -> Result<elb::Action, CloudError> {
+    let build = elb::Action::builder().order(order);
     Ok(match action {
         Action::Forward(config) => build
             .r#type(elb::ActionTypeEnum::Forward)

@@ -2,6 +2,7 @@
 
 mod classes;
 mod groups;
+mod guards;
 mod listeners;
 mod routing;
 mod targets;

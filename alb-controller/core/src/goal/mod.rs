@@ -1,5 +1,10 @@
 //! The two sides that a plan lies between.
 
+mod question;
+mod take;
+
+pub use question::Question;
+
 use crate::{
     id::StackId,
     stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
