@@ -128,11 +128,6 @@ impl Kubernetes {
         }
     }
 
-    /// Deletes what is at `path`.
-    pub fn remove(&self, path: &str) -> Result<String, kube::Error> {
-        self.told("DELETE", path, "application/json", Vec::new())
-    }
-
     /// Installs a kind that takes anything, and waits until it is served.
     pub fn install_kind(&self, group: &str, version: &str, (kind, plural): (&str, &str)) {
         let crd = crd(group, (kind, plural), &[version]);

@@ -1,6 +1,5 @@
 //! Clients that ask the load balancer again and again.
 
-use crate::stage::Balancer;
 use edgeway_tests::{Ask, http::client, wait_for};
 use std::{
     sync::{
@@ -28,12 +27,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts them, each on connections of its own.
-    pub(crate) fn start(balancer: &Balancer) -> Self {
+    /// Starts them, each on connections of its own, all with the same request.
+    pub(crate) fn start(ask: &Ask) -> Self {
         let (is_over, asked) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let clients = (0..CLIENTS).map(|_| {
             let (is_over, asked) = (Arc::clone(&is_over), Arc::clone(&asked));
-            let ask = Ask::get(balancer.url()).host("shop.example.com");
+            let ask = ask.clone();
             thread::spawn(move || {
                 let agent = client();
                 let mut failures = Vec::new();

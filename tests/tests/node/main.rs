@@ -10,7 +10,7 @@
 mod load;
 mod stage;
 
-use edgeway_tests::{Ask, Helm, Node};
+use edgeway_tests::{Helm, Node};
 use load::{CLIENTS, Load};
 use serde_json::json;
 use stage::{APP, Balancer, ECHO, GATEWAY, Stage, soon};
@@ -28,7 +28,7 @@ fn it_is_installed_serves_rolls_and_leaves_nothing() {
     node.admin().apply(APP);
     stage.install();
     soon("the first answer", || {
-        let answer = Ask::get(balancer.url()).host("shop.example.com").send().ok()?;
+        let answer = balancer.ask().send().ok()?;
         (answer.status == 200 && answer.json()["service"] == "edge/echo").then_some(())
     });
 
@@ -45,7 +45,7 @@ fn it_is_installed_serves_rolls_and_leaves_nothing() {
 
 fn rolling_restarts_lose_nothing(stage: &Stage<'_>, balancer: &Balancer) {
     for deployment in [ECHO, GATEWAY] {
-        let load = Load::start(balancer);
+        let load = Load::start(&balancer.ask());
         stage.restart(deployment);
         load.go_on();
         let (asked, failures) = load.finish();
@@ -55,28 +55,29 @@ fn rolling_restarts_lose_nothing(stage: &Stage<'_>, balancer: &Balancer) {
 }
 
 fn a_killed_pod_costs_what_was_in_flight_on_it(stage: &Stage<'_>, balancer: &Balancer) {
-    let load = Load::start(balancer);
+    // Slow enough that there is something in flight.
+    let load = Load::start(&balancer.ask().header("x-echo", "delay=100ms"));
     stage.kill_a_pod(ECHO);
     load.go_on();
     let (asked, failures) = load.finish();
     eprintln!("a pod of {ECHO} killed: {} of {asked} requests lost", failures.len());
     assert!(failures.len() <= CLIENTS, "{} of {asked}: {failures:?}", failures.len());
 
-    // The load balancer sends to a gateway until it hears that there is none, and tries no other:
-    // that is why only the end is sure.
-    let load = Load::start(balancer);
+    // The load balancer sends to a gateway until it is there again or found unhealthy, and tries no
+    // other: that is why only the end is sure.
+    let load = Load::start(&balancer.ask());
     stage.kill_a_pod(GATEWAY);
     load.go_on();
     let (asked, failures) = load.finish();
     eprintln!("a pod of {GATEWAY} killed: {} of {asked} requests lost", failures.len());
-    let load = Load::start(balancer);
+    let load = Load::start(&balancer.ask());
     load.go_on();
     let (_, failures) = load.finish();
     assert!(failures.is_empty(), "afterwards: {failures:?}");
 }
 
 fn an_upgrade_loses_nothing(stage: &Stage<'_>, balancer: &Balancer) {
-    let load = Load::start(balancer);
+    let load = Load::start(&balancer.ask());
     stage.upgrade(&["replicaCount=3", "accessLog=off", "podLabels.tier=edge"]);
     load.go_on();
     let (asked, failures) = load.finish();

@@ -1,9 +1,11 @@
 //! What is installed on the node, and what stands beside it.
 
 use edgeway_tests::{Ask, Helm, Kubernetes, Node, Process, free_port, node::ADDRESS, process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    fs,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -101,9 +103,9 @@ impl Balancer {
         Self { _process: process, api: format!("http://{api}"), port }
     }
 
-    /// Where the public port is.
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+    /// A request to the public port, for the host that there is.
+    pub(crate) fn ask(&self) -> Ask {
+        Ask::get(format!("http://127.0.0.1:{}/", self.port)).host("shop.example.com")
     }
 
     /// Whether nothing is left of what was made.
@@ -205,12 +207,19 @@ impl<'n> Stage<'n> {
         names.filter(|name| name.starts_with(deployment)).collect()
     }
 
-    /// Ends a pod without asking it; returns when there is another in its place.
+    /// Kills what runs in a pod, as a crash does; returns when it runs again.
     pub(crate) fn kill_a_pod(&self, deployment: &str) {
         let pod = self.pods(deployment).remove(0);
-        let path = format!("/api/v1/namespaces/edge/pods/{pod}?gracePeriodSeconds=0");
-        self.admin.remove(&path).unwrap();
-        soon("its end", || (!self.pods(deployment).contains(&pod)).then_some(()));
+        let path = format!("/api/v1/namespaces/edge/pods/{pod}");
+        let restarts = || {
+            let status = self.admin.get(&path).unwrap()["status"]["containerStatuses"][0].clone();
+            (status["restartCount"].as_u64().unwrap(), status["ready"] == true)
+        };
+        let (before, _) = restarts();
+        kill_process(process_of(&pod), Signal::KILL).unwrap();
+        soon("another process", || {
+            matches!(restarts(), (count, true) if count > before).then_some(())
+        });
         self.wait_rolled(deployment);
     }
 
@@ -243,6 +252,18 @@ impl<'n> Stage<'n> {
         }
         all
     }
+}
+
+/// The process that runs in a pod: each is told in its environment which pod it is in.
+fn process_of(pod: &str) -> Pid {
+    let wanted = format!("HOSTNAME={pod}");
+    let is_it = |process: &fs::DirEntry| {
+        let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    };
+    let process = fs::read_dir("/proc").unwrap().flatten().find(is_it).unwrap();
+    let id = process.file_name().to_str().and_then(|name| name.parse().ok()).unwrap();
+    Pid::from_raw(id).unwrap()
 }
 
 /// Images are those that the node was given.
