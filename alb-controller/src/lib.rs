@@ -3,7 +3,7 @@
 //!
 //! * [`run`] goes on for as long as there is somebody to send objects;
 //! * [`once`] ends when nothing is left to do;
-//! * [`plan_once`] only tells what would be done.
+//! * [`survey`] only tells what would be done.
 //!
 //! No global state and no process exit: several may run in one process.
 
@@ -28,4 +28,4 @@ pub use metrics::Metrics;
 pub use once::{Outcome, once};
 pub use reconcile::{Pass, Reconciler};
 pub use run::{Config, Handle, run};
-pub use views::{Preview, plan_offline, plan_once};
+pub use views::{Survey, survey};

@@ -5,6 +5,7 @@ use crate::{
     aws::{Cloud, CloudError},
     event::{Event, Status},
     metrics::Metrics,
+    views::Survey,
 };
 use edgeway_alb_core::{
     Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
@@ -81,13 +82,13 @@ impl<C: Cloud> Reconciler<C> {
         &self.status
     }
 
-    /// What would be done, and what users should mend.
-    pub async fn preview(&mut self, objects: &Objects) -> Result<(Plan, Vec<Problem>), CloudError> {
+    /// What is wished and what stands, what would be done about it, and what users should mend.
+    pub async fn survey(&mut self, objects: &Objects) -> Result<Survey, CloudError> {
         let desired = self.wishes(objects).await?;
         let observed = self.cloud.observe(&desired).await?;
         let plan = plan(&desired, &observed);
         let problems = report(&desired, &plan, &[]);
-        Ok((plan, problems))
+        Ok(Survey { desired, observed, plan, problems })
     }
 
     /// Does what is to be done now.

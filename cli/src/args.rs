@@ -1,6 +1,8 @@
 //! What can be typed, and the only reader of the environment.
 
-use crate::commands::{check, completion, echo, explain, local_alb, plan, up, version};
+use crate::commands::{
+    check, completion, cost, diff, drift, echo, explain, gc, local_alb, plan, up, version,
+};
 use clap::{Parser, Subcommand};
 
 /// Exit code of a command line that is not understood; 1 and 2 are answers of `check` and `plan`.
@@ -25,6 +27,14 @@ pub enum Command {
     Up(up::Args),
     /// Show what would change in AWS, and why
     Plan(plan::Args),
+    /// Show what stands in AWS beside what would, line by line
+    Diff(diff::Args),
+    /// Show what stands in AWS and is not as it is wished
+    Drift(drift::Args),
+    /// Show what nobody wishes any more
+    Gc(gc::Args),
+    /// Show what load balancers cost in a month
+    Cost(cost::Args),
     /// Tell what happens to a request, hop by hop
     Explain(explain::Args),
     /// Find what is wrong with manifests

@@ -1,7 +1,8 @@
 //! Manifests without a cluster and without AWS: what can be said of them by reading alone.
 
 use crate::furnish::{CONTROLLERS, Role};
-use edgeway_alb_core::{Desired, Lookups, Observed, Plan, Settings, desired};
+use edgeway_alb_controller::Survey;
+use edgeway_alb_core::{Desired, Lookups, Observed, Settings, desired};
 use edgeway_api::{Objects, Problem};
 use edgeway_core::{Compiled, Workload, analyze, compile};
 use edgeway_gateway::tls;
@@ -63,7 +64,7 @@ pub fn workload(role: &Role) -> Workload {
 
 /// What would be done in AWS if nothing were there. Subnets that nobody names are taken as found:
 /// which they are is known to AWS alone.
-pub fn plan(settings: &Settings, objects: &Objects) -> (Plan, Vec<Problem>) {
+pub fn survey(settings: &Settings, objects: &Objects) -> Survey {
     let mut wishes = desired(objects, settings, &Lookups::default());
     for stack in wishes.stacks.values_mut() {
         let subnets = &mut stack.load_balancer.subnets;
@@ -71,8 +72,10 @@ pub fn plan(settings: &Settings, objects: &Objects) -> (Plan, Vec<Problem>) {
             subnets.insert(SUBNETS.to_owned());
         }
     }
-    let plan = edgeway_alb_core::plan(&wishes, &Observed::default());
-    (plan, wishes.problems)
+    let observed = Observed::default();
+    let plan = edgeway_alb_core::plan(&wishes, &observed);
+    let problems = wishes.problems.clone();
+    Survey { desired: wishes, observed, plan, problems }
 }
 
 fn settings() -> Settings {

@@ -5,6 +5,7 @@
 
 pub mod add_ons;
 mod annotations;
+pub mod cost;
 mod defaults;
 pub mod desired;
 pub mod evaluate;
@@ -13,6 +14,7 @@ pub mod goal;
 pub mod id;
 pub mod limits;
 pub mod names;
+pub mod outline;
 pub mod plan;
 pub mod rule;
 pub mod settings;

@@ -11,7 +11,7 @@ mod cloud;
 mod manifests;
 
 use cloud::{Cloud, local, moto};
-use edgeway_alb_controller::{Config, Handle, Metrics, Reconciler, aws::Aws, once, plan_once};
+use edgeway_alb_controller::{Config, Handle, Metrics, Reconciler, aws::Aws, once, survey};
 use edgeway_api::Objects;
 use manifests::{ALB_CLASS, BACKENDS, plain, read, rich, with_fewer_pods};
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ async fn settle(cloud: &Cloud, objects: &Objects) -> Run {
     let second = run(&cloud.config, objects).await;
     assert_eq!(second.changes, BTreeMap::new(), "{}", cloud.name);
     assert!(second.reads < 30, "{}: {} reads", cloud.name, second.reads);
-    let preview = plan_once(&cloud.config, objects).await.unwrap();
+    let preview = survey(&cloud.config, objects).await.unwrap();
     assert!(preview.plan.is_settled(), "{}: {}", cloud.name, preview.plan);
     first
 }

@@ -1,9 +1,14 @@
 //! The commands, one file each.
 
+pub mod account;
 pub mod check;
 pub mod completion;
+pub mod cost;
+pub mod diff;
+pub mod drift;
 pub mod echo;
 pub mod explain;
+pub mod gc;
 pub mod local_alb;
 pub mod plan;
 pub mod up;
@@ -20,6 +25,10 @@ pub fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Up(args) => up::run(&args, console),
         Command::Plan(args) => plan::run(&args, console),
+        Command::Diff(args) => diff::run(&args, console),
+        Command::Drift(args) => drift::run(&args, console),
+        Command::Gc(args) => gc::run(&args, console),
+        Command::Cost(args) => cost::run(&args, console),
         Command::Explain(args) => explain::run(&args, console),
         Command::Check(args) => check::run(&args, console),
         Command::Echo(args) => echo::run(args, console),

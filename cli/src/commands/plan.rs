@@ -1,23 +1,10 @@
 //! `edgeway plan`.
 
-use crate::{
-    args::has_aws_in_environment,
-    furnish::CONTROLLERS,
-    input::Manifests,
-    offline::{self, CLUSTER},
-    output::{Console, Tone},
-};
-use anyhow::{Context, anyhow};
-use edgeway_alb_controller::{
-    Config, Preview,
-    aws::{Access, Connection, Rates},
-    plan_once,
-};
-use edgeway_alb_core::{Plan, Settings, settings};
-use edgeway_api::{Objects, Severity};
-use edgeway_local_alb::config::{DEFAULT_REGION, DEFAULT_VPC};
+use super::account::{Account, Format, Look};
+use crate::output::Console;
+use edgeway_alb_core::{Plan, StackId, Standing, outline::Outline};
 use serde::Serialize;
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 /// Exit code for a plan with steps, if it was asked for.
 const CHANGES: u8 = 2;
@@ -26,39 +13,16 @@ const CHANGES: u8 = 2;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    manifests: Manifests,
-    /// Where all AWS services are, such as <http://127.0.0.1:4599>
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
-    endpoint_url: Option<String>,
-    /// Ask nobody: plan as if nothing were there
+    account: Account,
+    /// Show what is wished alone, not how to get there
     #[arg(long)]
-    offline: bool,
-    /// Name of the cluster, part of all tags and names; for AWS itself it must be given
-    #[arg(long, value_name = "NAME")]
-    cluster_name: Option<String>,
-    /// The VPC that load balancers stand in; for AWS itself it must be given
-    #[arg(long, value_name = "ID")]
-    vpc_id: Option<String>,
-    /// The AWS region
-    #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = DEFAULT_REGION)]
-    region: String,
-    /// Controllers whose Ingress classes count; may be given several times. By default that is
-    /// `edgeway.dev/alb`, as for the controller itself, and offline the AWS controller's too
-    #[arg(long = "controller", value_name = "NAME")]
-    controllers: Vec<String>,
+    desired: bool,
     /// Exit with 2 if there is something to do, 0 if there is not, 1 if something is wrong
     #[arg(long)]
     detailed_exitcode: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// The plan, and what it was compared with.
@@ -70,86 +34,43 @@ struct Shown<'p> {
     plan: &'p Plan,
 }
 
+/// What is wished.
+#[derive(Debug, Serialize)]
+struct Wishes {
+    stacks: BTreeMap<StackId, Outline>,
+}
+
 /// Prints what would be done in AWS. Problems go to the other stream.
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    let objects = args.manifests.read()?;
-    let (preview, against) = args.preview(&objects)?;
-    let problems = objects.defects.iter().chain(&preview.problems);
-    let mut bad = false;
-    for problem in problems {
-        bad |= problem.severity == Severity::Error;
-        console.err.line(problem)?;
+    let look = args.account.look(console)?;
+    if args.desired {
+        show_wishes(args, &look, console)?;
+        return Ok(if look.bad { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
-    let plan = &preview.plan;
+    let plan = &look.survey.plan;
     match args.output {
-        Format::Json => console.out.json(&Shown { against: &against, plan })?,
+        Format::Json => console.out.json(&Shown { against: &look.against, plan })?,
         Format::Text => {
-            if against == NOTHING {
-                let note = if args.offline {
-                    "compared with nothing, as --offline asks"
-                } else {
-                    "compared with nothing: no --endpoint-url and no AWS credentials are given"
-                };
-                console.out.line(console.out.paint(Tone::Faint, note))?;
-            }
+            look.remark(console)?;
             console.out.line(plan.to_string().trim_end())?;
         }
     }
-    Ok(match (bad, plan.is_empty()) {
+    Ok(match (look.bad, plan.is_empty()) {
         (true, _) => ExitCode::FAILURE,
         (false, false) if args.detailed_exitcode => ExitCode::from(CHANGES),
         (false, _) => ExitCode::SUCCESS,
     })
 }
 
-/// What a plan that asked nobody was compared with.
-const NOTHING: &str = "nothing";
-
-impl Args {
-    fn preview(&self, objects: &Objects) -> anyhow::Result<(Preview, String)> {
-        let is_aws = self.endpoint_url.is_none() && has_aws_in_environment();
-        let is_offline = self.offline || (self.endpoint_url.is_none() && !is_aws);
-        let must_be_given = |value: &Option<String>, usual: &str, flag| match value {
-            Some(value) => Ok(value.clone()),
-            None if is_aws && !is_offline => {
-                Err(anyhow!("AWS is to be asked: give {flag}, or --offline"))
-            }
-            None => Ok(usual.to_owned()),
-        };
-        let cluster = must_be_given(&self.cluster_name, CLUSTER, "--cluster-name")?;
-        let vpc = must_be_given(&self.vpc_id, DEFAULT_VPC, "--vpc-id")?;
-        // What is compared with AWS is what the controller, started the same way, would do.
-        let usual: &[&str] = if is_offline { &CONTROLLERS } else { &[settings::EDGEWAY] };
-        let controllers = match self.controllers.as_slice() {
-            [] => usual.iter().map(|name| (*name).to_owned()).collect(),
-            given => given.iter().cloned().collect(),
-        };
-        let settings = Settings { controllers, ..Settings::new(cluster, vpc) };
-        if is_offline {
-            let (plan, problems) = offline::plan(&settings, objects);
-            return Ok((Preview { plan, problems }, NOTHING.to_owned()));
+fn show_wishes(args: &Args, look: &Look, console: &Console) -> std::io::Result<()> {
+    let stacks = look.survey.desired.stacks.iter();
+    let stacks: BTreeMap<StackId, Outline> =
+        stacks.map(|(id, stack)| (id.clone(), Outline::from(&Standing::from(stack)))).collect();
+    match args.output {
+        Format::Json => console.out.json(&Wishes { stacks }),
+        Format::Text => {
+            stacks.iter().try_for_each(|(id, outline)| console.out.line(format!("{id}\n{outline}")))
         }
-        let connection = Connection {
-            region: self.region.clone(),
-            endpoint: self.endpoint_url.clone(),
-            access: access(),
-            rates: Rates::Published,
-        };
-        let config = Config { settings, connection, resync: None };
-        let against = self.endpoint_url.clone().unwrap_or_else(|| "aws".to_owned());
-        let preview = super::runtime()?
-            .block_on(plan_once(&config, objects))
-            .with_context(|| format!("{against} cannot be looked at"))?;
-        Ok((preview, against))
-    }
-}
-
-/// A stand-in on this machine checks no credentials, so none need be there.
-fn access() -> Access {
-    if has_aws_in_environment() {
-        Access::Usual
-    } else {
-        Access::Fixed { key: "edgeway".to_owned(), secret: "edgeway".to_owned() }
     }
 }
 
@@ -200,6 +121,17 @@ mod tests {
                 .filter(|step| { step["kind"].as_str().unwrap().starts_with("create-") })
                 .count()
         );
+    }
+
+    #[test]
+    fn what_is_wished_can_be_read_alone() {
+        let (code, text, _) = plan("alb-basic", &["--desired"]);
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert!(text.contains("  listener HTTP 80"), "{text}");
+        let (_, text, _) = plan("alb-basic", &["--desired", "-o", "json"]);
+        let wishes: Value = serde_json::from_str(&text).unwrap();
+        let stack = wishes["stacks"].as_object().unwrap().values().next().unwrap();
+        assert_eq!(stack["loadBalancers"][0]["listeners"][0]["protocol"], "HTTP", "{text}");
     }
 
     #[test]
