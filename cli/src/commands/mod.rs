@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod completion;
+pub mod crds;
 pub mod echo;
 pub mod explain;
 pub mod local_alb;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, console),
         Command::Echo(args) => echo::run(args, console),
         Command::LocalAlb(args) => local_alb::run(args, console),
+        Command::Crds(args) => crds::run(&args, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
     }
