@@ -10,6 +10,7 @@ use edgeway_alb_core::{
     plan::{Effect, Op},
     rule::Action,
 };
+use edgeway_gateway::lease::Tenure;
 use std::collections::BTreeSet;
 
 /// A step that failed.
@@ -28,15 +29,25 @@ pub(crate) struct Walk {
     pub(crate) taken: usize,
     /// Steps that failed.
     pub(crate) failures: Vec<Failure>,
-    /// How many steps were left out because of these.
+    /// How many steps were left out because of these, or because another replica may lead.
     pub(crate) skipped: usize,
 }
 
-/// Takes all steps that can be taken.
-pub(crate) async fn walk<C: Cloud>(cloud: &C, plan: &Plan, tell: &(impl Fn(Event) + Sync)) -> Walk {
+/// Takes all steps that can be taken, for as long as `tenure` holds: it is asked before each.
+pub(crate) async fn walk<C: Cloud>(
+    cloud: &C,
+    plan: &Plan,
+    tenure: &Tenure,
+    tell: &(impl Fn(Event) + Sync),
+) -> Walk {
     let mut walk = Walk::default();
     let mut damage = Damage::default();
-    for step in &plan.steps {
+    for (taken, step) in plan.steps.iter().enumerate() {
+        if !tenure.holds() {
+            walk.skipped += plan.steps.len() - taken;
+            tell(Event::Deposed);
+            break;
+        }
         if damage.forbids(step) {
             damage.spread(step);
             walk.skipped += 1;
@@ -170,7 +181,7 @@ mod tests {
         cloud.fail(kind, refused);
         let told = Mutex::new(Vec::new());
         let tell = |event: Event| told.lock().unwrap().push(event.to_string());
-        let walk = walk(&cloud, &plan_for_two(), &tell).await;
+        let walk = walk(&cloud, &plan_for_two(), &Tenure::always(), &tell).await;
         (walk, cloud.tried())
     }
 
@@ -215,10 +226,10 @@ mod tests {
         let cloud = FakeCloud::default();
         cloud.fail("create-listener", refused);
         cloud.fail("create-listener", refused);
-        walk(&cloud, &plan, &|_| {}).await;
+        walk(&cloud, &plan, &Tenure::always(), &|_| {}).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
         let cloud = FakeCloud::default();
-        walk(&cloud, &plan, &|_| {}).await;
+        walk(&cloud, &plan, &Tenure::always(), &|_| {}).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 1);
     }
 }

@@ -11,6 +11,7 @@ use edgeway_alb_core::{
     plan::{Op, plan},
 };
 use edgeway_api::{ObjectRef, Objects, Problem};
+use edgeway_gateway::lease::Tenure;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -28,6 +29,7 @@ pub struct Reconciler<C> {
     metrics: Metrics,
     lookups: Option<(Needs, Lookups, Instant)>,
     status: Status,
+    tenure: Tenure,
 }
 
 /// How a pass ended.
@@ -44,7 +46,14 @@ pub struct Pass {
 impl<C: Cloud> Reconciler<C> {
     /// Nothing is called yet.
     pub fn new(cloud: C, settings: Settings, metrics: Metrics) -> Self {
-        Self { cloud, settings, metrics, lookups: None, status: Status::default() }
+        let tenure = Tenure::always();
+        Self { cloud, settings, metrics, lookups: None, status: Status::default(), tenure }
+    }
+
+    /// Changes nothing unless `tenure` holds.
+    #[must_use]
+    pub fn under(self, tenure: Tenure) -> Self {
+        Self { tenure, ..self }
     }
 
     /// How things stood after the last pass.
@@ -69,6 +78,7 @@ impl<C: Cloud> Reconciler<C> {
     ) -> Result<Pass, CloudError> {
         let start = Instant::now();
         let result = self.attempt(objects, tell).await;
+        self.note_sight(result.as_ref().err());
         let outcome = match &result {
             Ok(pass) => {
                 for failure in &pass.failures {
@@ -78,7 +88,6 @@ impl<C: Cloud> Reconciler<C> {
             }
             Err(error) => {
                 self.metrics.failed(error);
-                self.status.unreachable = Some(error.line());
                 self.status.settled = false;
                 "unseen"
             }
@@ -86,6 +95,18 @@ impl<C: Cloud> Reconciler<C> {
         self.metrics.passed(outcome, start.elapsed());
         self.status.passes += 1;
         result
+    }
+
+    /// Looks at AWS as a pass would, so that the first one need not begin from nothing.
+    pub async fn look(&mut self, objects: &Objects) -> Result<(), CloudError> {
+        let result = self.preview(objects).await;
+        self.note_sight(result.as_ref().err());
+        result.map(drop)
+    }
+
+    fn note_sight(&mut self, error: Option<&CloudError>) {
+        self.status.unreachable = error.map(CloudError::line);
+        self.status.seen |= error.is_none();
     }
 
     async fn attempt(
@@ -102,7 +123,7 @@ impl<C: Cloud> Reconciler<C> {
         for pending in &plan.pending {
             tell(Event::Waiting(pending.to_string()));
         }
-        let Walk { taken, failures, skipped } = walk(&self.cloud, &plan, tell).await;
+        let Walk { taken, failures, skipped } = walk(&self.cloud, &plan, &self.tenure, tell).await;
         self.metrics.steps(taken, failures.len(), skipped);
         let problems = report(&desired, &plan, &failures);
         let addresses = addresses(&desired, &observed);
@@ -147,7 +168,6 @@ impl<C: Cloud> Reconciler<C> {
         self.status.problems = problems;
         self.status.addresses = addresses;
         self.status.members = desired.members;
-        self.status.unreachable = None;
     }
 }
 

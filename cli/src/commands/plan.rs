@@ -15,6 +15,7 @@ use edgeway_alb_controller::{
 };
 use edgeway_alb_core::{Plan, Settings, settings};
 use edgeway_api::{Objects, Severity};
+use edgeway_gateway::lease::Tenure;
 use edgeway_local_alb::config::{DEFAULT_REGION, DEFAULT_VPC};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -135,7 +136,7 @@ impl Args {
             access: access(),
             rates: Rates::Published,
         };
-        let config = Config { settings, connection, resync: None };
+        let config = Config { settings, connection, resync: None, tenure: Tenure::always() };
         let against = self.endpoint_url.clone().unwrap_or_else(|| "aws".to_owned());
         let preview = super::runtime()?
             .block_on(plan_once(&config, objects))

@@ -9,6 +9,7 @@
 )]
 
 mod scene;
+mod statuses;
 
 use edgeway_tests::{Ask, Cluster, Gateway, Kubernetes, http::client, wait_for};
 use scene::{
