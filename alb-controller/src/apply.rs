@@ -10,6 +10,7 @@ use edgeway_alb_core::{
     plan::{Effect, Op},
     rule::Action,
 };
+use edgeway_gateway::lease::Tenure;
 use std::collections::BTreeSet;
 
 /// A step that failed.
@@ -28,20 +29,27 @@ pub(crate) struct Walk {
     pub(crate) taken: usize,
     /// Steps that failed.
     pub(crate) failures: Vec<Failure>,
-    /// How many steps were left out because of these.
+    /// How many steps were left out because of these, or because another replica may lead.
     pub(crate) skipped: usize,
 }
 
-/// Takes all steps that can be taken, and notes in `observed` what they have done.
+/// Takes all steps that can be taken, for as long as `tenure` holds, which is asked before each, and
+/// notes in `observed` what they have done.
 pub(crate) async fn walk<C: Cloud>(
     cloud: &C,
     plan: &Plan,
     observed: &mut Observed,
+    tenure: &Tenure,
     tell: &(impl Fn(Event) + Sync),
 ) -> Walk {
     let mut walk = Walk::default();
     let mut damage = Damage::default();
-    for step in &plan.steps {
+    for (taken, step) in plan.steps.iter().enumerate() {
+        if !tenure.holds() {
+            walk.skipped += plan.steps.len() - taken;
+            tell(Event::Deposed);
+            break;
+        }
         if damage.forbids(step) {
             damage.spread(step);
             walk.skipped += 1;
@@ -179,7 +187,8 @@ mod tests {
         cloud.fail(kind, refused);
         let told = Mutex::new(Vec::new());
         let tell = |event: Event| told.lock().unwrap().push(event.to_string());
-        let walk = walk(&cloud, &plan_for_two(), &mut Observed::default(), &tell).await;
+        let tenure = Tenure::always();
+        let walk = walk(&cloud, &plan_for_two(), &mut Observed::default(), &tenure, &tell).await;
         (walk, cloud.tried())
     }
 
@@ -224,10 +233,11 @@ mod tests {
         let cloud = FakeCloud::default();
         cloud.fail("create-listener", refused);
         cloud.fail("create-listener", refused);
-        walk(&cloud, &plan, &mut Observed::default(), &|_| {}).await;
+        let tenure = Tenure::always();
+        walk(&cloud, &plan, &mut Observed::default(), &tenure, &|_| {}).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
         let cloud = FakeCloud::default();
-        walk(&cloud, &plan, &mut Observed::default(), &|_| {}).await;
+        walk(&cloud, &plan, &mut Observed::default(), &tenure, &|_| {}).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 1);
     }
 }

@@ -9,14 +9,19 @@ use crate::{
 };
 use clap::Parser;
 use edgeway_alb_core::{Settings, secrets, settings::EDGEWAY};
-use edgeway_api::Objects;
+use edgeway_api::{Objects, Problem};
 use edgeway_gateway::{
-    args::{Opened, SourceArgs},
+    args::{LeaseArgs, Office, Opened, SourceArgs},
+    board::{Board, Changes},
+    lease::Tenure,
     source::{CONTROLLER, Source},
 };
 use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
+
+/// The Lease, unless another is named.
+const LEASE: &str = "edgeway-alb-controller";
 
 /// Makes AWS load balancers of Ingresses.
 #[derive(Clone, Debug, Parser)]
@@ -48,6 +53,14 @@ pub struct Args {
     /// Where metrics and readiness are told; not with --once
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:15030")]
     metrics: SocketAddr,
+    /// Name of the pod: who stands for the lease
+    #[arg(long, env = "POD_NAME", default_value = "", hide_default_value = true)]
+    pod_name: String,
+    /// Namespace of the pod, in which the lease is
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    namespace: String,
+    #[command(flatten)]
+    lease: LeaseArgs,
 }
 
 impl Args {
@@ -63,6 +76,12 @@ impl Args {
         Settings { controllers, ..Settings::new(&self.cluster_name, &self.vpc_id) }
     }
 
+    /// Stands for the lease, where objects come from an API server and replicas are to agree.
+    async fn stand(&self, source: &Opened) -> anyhow::Result<Option<Office>> {
+        let terms = self.lease.terms(LEASE, &self.namespace, &self.pod_name)?;
+        Ok(self.lease.stand(source, terms).await?)
+    }
+
     /// What the controller is started with.
     pub fn config(&self) -> Config {
         let settings = self.settings();
@@ -74,7 +93,7 @@ impl Args {
             rates: if stand_in { Rates::Unlimited } else { Rates::Published },
         };
         let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());
-        Config { settings, connection, resync }
+        Config { settings, connection, resync, tenure: Tenure::always() }
     }
 }
 
@@ -119,20 +138,44 @@ async fn one(
 
 /// Until a signal comes.
 async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
-    let config = args.config();
+    let source = args.open();
+    let office = args.stand(&source).await?;
+    let mut config = args.config();
+    if let Some(office) = &office {
+        config.tenure = office.tenure.clone();
+        tokio::spawn(tell_problems(office.problems.clone(), handle.clone()));
+    }
     let shutdown = CancellationToken::new();
     let (sender, objects) = watch::channel(Arc::default());
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
     let controller = tokio::spawn(run(config, objects, shutdown.clone(), handle));
-    let reading = args.open().run(sender);
+    let reading = source.run(sender);
     tokio::select! {
         lost = reading => lost?,
         () = signalled() => {}
     }
     shutdown.cancel();
     controller.await?;
+    if let Some(office) = office {
+        office.leave().await;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what keeps us from leading, once when it comes and once when it is solved.
+async fn tell_problems(mut problems: watch::Receiver<Vec<Problem>>, handle: Handle) {
+    let mut board = Board::default();
+    while problems.changed().await.is_ok() {
+        let now = problems.borrow_and_update().clone();
+        let Changes { appeared, solved } = board.report("leader election", now);
+        for problem in appeared {
+            handle.tell(Event::Problem(problem));
+        }
+        for problem in solved {
+            handle.tell(Event::Solved(problem));
+        }
+    }
 }
 
 /// Returns when the process is asked to end.

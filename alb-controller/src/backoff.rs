@@ -42,6 +42,7 @@ pub(crate) fn needs_people(error: &CloudError) -> bool {
         CloudError::Throttled { .. }
         | CloudError::Stale { .. }
         | CloudError::Unreachable { .. }
+        | CloudError::Deposed { .. }
         | CloudError::Unknown(_) => false,
     }
 }

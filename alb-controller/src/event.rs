@@ -43,6 +43,12 @@ pub enum Event {
     },
     /// Nothing is left to do.
     Settled,
+    /// This replica leads from now on.
+    Leads,
+    /// Another replica leads, or may lead by now.
+    Follows,
+    /// The rest of a plan is left to whoever leads now.
+    Deposed,
 }
 
 impl Event {
@@ -66,6 +72,9 @@ impl fmt::Display for Event {
             }
             Self::Address { stack, address } => write!(f, "{stack} is at {address}"),
             Self::Settled => f.write_str("nothing left to do"),
+            Self::Leads => f.write_str("this replica leads"),
+            Self::Follows => f.write_str("this replica follows: it looks, and changes nothing"),
+            Self::Deposed => f.write_str("the rest of the plan is left to whoever leads now"),
         }
     }
 }
@@ -85,4 +94,6 @@ pub struct Status {
     pub settled: bool,
     /// Why AWS could not be looked at, if it could not.
     pub unreachable: Option<String>,
+    /// Whether AWS was looked at, by a pass or by a replica that follows.
+    pub seen: bool,
 }

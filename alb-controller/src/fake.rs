@@ -14,7 +14,10 @@ pub(crate) struct FakeCloud {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+/// Something to do before a step of a kind.
+type Before = (&'static str, Box<dyn Fn() + Send>);
+
+#[derive(Default)]
 struct State {
     /// Kinds of steps that fail, the next time or the next times.
     failing: VecDeque<(&'static str, Failing)>,
@@ -24,12 +27,24 @@ struct State {
     tried: Vec<String>,
     broken: bool,
     built: bool,
+    before: Vec<Before>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("tried", &self.tried).finish_non_exhaustive()
+    }
 }
 
 impl FakeCloud {
     /// Lets the next step of a kind fail.
     pub(crate) fn fail(&self, kind: &'static str, error: Failing) {
         self.state.lock().unwrap().failing.push_back((kind, error));
+    }
+
+    /// Does something before each step of a kind.
+    pub(crate) fn before(&self, kind: &'static str, act: impl Fn() + Send + 'static) {
+        self.state.lock().unwrap().before.push((kind, Box::new(act)));
     }
 
     /// Lets the next look fail.
@@ -95,6 +110,20 @@ endpoints: [{addresses: [10.0.0.1]}]
     objects
 }
 
+impl Cloud for std::sync::Arc<FakeCloud> {
+    async fn look_up(&self, needs: &Needs) -> Result<Lookups, CloudError> {
+        FakeCloud::look_up(self, needs).await
+    }
+
+    async fn observe(&self, desired: &Desired) -> Result<Observed, CloudError> {
+        FakeCloud::observe(self, desired).await
+    }
+
+    async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {
+        FakeCloud::apply(self, step).await
+    }
+}
+
 impl Cloud for FakeCloud {
     async fn look_up(&self, _: &Needs) -> Result<Lookups, CloudError> {
         let subnet = |zone: &str| Subnet {
@@ -146,6 +175,9 @@ impl Cloud for FakeCloud {
         let kind = step.op.kind();
         state.tried.push(kind.to_owned());
         state.built = true;
+        for (_, act) in state.before.iter().filter(|(before, _)| *before == kind) {
+            act();
+        }
         let place = state.failing.iter().position(|(failing, _)| *failing == kind);
         match place.and_then(|place| state.failing.remove(place)) {
             Some((_, error)) => {

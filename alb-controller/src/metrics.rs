@@ -1,7 +1,9 @@
 //! Counters: passes, steps, errors. All labels are of small closed sets.
 
 use crate::aws::{Call, CloudError};
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The counters of one controller. Clones count together.
@@ -13,6 +15,7 @@ pub struct Metrics {
     steps: IntCounterVec,
     errors: IntCounterVec,
     calls: IntCounterVec,
+    leads: IntGauge,
 }
 
 impl Default for Metrics {
@@ -36,7 +39,10 @@ impl Default for Metrics {
         let duration = Histogram::with_opts(options)
             .unwrap_or_else(|error| unreachable!("edgeway_alb_pass_seconds: {error}"));
         drop(registry.register(Box::new(duration.clone())));
-        Self { registry, passes, duration, steps, errors, calls }
+        let leads = IntGauge::new("edgeway_leader", "1 while this replica leads.")
+            .unwrap_or_else(|error| unreachable!("edgeway_leader: {error}"));
+        drop(registry.register(Box::new(leads.clone())));
+        Self { registry, passes, duration, steps, errors, calls, leads }
     }
 }
 
@@ -51,6 +57,10 @@ impl Metrics {
             let count = u64::try_from(count).unwrap_or(u64::MAX);
             self.steps.with_label_values(&[outcome]).inc_by(count);
         }
+    }
+
+    pub(crate) fn set_leads(&self, leads: bool) {
+        self.leads.set(i64::from(leads));
     }
 
     pub(crate) fn called(&self, call: Call) {
@@ -73,6 +83,7 @@ impl Metrics {
             CloudError::Quota { .. } => "quota",
             CloudError::Refused { .. } => "refused",
             CloudError::Unreachable { .. } => "unreachable",
+            CloudError::Deposed { .. } => "deposed",
             CloudError::Unknown(_) => "unknown",
         };
         self.errors.with_label_values(&[kind]).inc();

@@ -36,8 +36,11 @@ impl Outcome {
 /// Brings AWS into line with `objects` and returns when nothing is left to do, or nothing can be
 /// done.
 pub async fn once(config: &Config, objects: &Objects, handle: &Handle) -> Outcome {
+    let tenure = &config.tenure;
     let aws = Aws::connect(&config.connection, &config.settings, handle.metrics.clone()).await;
+    let aws = aws.under(tenure.clone());
     let reconciler = Reconciler::new(aws, config.settings.clone(), handle.metrics.clone());
+    let reconciler = reconciler.under(tenure.clone());
     finish(reconciler, objects, handle).await
 }
 

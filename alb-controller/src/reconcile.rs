@@ -12,6 +12,7 @@ use edgeway_alb_core::{
     plan::{Op, plan},
 };
 use edgeway_api::{ObjectRef, Objects, Problem};
+use edgeway_gateway::lease::Tenure;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -40,6 +41,7 @@ pub struct Reconciler<C> {
     lookups: Option<(Needs, Lookups, Instant)>,
     memory: Option<Memory>,
     status: Status,
+    tenure: Tenure,
 }
 
 /// What stood after the last pass, kept up with each step.
@@ -74,7 +76,21 @@ pub struct Pass {
 impl<C: Cloud> Reconciler<C> {
     /// Nothing is called yet.
     pub fn new(cloud: C, settings: Settings, metrics: Metrics) -> Self {
-        Self { cloud, settings, metrics, lookups: None, memory: None, status: Status::default() }
+        Self {
+            cloud,
+            settings,
+            metrics,
+            lookups: None,
+            memory: None,
+            status: Status::default(),
+            tenure: Tenure::always(),
+        }
+    }
+
+    /// Changes nothing unless `tenure` holds.
+    #[must_use]
+    pub fn under(self, tenure: Tenure) -> Self {
+        Self { tenure, ..self }
     }
 
     /// How things stood after the last pass.
@@ -99,6 +115,7 @@ impl<C: Cloud> Reconciler<C> {
     ) -> Result<Pass, CloudError> {
         let start = Instant::now();
         let result = self.attempt(objects, tell).await;
+        self.note_sight(result.as_ref().err());
         let outcome = match &result {
             Ok(pass) => {
                 for failure in &pass.failures {
@@ -108,7 +125,6 @@ impl<C: Cloud> Reconciler<C> {
             }
             Err(error) => {
                 self.metrics.failed(error);
-                self.status.unreachable = Some(error.line());
                 self.status.settled = false;
                 "unseen"
             }
@@ -116,6 +132,18 @@ impl<C: Cloud> Reconciler<C> {
         self.metrics.passed(outcome, start.elapsed());
         self.status.passes += 1;
         result
+    }
+
+    /// Looks at AWS as a pass would, so that the first one need not begin from nothing.
+    pub async fn look_on(&mut self, objects: &Objects) -> Result<(), CloudError> {
+        let result = self.survey(objects).await;
+        self.note_sight(result.as_ref().err());
+        result.map(drop)
+    }
+
+    fn note_sight(&mut self, error: Option<&CloudError>) {
+        self.status.unreachable = error.map(CloudError::line);
+        self.status.seen |= error.is_none();
     }
 
     async fn attempt(
@@ -133,7 +161,8 @@ impl<C: Cloud> Reconciler<C> {
             tell(Event::Waiting(pending.to_string()));
         }
         let before: BTreeSet<Question> = observed.questions().collect();
-        let Walk { taken, failures, skipped } = walk(&self.cloud, &plan, &mut observed, tell).await;
+        let Walk { taken, failures, skipped } =
+            walk(&self.cloud, &plan, &mut observed, &self.tenure, tell).await;
         self.metrics.steps(taken, failures.len(), skipped);
         let problems = report(&desired, &plan, &failures);
         let addresses = addresses(&desired, &observed);
@@ -233,7 +262,6 @@ impl<C: Cloud> Reconciler<C> {
         self.status.problems = problems;
         self.status.addresses = addresses;
         self.status.members = desired.members;
-        self.status.unreachable = None;
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
 };
 use edgeway_alb_core::Settings;
 use edgeway_api::Objects;
+use edgeway_gateway::lease::Tenure;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{broadcast, watch},
@@ -29,6 +30,8 @@ pub struct Config {
     pub connection: Connection,
     /// How often AWS is compared though nothing has changed; nothing for never.
     pub resync: Option<Duration>,
+    /// Whether this replica leads: only then is anything changed.
+    pub tenure: Tenure,
 }
 
 /// What a running controller tells, and to whom.
@@ -68,48 +71,103 @@ pub async fn run(
     shutdown: CancellationToken,
     handle: Handle,
 ) {
-    let aws = Aws::connect(&config.connection, &config.settings, handle.metrics.clone()).await;
-    let reconciler = Reconciler::new(aws, config.settings, handle.metrics.clone());
-    follow(reconciler, config.resync, objects, (shutdown, handle)).await;
+    let Config { settings, connection, resync, tenure } = config;
+    let aws = Aws::connect(&connection, &settings, handle.metrics.clone()).await;
+    let aws = aws.under(tenure.clone());
+    let reconciler = Reconciler::new(aws, settings, handle.metrics.clone()).under(tenure.clone());
+    let round = Round { resync, tenure, shutdown, handle };
+    round.follow(reconciler, objects).await;
 }
 
-/// The loop, over any cloud.
-async fn follow<C: Cloud>(
-    mut reconciler: Reconciler<C>,
+/// What the loop goes by.
+struct Round {
     resync: Option<Duration>,
-    mut objects: watch::Receiver<Arc<Objects>>,
-    (shutdown, handle): (CancellationToken, Handle),
-) {
-    let mut rhythm = Rhythm::new(resync);
-    let mut next: Option<Duration> = None;
-    loop {
-        let wait = async {
-            match next {
-                Some(wait) => sleep(wait).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            changed = objects.changed() => {
-                if changed.is_err() {
-                    return;
+    tenure: Tenure,
+    shutdown: CancellationToken,
+    handle: Handle,
+}
+
+impl Round {
+    /// The loop, over any cloud.
+    async fn follow<C: Cloud>(
+        mut self,
+        mut reconciler: Reconciler<C>,
+        mut objects: watch::Receiver<Arc<Objects>>,
+    ) {
+        let mut rhythm = Rhythm::new(self.resync);
+        let mut next: Option<Duration> = None;
+        let mut has_objects = false;
+        let mut led = false;
+        loop {
+            let wait = async {
+                match next {
+                    Some(wait) => sleep(wait).await,
+                    None => std::future::pending().await,
                 }
-                rhythm.changed();
-            }
-            () = wait => {
+            };
+            let (mut is_change, mut is_late) = (false, false);
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                changed = objects.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    (has_objects, is_change) = (true, true);
+                    rhythm.changed();
+                }
+                () = self.tenure.changed() => {}
                 // Right after steps what they have done is known. Otherwise time has done something.
-                if next != Some(Duration::ZERO) {
-                    reconciler.look_again();
-                }
+                () = wait => is_late = next != Some(Duration::ZERO),
+            }
+            self.tenure.mark_seen();
+            let leads = self.tenure.holds();
+            let led_before = std::mem::replace(&mut led, leads);
+            self.tell_office(led_before, leads);
+            if is_late || led_before != leads {
+                // Whoever led meanwhile has done something, too.
+                reconciler.look_again();
+            }
+            if !has_objects {
+                continue;
+            }
+            let current = Arc::clone(&objects.borrow_and_update());
+            if leads {
+                let tell = |event| self.handle.tell(event);
+                // A step that has been begun is ended: what AWS has done must be known.
+                let result = reconciler.pass(&current, &tell).await;
+                next = rhythm.next(&result, &self.handle);
+            } else if reconciler.status().seen && is_change {
+                // Whoever leads acts on it. AWS need not be asked by all.
+                continue;
+            } else {
+                next = self.look(&mut reconciler, &current).await;
+            }
+            self.handle.status.send_replace(Arc::new(reconciler.status().clone()));
+        }
+    }
+
+    /// What a replica does that follows; how long it is good for.
+    async fn look<C: Cloud>(
+        &self,
+        reconciler: &mut Reconciler<C>,
+        objects: &Objects,
+    ) -> Option<Duration> {
+        match reconciler.look_on(objects).await {
+            Ok(()) => self.resync,
+            Err(error) => {
+                self.handle.tell(Event::looking_failed(&error));
+                Some(LOOK.1)
             }
         }
-        let current = Arc::clone(&objects.borrow_and_update());
-        let tell = |event| handle.tell(event);
-        // A step that has been begun is ended: what AWS has done must be known.
-        let result = reconciler.pass(&current, &tell).await;
-        handle.status.send_replace(Arc::new(reconciler.status().clone()));
-        next = rhythm.next(&result, &handle);
+    }
+
+    fn tell_office(&self, led: bool, leads: bool) {
+        self.handle.metrics.set_leads(leads);
+        match (led, leads) {
+            (false, true) => self.handle.tell(Event::Leads),
+            (true, false) => self.handle.tell(Event::Follows),
+            (true, true) | (false, false) => {}
+        }
     }
 }
 
@@ -169,6 +227,7 @@ impl Rhythm {
 mod tests {
     use super::*;
     use crate::fake::{FakeCloud, objects, stale};
+    use edgeway_gateway::lease::Hand;
     use tokio::time::{Instant, timeout};
 
     struct Running {
@@ -177,17 +236,30 @@ mod tests {
         events: broadcast::Receiver<Event>,
         shutdown: CancellationToken,
         ended: tokio::task::JoinHandle<()>,
+        hand: Hand,
+        cloud: Arc<FakeCloud>,
     }
 
     fn start(cloud: FakeCloud, resync: Option<Duration>) -> Running {
+        let running = stand(cloud, resync);
+        running.hand.set(true);
+        running
+    }
+
+    /// As [`start`], without leading.
+    fn stand(cloud: FakeCloud, resync: Option<Duration>) -> Running {
         let handle = Handle::default();
         let (objects, receiver) = watch::channel(Arc::default());
         let shutdown = CancellationToken::new();
         let settings = Settings::new("test", "vpc");
-        let reconciler = Reconciler::new(cloud, settings, handle.metrics.clone());
+        let (hand, tenure) = Tenure::by_hand();
+        let cloud = Arc::new(cloud);
+        let reconciler = Reconciler::new(Arc::clone(&cloud), settings, handle.metrics.clone());
+        let reconciler = reconciler.under(tenure.clone());
         let (status, events) = (handle.status.subscribe(), handle.events.subscribe());
-        let ended = tokio::spawn(follow(reconciler, resync, receiver, (shutdown.clone(), handle)));
-        Running { objects, status, events, shutdown, ended }
+        let round = Round { resync, tenure, shutdown: shutdown.clone(), handle };
+        let ended = tokio::spawn(round.follow(reconciler, receiver));
+        Running { objects, status, events, shutdown, ended, hand, cloud }
     }
 
     async fn settled(running: &mut Running) -> Arc<Status> {
@@ -236,6 +308,48 @@ mod tests {
         running.objects.send_replace(Arc::new(objects(&["a", "b"])));
         let more = running.status.wait_for(|status| status.passes > passes);
         timeout(Duration::from_millis(10), more).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_follows_looks_and_changes_nothing() {
+        let mut running = stand(FakeCloud::default(), Some(Duration::from_secs(60)));
+        running.objects.send_replace(Arc::new(objects(&["a"])));
+        running.status.wait_for(|status| status.seen).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(running.cloud.tried(), <[String; 0]>::default());
+        running.hand.set(true);
+        settled(&mut running).await;
+        let steps = running.cloud.tried();
+        assert!(steps.contains(&"create-load-balancer".to_owned()), "{steps:?}");
+        running.hand.set(false);
+        running.objects.send_replace(Arc::new(objects(&["a", "b"])));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(running.cloud.tried(), steps);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leads_no_more_leaves_the_rest_of_the_plan() {
+        let cloud = FakeCloud::default();
+        let hand = Arc::new(std::sync::Mutex::new(None::<Hand>));
+        let taken = Arc::clone(&hand);
+        cloud.before("create-listener", move || {
+            if let Some(hand) = taken.lock().unwrap().as_ref() {
+                hand.set(false);
+            }
+        });
+        let mut running = stand(cloud, None);
+        running.hand.set(true);
+        let (own, _) = Tenure::by_hand();
+        *hand.lock().unwrap() = Some(std::mem::replace(&mut running.hand, own));
+        running.objects.send_replace(Arc::new(objects(&["a"])));
+        running.status.wait_for(|status| status.passes > 0).await.unwrap();
+        let steps = running.cloud.tried();
+        assert_eq!(steps.last().map(String::as_str), Some("create-listener"), "{steps:?}");
+        let mut told = Vec::new();
+        while let Ok(event) = running.events.try_recv() {
+            told.push(event);
+        }
+        assert!(told.contains(&Event::Deposed), "{told:?}");
     }
 
     #[tokio::test(start_paused = true)]

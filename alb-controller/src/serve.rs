@@ -37,7 +37,7 @@ async fn metrics(State(handle): State<Handle>) -> String {
 /// Ready once AWS has been seen.
 async fn ready(State(handle): State<Handle>) -> StatusCode {
     let status = handle.status.borrow().clone();
-    if status.passes > 0 && status.unreachable.is_none() {
+    if status.seen && status.unreachable.is_none() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE

@@ -1,7 +1,7 @@
 //! What can be typed, and the only reader of the environment.
 
 use crate::commands::{
-    check, completion, cost, diff, drift, echo, explain, gc, local_alb, plan, up, version,
+    check, completion, cost, crds, diff, drift, echo, explain, gc, local_alb, plan, up, version,
 };
 use clap::{Parser, Subcommand};
 
@@ -43,6 +43,8 @@ pub enum Command {
     Echo(echo::Args),
     /// Run an ALB on this machine, with the AWS API that makes it
     LocalAlb(local_alb::Args),
+    /// Print the definitions of Edgeway's own kinds, for `kubectl apply -f -`
+    Crds(crds::Args),
     /// Tell which version this is
     Version(version::Args),
     /// Print a completion script for a shell

@@ -72,10 +72,15 @@ pub fn event(event: &AlbEvent) {
     }
 }
 
-/// Logs what the controller did. Its problems are told by whoever gathers them.
+/// Logs what the controller did. Its problems are told by whoever gathers them; there is but one
+/// replica.
 pub fn step(event: &ControllerEvent) {
     match event {
-        ControllerEvent::Problem(_) | ControllerEvent::Solved(_) => {}
+        ControllerEvent::Problem(_)
+        | ControllerEvent::Solved(_)
+        | ControllerEvent::Leads
+        | ControllerEvent::Follows
+        | ControllerEvent::Deposed => {}
         ControllerEvent::Failed { .. } => {
             tracing::warn!(target: "edgeway_alb_controller", "{event}");
         }

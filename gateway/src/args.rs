@@ -1,17 +1,20 @@
 //! The command line and the environment; nobody else reads either.
 
 mod edge;
+mod lease;
 mod source;
 
 pub use edge::EdgeArgs;
+pub use lease::{BadTerms, LeaseArgs, Office};
 pub use source::{Opened, SourceArgs};
 
 use crate::{
     access::AccessLog,
     run::Config,
-    source::{BadSource, GATEWAY},
+    source::{BadSource, GATEWAY, Lost},
+    status::Statuses,
 };
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use std::{
     collections::BTreeMap,
     io::Write,
@@ -110,6 +113,14 @@ pub struct Args {
     #[arg(long, env = "ISTIO_META_CLUSTER_ID", default_value = "Kubernetes")]
     pub cluster_name: String,
 
+    /// Whether what became of objects is written to the API server, by the replica that leads
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub write_status: bool,
+
+    /// Who writes it
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+
     /// What is said about clients
     #[command(flatten)]
     pub edge: EdgeArgs,
@@ -142,6 +153,17 @@ pub enum BadArg {
     /// No source.
     #[error(transparent)]
     Source(#[from] BadSource),
+}
+
+/// Why nobody can stand for writing statuses.
+#[derive(Debug, thiserror::Error)]
+pub enum BadOffice {
+    /// Correct the flags.
+    #[error(transparent)]
+    Terms(#[from] BadTerms),
+    /// Say where the API server is.
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 impl FromStr for Labels {
@@ -192,6 +214,28 @@ impl Args {
             names.into_iter().map(|name| (workload.namespace.clone(), name)).collect()
         };
         self.source.open(GATEWAY, std::sync::Arc::new(secrets))
+    }
+
+    /// Stands for writing statuses, if they are to be written.
+    pub async fn stand(&self, source: &Opened) -> Result<Option<Office>, BadOffice> {
+        if !self.write_status {
+            return Ok(None);
+        }
+        let id = format!("edgeway-gateway-{}", self.workload_name);
+        let terms = self.lease.terms(&id, &self.namespace, &self.pod_name)?;
+        Ok(self.lease.stand(source, terms).await?)
+    }
+
+    /// How statuses are written from there.
+    pub fn statuses(&self, office: &Office) -> Statuses {
+        let Office { api, tenure, problems, .. } = office;
+        let writer = if self.pod_name.is_empty() { &self.workload_name } else { &self.pod_name };
+        Statuses {
+            api: api.clone(),
+            tenure: tenure.clone(),
+            problems: problems.clone(),
+            writer: writer.clone(),
+        }
     }
 
     fn workload(&self) -> edgeway_core::Workload {

@@ -2,6 +2,7 @@
 
 use crate::publish::Report;
 use edgeway_api::{Problem, Severity};
+use futures_util::future::select_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -59,25 +60,25 @@ impl Changes {
     }
 }
 
-/// Logs problems of the configuration and of listeners as they come and go; ends with its senders.
+/// Logs problems of the configuration, and of what else reports some, as they come and go; ends with
+/// any of the senders.
 pub async fn tell(
     mut report: watch::Receiver<Arc<Report>>,
-    mut listeners: watch::Receiver<Vec<Problem>>,
-    mut names: watch::Receiver<Vec<Problem>>,
+    mut others: Vec<(&'static str, watch::Receiver<Vec<Problem>>)>,
 ) {
     let mut board = Board::default();
     loop {
+        let any = select_all(others.iter_mut().map(|(_, other)| Box::pin(other.changed())));
         tokio::select! {
             changed = report.changed() => if changed.is_err() { return },
-            changed = listeners.changed() => if changed.is_err() { return },
-            changed = names.changed() => if changed.is_err() { return },
+            (changed, ..) = any => if changed.is_err() { return },
         }
         let compiled = report.borrow_and_update().problems.clone();
         board.report("compile", compiled).log();
-        let unopened = listeners.borrow_and_update().clone();
-        board.report("listeners", unopened).log();
-        let unresolved = names.borrow_and_update().clone();
-        board.report("names", unresolved).log();
+        for (reporter, other) in &mut others {
+            let now = other.borrow_and_update().clone();
+            board.report(reporter, now).log();
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub(crate) struct Outcome {
     pub problems: Vec<Problem>,
     /// Older versions, of what is broken or may be part of a file that cannot be read.
     pub stand_ins: Objects,
+    /// Objects that were refused as a whole.
+    pub rejected: BTreeSet<ObjectRef>,
+    /// What an older version stands in for.
+    pub replaced: BTreeSet<ObjectRef>,
 }
 
 /// What cannot be read: objects by name, and whole files.
@@ -94,7 +98,8 @@ impl LastGood {
             self.mixed = Compiler::default();
             self.objects = without(objects, &first.rejected);
             let stand_ins = self.stand_ins(&replaced, &unread);
-            return Outcome { table: first.table, problems: first.problems, stand_ins };
+            let Compiled { table, problems, rejected } = first;
+            return Outcome { table, problems, stand_ins, rejected, replaced };
         }
         let mixed = self.mixed(objects, &replaced);
         let second = self.mixed.compile(&mixed, workload);
@@ -103,6 +108,8 @@ impl LastGood {
             stand_ins: self.stand_ins(&replaced, &unread),
             problems: joined(&first, second.problems, &replaced),
             table: second.table,
+            rejected: first.rejected.union(&second.rejected).cloned().collect(),
+            replaced,
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod api_server;
 pub mod args;
 pub mod board;
 mod chance;
@@ -10,6 +11,7 @@ pub mod edge;
 mod flags;
 mod io;
 mod last_good;
+pub mod lease;
 mod listen;
 mod live;
 mod load;
@@ -24,6 +26,8 @@ pub mod run;
 mod shelf;
 pub mod snapshot;
 pub mod source;
+pub mod status;
+mod subject;
 pub mod tls;
 mod view;
 mod worker;

@@ -36,16 +36,23 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         // One of a client, and one to an endpoint for it.
         config.edge.limits.connections = open_files().map(|files| files / 2);
     }
-    let reading = args.open().run(latest);
+    let source = args.open();
+    let office = args.stand(&source).await?;
+    config.statuses = office.as_ref().map(|office| args.statuses(office));
+    let reading = source.run(latest);
     let serving = run(config, objects, stop);
     tokio::pin!(serving);
-    tokio::select! {
-        served = &mut serving => served.context("cannot serve"),
+    let served = tokio::select! {
+        served = &mut serving => served,
         read = reading => {
             read.with_context(|| format!("cannot read {}", args.source.source))?;
-            serving.await.context("cannot serve")
+            serving.await
         }
+    };
+    if let Some(office) = office {
+        office.leave().await;
     }
+    served.context("cannot serve")
 }
 
 /// Logs on standard error; the result changes what is logged.

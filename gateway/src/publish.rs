@@ -8,9 +8,10 @@ use crate::{
     retired::Retired,
     shelf::Shelf,
     snapshot::Snapshot,
+    subject::Subject,
 };
 use edgeway_api::{Objects, Problem};
-use edgeway_core::{Workload, analyze};
+use edgeway_core::{Workload, analyze, concerned};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::spawn_blocking, time::Instant};
 
@@ -25,6 +26,8 @@ pub struct Report {
     pub objects: usize,
     /// How long it took to compile.
     pub compiled_in: Duration,
+    /// What there is something to say about.
+    pub(crate) subjects: Arc<Vec<Subject>>,
 }
 
 /// A table is in force: what is wrong is known, and not yet what could be better.
@@ -74,12 +77,15 @@ async fn put_in_force(
         }
         let objects = Arc::clone(&latest.borrow_and_update());
         let start = Instant::now();
-        let Some(outcome) = compiled(&mut good, &objects, &workload).await else { continue };
+        let Some((outcome, subjects)) = compiled(&mut good, &objects, &workload).await else {
+            continue;
+        };
         let compiled_in = start.elapsed();
         retired.push(snapshot.swap(Arc::new(outcome.table)));
         generation += 1;
         let (count, problems) = (objects.count(), outcome.problems);
-        let report = Report { generation, problems, objects: count, compiled_in };
+        let subjects = Arc::new(subjects);
+        let report = Report { generation, problems, objects: count, compiled_in, subjects };
         shelf = keep(shelf, outcome.stand_ins).await;
         drafts.send_replace(Draft { report, accepted: Arc::clone(good.objects()) });
     }
@@ -124,18 +130,20 @@ async fn compiled(
     good: &mut LastGood,
     objects: &Arc<Objects>,
     workload: &Arc<Workload>,
-) -> Option<Outcome> {
+) -> Option<(Outcome, Vec<Subject>)> {
     let (objects, workload) = (Arc::clone(objects), Arc::clone(workload));
     let known = Arc::clone(good.objects());
     let mut own = std::mem::take(good);
     let compiling = spawn_blocking(move || {
         let outcome = own.compile(&objects, &workload);
-        (own, outcome)
+        let sets = (&outcome.rejected, &outcome.replaced);
+        let subjects = Subject::all(&objects, &concerned(&objects, &workload), sets);
+        (own, (outcome, subjects))
     });
     match compiling.await {
-        Ok((own, outcome)) => {
+        Ok((own, result)) => {
             *good = own;
-            Some(outcome)
+            Some(result)
         }
         Err(error) => {
             tracing::error!(%error, "the configuration broke the compiler; the one before serves on");

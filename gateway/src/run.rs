@@ -2,26 +2,23 @@
 //!
 //! No global state and no process exit: several may run in one process.
 
+mod engine;
+
 use crate::{
-    access::{AccessLog, Lines, Writer},
-    admin::{Admin, Door, SetLogLevel},
+    access::AccessLog,
+    admin::{Door, SetLogLevel},
     board::tell,
-    context::Settings,
     edge::Edge,
-    listen::{Addressing, Ports},
-    live::Registry,
-    load::{Crowd, Load, watch as watch_memory},
-    metrics::{Metrics, Workload},
+    metrics::Metrics,
     publish::{Report, publish},
-    ready::Ready,
     resolve::Resolver,
     snapshot::Snapshot,
-    tls::{self, Keeper, has_fips},
-    view::Reporter,
-    worker::{Command, Worker},
+    status::{Gateway, Scribe, Statuses},
 };
-use edgeway_api::{Objects, Problem};
+use edgeway_api::{ObjectRef, Objects, Problem};
 use edgeway_core::id::ListenerId;
+
+use engine::Engine;
 use std::{
     collections::BTreeMap,
     io,
@@ -30,11 +27,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    task::{JoinHandle, spawn_blocking},
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::tls::TICKET_ROTATION;
@@ -79,6 +72,8 @@ pub struct Config {
     pub log_level: Option<SetLogLevel>,
     /// Folder in which last good versions are kept over a restart, if they are.
     pub last_good: Option<PathBuf>,
+    /// How statuses are written, if they are.
+    pub statuses: Option<Statuses>,
 }
 
 impl Default for Config {
@@ -103,6 +98,7 @@ impl Default for Config {
             access_log: None,
             log_level: None,
             last_good: None,
+            statuses: None,
         }
     }
 }
@@ -143,10 +139,29 @@ pub struct Running {
     pub listener_problems: watch::Receiver<Vec<Problem>>,
     /// The names that DNS has no address for.
     pub name_problems: watch::Receiver<Vec<Problem>>,
+    /// What keeps statuses from being written.
+    pub status_problems: watch::Receiver<Vec<Problem>>,
+    families: Arc<Metrics>,
     life: JoinHandle<()>,
 }
 
 impl Running {
+    /// Who says what became of `report`.
+    fn scribe(
+        &self,
+        target: ObjectRef,
+        statuses: Option<Statuses>,
+        report: watch::Receiver<Arc<Report>>,
+        refused: watch::Sender<Vec<Problem>>,
+    ) -> Scribe {
+        let gateway = Gateway {
+            target,
+            problems: vec![self.listener_problems.clone(), self.name_problems.clone()],
+            listeners: self.listeners.clone(),
+        };
+        Scribe::new(statuses, gateway, report, &self.families, refused)
+    }
+
     /// Returns when the gateway has stopped, after its token was cancelled.
     pub async fn stopped(self) {
         if let Err(error) = self.life.await {
@@ -162,9 +177,12 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let (running, report) = start(config, objects, shutdown).await?;
-    let Running { listener_problems, name_problems, .. } = &running;
-    let telling = tell(report, listener_problems.clone(), name_problems.clone());
-    let telling = tokio::spawn(telling);
+    let others = vec![
+        ("listeners", running.listener_problems.clone()),
+        ("names", running.name_problems.clone()),
+        ("statuses", running.status_problems.clone()),
+    ];
+    let telling = tokio::spawn(tell(report, others));
     running.stopped().await;
     telling.abort();
     Ok(())
@@ -173,18 +191,24 @@ pub async fn run(
 /// Starts a gateway that serves what is compiled of the newest `objects`. The second value tells
 /// what became of them.
 pub async fn start(
-    config: Config,
+    mut config: Config,
     objects: watch::Receiver<Arc<Objects>>,
     shutdown: CancellationToken,
 ) -> Result<(Running, watch::Receiver<Arc<Report>>), StartError> {
     let snapshot = Snapshot::default();
     let (sender, report) = watch::channel(Arc::<Report>::default());
+    let (refused, status_problems) = watch::channel(Vec::new());
     let problems: Problems = {
-        let report = report.clone();
-        Arc::new(move || report.borrow().problems.clone())
+        let (report, refused) = (report.clone(), status_problems.clone());
+        Arc::new(move || [report.borrow().problems.clone(), refused.borrow().clone()].concat())
     };
     let (workload, last_good) = (config.workload.clone(), config.last_good.clone());
+    let statuses = config.statuses.take();
+    let name = ObjectRef::new("Gateway", &workload.namespace, &config.workload_name);
     let running = serve(config, snapshot.clone(), problems, shutdown.clone()).await?;
+    let running = Running { status_problems, ..running };
+    let scribe = running.scribe(name, statuses, report.clone(), refused);
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(scribe.run()));
     tokio::spawn(async move {
         let publishing = publish(objects, workload, snapshot, sender, last_good);
         // It serves on when its source ends, until it is stopped.
@@ -229,8 +253,8 @@ pub async fn serve(
     ];
     let stop = CancellationToken::new();
     let ports = engine.ports(open, unopened);
-    let metrics = Arc::clone(&engine.metrics);
-    let resolver = Resolver { servers, metrics, problems: unresolved };
+    let families = Arc::clone(&engine.metrics);
+    let resolver = Resolver { servers, metrics: Arc::clone(&families), problems: unresolved };
     let resolving = tokio::spawn(resolver.follow(snapshot, served.clone(), stop.clone()));
     let following = tokio::spawn(ports.follow(served, stop.clone()));
     let life = tokio::spawn(async move {
@@ -249,128 +273,9 @@ pub async fn serve(
         ready,
         listener_problems,
         name_problems,
+        // Whoever puts tables into the snapshot says nothing of objects.
+        status_problems: watch::channel(Vec::new()).1,
+        families,
         life,
     })
-}
-
-/// The workers and what they share.
-struct Engine {
-    workers: Vec<Worker>,
-    access: Option<Writer>,
-    metrics: Arc<Metrics>,
-    ready: Ready,
-    addressing: Addressing,
-    tls: tls::Settings,
-    log_level: Option<SetLogLevel>,
-    /// Watches memory.
-    memory: JoinHandle<()>,
-}
-
-impl Engine {
-    fn start(config: Config) -> Result<Self, StartError> {
-        if config.fips && !has_fips() {
-            return Err(StartError::NotFips);
-        }
-        let metrics = Arc::new(Metrics::new().map_err(StartError::Metrics)?);
-        let access =
-            config.access_log.map(Writer::start).transpose().map_err(StartError::Thread)?;
-        let count = match config.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        };
-        let limits = &config.edge.limits;
-        let crowd = Arc::new(Crowd::new(limits.connections, limits.connections_per_client));
-        let load = Load { crowd, memory: Arc::default() };
-        let memory = watch_memory(limits.memory, Arc::clone(&load.memory), Arc::clone(&metrics));
-        let settings = Settings { edge: config.edge, load };
-        let edgeway_core::Workload { namespace, labels, .. } = &config.workload;
-        let gateway = Workload::new(&config.workload_name, namespace, labels, &config.cluster_name);
-        let reporter = Reporter {
-            metrics: Arc::clone(&metrics),
-            gateway: Arc::new(gateway),
-            cluster: config.cluster_name.into(),
-        };
-        let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
-        let workers = (0..count).map(|index| {
-            let lines = Lines::new(access.as_ref(), metrics.access_log_dropped.clone());
-            Worker::start(index, settings.clone(), reporter.clone(), lines, Arc::clone(&registry))
-        });
-        let workers = workers.collect::<Result<_, _>>().map_err(StartError::Thread)?;
-        let addressing =
-            Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
-        let log_level = config.log_level;
-        let memory = tokio::spawn(memory);
-        let tls = tls::Settings { fips: config.fips, ticket_rotation: config.ticket_rotation };
-        let ready = Ready::new();
-        Ok(Self { workers, access, metrics, ready, addressing, tls, log_level, memory })
-    }
-
-    fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
-        Admin {
-            snapshot,
-            ready: self.ready.clone(),
-            metrics: Arc::clone(&self.metrics),
-            workers: self.workers.iter().map(Worker::commands).collect(),
-            problems,
-            log_level: self.log_level.clone(),
-        }
-    }
-
-    fn ports(
-        &self,
-        open: watch::Sender<BTreeMap<ListenerId, SocketAddr>>,
-        problems: watch::Sender<Vec<Problem>>,
-    ) -> Ports {
-        Ports {
-            addressing: self.addressing,
-            workers: self.workers.iter().map(Worker::commands).collect(),
-            metrics: Arc::clone(&self.metrics),
-            ready: self.ready.clone(),
-            open,
-            problems,
-            failed: BTreeMap::new(),
-            tls: Keeper::new(self.tls),
-            ticket_rotation: self.tls.ticket_rotation,
-        }
-    }
-
-    /// Asks clients to go elsewhere, for so long.
-    async fn drain(&self, time: Duration) {
-        self.ready.set_draining();
-        self.tell(|| Command::Drain);
-        tracing::info!(seconds = time.as_secs(), "draining");
-        sleep(time).await;
-    }
-
-    /// Finishes what has begun, if that is possible in time.
-    async fn stop(mut self, deadline: Duration) {
-        self.tell(|| Command::Stop);
-        let workers = &mut self.workers;
-        let all = async {
-            for worker in workers {
-                worker.stopped().await;
-            }
-        };
-        if timeout(deadline, all).await.is_err() {
-            tracing::warn!("requests are cut off: they took longer than the drain deadline");
-        }
-        self.tell(|| Command::Abort);
-        self.memory.abort();
-        let Self { workers, access, .. } = self;
-        let joining = spawn_blocking(move || workers.into_iter().for_each(Worker::join));
-        if let Err(error) = joining.await {
-            tracing::error!(%error, "workers did not end");
-        }
-        if let Some(access) = access {
-            access.finish().await;
-        }
-        tracing::info!("stopped");
-    }
-
-    fn tell(&self, command: impl Fn() -> Command) {
-        for worker in &self.workers {
-            // A worker that is gone has been reported.
-            let _ = worker.commands().send(command());
-        }
-    }
 }

@@ -10,9 +10,22 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     // From what people wrote to a table.
     ("source", &[], &["edgeway_api", "kube", "notify"]),
+    // What is written there: who leads, and what became of what was read.
+    ("api_server", &["source"], &["kube"]),
+    ("lease", &["api_server"], &["edgeway_api"]),
     ("last_good", &[], &["edgeway_api", "edgeway_core"]),
     ("shelf", &[], &["edgeway_api"]),
-    ("publish", &["last_good", "retired", "shelf", "snapshot"], &["edgeway_api", "edgeway_core"]),
+    ("subject", &[], &["edgeway_api"]),
+    (
+        "publish",
+        &["last_good", "retired", "shelf", "snapshot", "subject"],
+        &["edgeway_api", "edgeway_core"],
+    ),
+    (
+        "status",
+        &["api_server", "lease", "metrics", "publish", "subject"],
+        &["edgeway_api", "edgeway_core"],
+    ),
     ("board", &["publish"], &["edgeway_api"]),
     ("snapshot", &[], &["edgeway_core"]),
     ("retired", &[], &["edgeway_core"]),
@@ -30,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("edge", &[], &["edgeway_core"]),
     ("load", &["edge", "metrics"], &[]),
     ("flags", &[], &[]),
-    ("metrics", &[], &["prometheus"]),
+    ("metrics", &[], &["edgeway_api", "prometheus"]),
     ("live", &["io", "metrics", "tls"], &["edgeway_core"]),
     ("view", &["chance", "flags", "live", "metrics", "tls"], &["edgeway_core"]),
     ("access", &["chance"], &["prometheus"]),
@@ -66,11 +79,15 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
         "run",
         &[
             "access", "admin", "board", "context", "edge", "listen", "live", "load", "metrics",
-            "publish", "ready", "resolve", "snapshot", "tls", "view", "worker",
+            "publish", "ready", "resolve", "snapshot", "status", "tls", "view", "worker",
         ],
         &["edgeway_api", "edgeway_core", "prometheus"],
     ),
-    ("args", &["access", "edge", "run", "source"], &["clap", "edgeway_api", "edgeway_core"]),
+    (
+        "args",
+        &["access", "api_server", "edge", "lease", "run", "source", "status"],
+        &["clap", "edgeway_api", "edgeway_core"],
+    ),
 ];
 
 /// The crates whose use says what a module is about.

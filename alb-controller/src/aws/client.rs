@@ -12,8 +12,12 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout
 use aws_sdk_ec2::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
 use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Settings, Step};
+use edgeway_gateway::lease::Tenure;
 use std::{error::Error, fmt, future::Future, time::Duration};
-use tokio::{sync::Mutex, time::sleep};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout_at},
+};
 
 /// How often a call that AWS has no room for is made again at once.
 const ATTEMPTS: u32 = 6;
@@ -75,6 +79,8 @@ pub struct Aws {
     credentials: Option<SharedCredentialsProvider>,
     pace: Pace,
     metrics: Metrics,
+    /// Who does not lead changes nothing.
+    tenure: Tenure,
 }
 
 impl Aws {
@@ -108,7 +114,14 @@ impl Aws {
             credentials: config.credentials_provider(),
             pace: Pace::new(*rates),
             metrics,
+            tenure: Tenure::always(),
         }
+    }
+
+    /// Changes nothing unless `tenure` holds.
+    #[must_use]
+    pub fn under(self, tenure: Tenure) -> Self {
+        Self { tenure, ..self }
     }
 
     /// Makes a call when its time has come, and again where AWS only needs time.
@@ -125,8 +138,7 @@ impl Aws {
         let (mut left, mut unreachable) = (ATTEMPTS, UNREACHABLE_ATTEMPTS);
         loop {
             self.pace.wait(call.family()).await;
-            self.metrics.called(call);
-            let error = match attempt().await {
+            let error = match self.in_office(call, attempt()).await? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.explained(CloudError::of(call, error)).await,
             };
@@ -147,6 +159,23 @@ impl Aws {
 }
 
 impl Aws {
+    /// Makes one attempt. What changes something is not begun without leading, and not waited for
+    /// when another may lead.
+    async fn in_office<T>(
+        &self,
+        call: Call,
+        attempt: impl Future<Output = T>,
+    ) -> Result<T, CloudError> {
+        if !call.changes() {
+            self.metrics.called(call);
+            return Ok(attempt.await);
+        }
+        let end = self.tenure.end().filter(|_| self.tenure.holds());
+        let end = end.ok_or(CloudError::Deposed { call })?;
+        self.metrics.called(call);
+        timeout_at(end, attempt).await.map_err(|_| CloudError::Deposed { call })
+    }
+
     /// The SDK reports missing credentials as if AWS could not be reached.
     async fn explained(&self, error: CloudError) -> CloudError {
         if let (CloudError::Unreachable { .. }, Some(provider)) = (&error, &self.credentials)
@@ -201,6 +230,7 @@ fn is_passing(call: Call, error: &CloudError) -> bool {
         | CloudError::NoCredentials { .. }
         | CloudError::Quota { .. }
         | CloudError::Refused { .. }
+        | CloudError::Deposed { .. }
         | CloudError::Unknown(_) => false,
     }
 }

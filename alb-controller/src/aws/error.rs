@@ -84,6 +84,12 @@ pub enum CloudError {
         #[source]
         cause: Cause,
     },
+    /// Leave it to whoever leads now.
+    #[error("{} is left out: another replica may lead by now", call.name())]
+    Deposed {
+        /// The call.
+        call: Call,
+    },
     /// Nothing is known under this name: it has to be looked up first.
     #[error("nothing is known of {0}, it has to be observed first")]
     Unknown(String),
@@ -181,6 +187,7 @@ impl CloudError {
             Self::Throttled { .. }
             | Self::NoCredentials { .. }
             | Self::Unreachable { .. }
+            | Self::Deposed { .. }
             | Self::Unknown(_) => None,
         }
     }
@@ -191,7 +198,7 @@ impl CloudError {
         match self {
             Self::Stale { .. } | Self::Unknown(_) => Duration::from_millis(500),
             Self::Throttled { .. } => Duration::from_secs(2),
-            Self::Unreachable { .. } => Duration::from_secs(1),
+            Self::Unreachable { .. } | Self::Deposed { .. } => Duration::from_secs(1),
             Self::Denied { .. }
             | Self::NoCredentials { .. }
             | Self::Quota { .. }

@@ -9,6 +9,7 @@ use edgeway_alb_controller::{
     aws::{Access, Connection, Rates},
 };
 use edgeway_alb_core::Settings;
+use edgeway_gateway::lease::Tenure;
 use edgeway_local_alb::{LocalAlb, PortMapping};
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -66,6 +67,7 @@ fn config(url: &str, vpc: &str) -> Config {
             rates: Rates::Unlimited,
         },
         resync: None,
+        tenure: Tenure::always(),
     }
 }
 

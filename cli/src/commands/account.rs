@@ -15,6 +15,7 @@ use edgeway_alb_controller::{
 };
 use edgeway_alb_core::{Settings, settings};
 use edgeway_api::{Objects, Severity};
+use edgeway_gateway::lease::Tenure;
 use edgeway_local_alb::config::{DEFAULT_REGION, DEFAULT_VPC};
 
 /// What a look that asked nobody compared with.
@@ -124,7 +125,7 @@ impl Account {
             access: access(),
             rates: Rates::Published,
         };
-        let config = Config { settings, connection, resync: None };
+        let config = Config { settings, connection, resync: None, tenure: Tenure::always() };
         let against = self.endpoint_url.clone().unwrap_or_else(|| "aws".to_owned());
         let survey = super::runtime()?
             .block_on(survey(&config, objects))

@@ -4,6 +4,7 @@ pub mod account;
 pub mod check;
 pub mod completion;
 pub mod cost;
+pub mod crds;
 pub mod diff;
 pub mod drift;
 pub mod echo;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, console),
         Command::Echo(args) => echo::run(args, console),
         Command::LocalAlb(args) => local_alb::run(args, console),
+        Command::Crds(args) => crds::run(&args, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
     }

@@ -16,6 +16,7 @@ use edgeway_core::{Workload, compile, id::ListenerId};
 use edgeway_gateway::{
     access::AccessLog,
     edge::{Edge, Trust},
+    lease::Tenure,
     publish::Report,
     source::{Files, Lost, Source},
 };
@@ -285,6 +286,7 @@ fn controller_config(aws: SocketAddr) -> edgeway_alb_controller::Config {
             rates: Rates::Unlimited,
         },
         resync: None,
+        tenure: Tenure::always(),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod destination_rule;
 pub mod duration;
+pub mod edge_status;
 pub mod gateway;
 mod http_action;
 pub mod ingress_class_params;
@@ -24,6 +25,7 @@ pub mod virtual_service;
 pub mod workload_entry;
 
 pub use destination_rule::{DestinationRule, DestinationRuleSpec};
+pub use edge_status::{EdgeStatus, EdgeStatusSpec};
 pub use gateway::{Gateway, GatewaySpec};
 pub use ingress_class_params::{IngressClassParams, IngressClassParamsSpec};
 pub use k8s_openapi;

@@ -20,5 +20,7 @@ pub mod table;
 pub mod tls;
 
 pub use analyze::analyze;
-pub use compile::{Compiled, Compiler, Workload, compile, wanted::wanted_secrets};
+pub use compile::{
+    Compiled, Compiler, Workload, compile, concern::concerned, wanted::wanted_secrets,
+};
 pub use edgeway_api::{ObjectRef, Problem, Severity};

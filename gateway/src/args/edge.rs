@@ -190,7 +190,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// Reads a time; without a unit, in seconds.
-fn time(text: &str) -> Result<Duration, BadSetting> {
+pub(super) fn time(text: &str) -> Result<Duration, BadSetting> {
     let bad = || BadSetting::Time(text.into());
     let (number, unit) = match text.find(|letter: char| letter.is_ascii_alphabetic()) {
         Some(at) => text.split_at(at),

@@ -3,6 +3,7 @@
 //! Workers count in handles of their own ([`Series`]), without atomics; what they counted becomes
 //! visible when they flush, which a scrape asks them to do.
 
+mod conditions;
 mod edge;
 mod labels;
 mod routes;
@@ -11,6 +12,7 @@ mod tcp;
 mod tls;
 mod usage;
 
+pub(crate) use conditions::Conditions;
 pub(crate) use edge::{Clients, Ended, Turned};
 pub(crate) use labels::{Destination, Ending, Workload};
 pub(crate) use routes::{RouteCounts, Routes};
@@ -95,6 +97,10 @@ pub(crate) struct Metrics {
     /// Counts tables put in force.
     pub(crate) config_generation: IntGauge,
     config_problems: IntGaugeVec,
+    /// What became of each object.
+    pub(crate) conditions: Conditions,
+    /// Whether this replica writes statuses.
+    pub(crate) leader: IntGauge,
     /// Lines of the access log that were given up because the writer was too slow.
     pub(crate) access_log_dropped: IntCounter,
 }
@@ -154,6 +160,8 @@ impl Metrics {
             dns_failures: counter(on, DNS_FAILURES)?,
             config_generation: gauge(on, CONFIG_GENERATION)?,
             config_problems: gauges(on, CONFIG_PROBLEMS, &["severity"])?,
+            conditions: Conditions::new(on)?,
+            leader: gauge(on, LEADER)?,
             access_log_dropped: counter(on, ACCESS_LOG_DROPPED)?,
             registry,
         })
@@ -245,6 +253,7 @@ const CONFIG_GENERATION: Named =
     ("edgeway_config_generation", "Counts the routing tables put in force.");
 const CONFIG_PROBLEMS: Named =
     ("edgeway_config_problems", "Problems of the configuration in force.");
+const LEADER: Named = ("edgeway_leader", "1 while this replica writes statuses.");
 const ACCESS_LOG_DROPPED: Named = (
     "edgeway_access_log_dropped_total",
     "Access log lines given up because the writer was too slow.",

@@ -10,6 +10,7 @@
 
 mod samples;
 mod scene;
+mod statuses;
 
 use edgeway_tests::{Ask, Cluster, Gateway, Kubernetes, http::client, wait_for};
 use scene::{

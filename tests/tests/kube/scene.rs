@@ -28,6 +28,40 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gateway}
 subjects: [{kind: ServiceAccount, name: gateway, namespace: istio-system}]
 ";
 
+/// What the gateway that leads may do besides.
+pub(crate) const STATUS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: gateway-status}
+rules:
+- apiGroups: [networking.istio.io]
+  resources: [gateways, virtualservices, destinationrules, serviceentries]
+  verbs: [get]
+- apiGroups: [networking.istio.io]
+  resources: [gateways/status, virtualservices/status, destinationrules/status, serviceentries/status]
+  verbs: [patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: gateway-status}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gateway-status}
+subjects: [{kind: ServiceAccount, name: gateway, namespace: istio-system}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: gateway-status, namespace: istio-system}
+rules:
+- {apiGroups: [edgeway.dev], resources: [edgestatuses], verbs: [create, get, patch]}
+- {apiGroups: [edgeway.dev], resources: [edgestatuses/status], verbs: [patch]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create, get, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: gateway-status, namespace: istio-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: gateway-status}
+subjects: [{kind: ServiceAccount, name: gateway, namespace: istio-system}]
+";
+
 pub(crate) const SECRETS: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

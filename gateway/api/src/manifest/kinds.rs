@@ -91,7 +91,7 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
     ("snapshot.storage.k8s.io", &[]),
     ("storage.k8s.io", &[]),
     ("storagemigration.k8s.io", &[]),
-    ("edgeway.dev", &["Expectations"]),
+    ("edgeway.dev", &["EdgeStatus", "Expectations"]),
 ];
 
 /// By group and kinds (none is all of the group): how bad it is, and what it means for the user.

@@ -5,6 +5,7 @@ pub(crate) mod age;
 pub(crate) mod binding;
 mod changes;
 mod clusters;
+pub(crate) mod concern;
 mod credentials;
 mod delegate;
 mod destination_rule;

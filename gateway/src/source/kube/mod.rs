@@ -79,7 +79,7 @@ impl Source for Kube {
 }
 
 impl Access {
-    async fn client(&self) -> Result<Client, Box<dyn Error + Send + Sync>> {
+    pub(crate) async fn client(&self) -> Result<Client, Box<dyn Error + Send + Sync>> {
         let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
         let mut config = match (&self.kubeconfig, &self.context) {
             (Some(path), _) => {
