@@ -53,9 +53,13 @@ bench: build
 ## fuzz: feed each target with nonsense for ten minutes; the first finding ends it
 fuzz: setup
 	./deploy/setup fuzz
-	cd fuzz && for target in $(TARGETS); do mkdir -p corpus/$$target seeds/$$target && \
-	    cargo +nightly fuzz run $$target corpus/$$target seeds/$$target ../examples \
-	        ../gateway/core/testdata/compile -- \
+	cd fuzz && for target in $(TARGETS); do \
+	    case $$target in \
+	        yaml|compile) more="../examples ../gateway/core/testdata/compile -- -max_len=4096" ;; \
+	        *) more=-- ;; \
+	    esac; \
+	    mkdir -p corpus/$$target seeds/$$target && \
+	    cargo +nightly fuzz run $$target corpus/$$target seeds/$$target $$more \
 	        -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 -timeout=60 || exit 1; done
 
 ## lint: format, clippy, documentation; warnings are errors

@@ -11,7 +11,7 @@ use crate::{
     view::{Reporter, Serving},
 };
 use edgeway_core::{
-    table::{App, Hosts, ProxyHeader, TlsMode, TlsServer},
+    table::{App, Hosts, ProxyHeader, TlsMode},
     tls::Termination,
 };
 use std::{
@@ -216,18 +216,19 @@ impl Context {
 }
 
 impl Seat {
-    fn server<'s>(&self, serving: &'s Rc<Serving>) -> Option<&'s TlsServer> {
+    fn position(&self, serving: &Rc<Serving>) -> Option<usize> {
         let mut at = self.at.borrow_mut();
         if !std::ptr::eq(at.0.as_ptr(), Rc::as_ptr(serving)) {
             *at = (Rc::downgrade(serving), serving.listener.tls.position(self.name.as_deref()));
         }
-        serving.listener.tls.get(at.1?).map(Arc::as_ref)
+        at.1
     }
 
     /// Whether clients have to show something else now than they had when this one came.
     fn is_outdated(&self, port: &Port) -> bool {
         let serving = port.serving.borrow();
-        match self.server(&serving).map(|server| &server.mode) {
+        let server = self.position(&serving).and_then(|at| serving.listener.tls.get(at));
+        match server.map(|server| &server.mode) {
             Some(TlsMode::Terminate(now)) => {
                 !Arc::ptr_eq(now, &self.termination) && now.clients != self.termination.clients
             }
@@ -280,15 +281,15 @@ impl Entered<'_> {
         let _ = self.client.seat.set(seat);
     }
 
-    /// The routes for HTTP: those of the port, or of the connection's TLS server in the table that
-    /// is in force now.
-    pub(crate) fn hosts<'s>(&self, serving: &'s Rc<Serving>) -> Option<&'s Hosts> {
-        match self.client.seat.get() {
-            None => serving.hosts(),
-            Some(seat) => match &seat.server(serving)?.app {
-                App::Http(hosts) => Some(hosts),
-                App::Tcp(_) | App::Services(_) => None,
-            },
+    /// The routes for HTTP of requests for this authority: those of the port, or of the connection's
+    /// TLS server in the table that is in force now.
+    pub(crate) fn hosts<'s>(&self, serving: &'s Rc<Serving>, authority: &str) -> Option<&'s Hosts> {
+        let Some(seat) = self.client.seat.get() else { return serving.hosts() };
+        let servers = &serving.listener.tls;
+        let at = seat.position(serving)?;
+        match &servers.of_request(at, seat.name.as_deref(), authority)?.app {
+            App::Http(hosts) => Some(hosts),
+            App::Tcp(_) | App::Services(_) => None,
         }
     }
 

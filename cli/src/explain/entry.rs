@@ -28,12 +28,12 @@ pub(super) fn listener<'t>(
     at(port).or_else(behind).or_else(only).map(Arc::as_ref)
 }
 
-/// What serves a connection at `listener`; an error tells why it is closed.
+/// What serves a request for `host` on a connection to `listener`; an error tells why that is closed.
 pub(super) fn visit<'t>(
     table: &'t Table,
     listener: &'t Listener,
     scheme: Scheme,
-    sni: Option<&str>,
+    (sni, host): (Option<&str>, &str),
 ) -> Result<(Visit<'t>, &'t App), String> {
     let port = listener.id.port;
     match scheme {
@@ -41,8 +41,17 @@ pub(super) fn visit<'t>(
             Some(app) => Ok((Visit { table, listener, tls: None }, app)),
             None => Err(format!("port {port} of the gateway speaks TLS only")),
         },
-        Scheme::Https => match listener.server(sni) {
-            Some(server) => Ok((Visit { table, listener, tls: Some(server) }, &server.app)),
+        Scheme::Https => match listener.tls.position(sni) {
+            Some(at) => {
+                // Where the host leads nowhere, the server that ends TLS answers.
+                let server = listener
+                    .tls
+                    .of_request(at, sni, host)
+                    .or(listener.tls.get(at).map(Arc::as_ref));
+                let server =
+                    server.ok_or_else(|| format!("port {port} of the gateway speaks no TLS"))?;
+                Ok((Visit { table, listener, tls: Some(server) }, &server.app))
+            }
             None if listener.tls.is_empty() => {
                 Err(format!("port {port} of the gateway speaks no TLS"))
             }

@@ -99,7 +99,8 @@ impl Explainer<'_> {
             return refused(format!("the gateway does not listen on port {}", port.0));
         };
         let scheme = question.scheme;
-        let visit = entry::visit(self.table, listener, scheme, question.sni.as_deref());
+        let names = (question.sni.as_deref(), question.host());
+        let visit = entry::visit(self.table, listener, scheme, names);
         let (visit, app) = match visit {
             Ok(visit) => visit,
             Err(reason) => return refused(reason),

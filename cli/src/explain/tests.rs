@@ -223,7 +223,8 @@ fn the_name_that_a_client_asks_for_chooses_the_server() {
         (json!("a.b.example.com"), Some("any")),
         (json!("example.com"), None),
         (json!("other.org"), None),
-        (Value::Null, None),
+        // The host of the request takes its place.
+        (Value::Null, Some("any")),
     ] {
         let answer = at_tls_server(json!({"url": "https://x.example.com/", "sni": sni}));
         assert_eq!(answer.server.as_deref(), server, "{sni}: {answer:?}");

@@ -120,7 +120,7 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         }
         self.record.id = Some(self.new_id());
         let serving = self.serving;
-        let decision = match self.client.hosts(serving) {
+        let decision = match self.client.hosts(serving, &asked.authority) {
             Some(hosts) => hosts.route(&asked.request(self.down.request())),
             None => Decision::NoHost,
         };

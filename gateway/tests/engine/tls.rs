@@ -122,7 +122,31 @@ async fn a_server_shows_the_certificate_of_the_name() {
     assert!(answer.as_ref().is_err_and(|error| error.starts_with("UnexpectedEof")), "{answer:?}");
     let mut nameless = authority.client(None);
     nameless.enable_sni = false;
-    assert!(ask(rig.address(), nameless, "one.example.com").await.is_err());
+    // As from an ALB. Nobody has `*`: the host of the request tells which server it is for.
+    let text = ask(rig.address(), nameless, "two.example.com").await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("hello"), "{text}");
+}
+
+#[tokio::test]
+async fn clients_that_name_no_host_get_nothing_that_takes_a_certificate() {
+    let authority = Authority::new();
+    let mine = authority.issue("a.example.com");
+    let credential =
+        secret(&[("cert", &mine.certificate), ("key", &mine.key), ("cacert", authority.pem())]);
+    let clients =
+        Clients { required: true, trust: Trust::Secret("a".into()), ..Clients::default() };
+    let closed = || server("a.example.com", "a", |it| it.clients = Some(clients.clone()));
+    let with = |servers| table(saying("secret"), servers, &[("a", &credential)]);
+    let nameless = || {
+        let mut nameless = authority.client(None);
+        nameless.enable_sni = false;
+        nameless
+    };
+    let rig = Rig::new(with(vec![closed(), server("b.example.com", "a", |_| {})])).await;
+    let text = ask(rig.address(), nameless(), "a.example.com").await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 404"), "{text}");
+    let rig = Rig::new(with(vec![closed()])).await;
+    assert!(ask(rig.address(), nameless(), "a.example.com").await.is_err());
 }
 
 #[tokio::test]

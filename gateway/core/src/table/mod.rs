@@ -87,6 +87,17 @@ pub struct TlsServer {
     pub app: App,
 }
 
+impl TlsServer {
+    /// Whether it serves HTTP to whoever comes, certificate or not.
+    fn is_open(&self) -> bool {
+        match (&self.mode, &self.app) {
+            (TlsMode::Terminate(termination), App::Http(_)) => termination.clients.is_none(),
+            (TlsMode::Terminate(_), App::Tcp(_) | App::Services(_))
+            | (TlsMode::Passthrough | TlsMode::Refuse, _) => false,
+        }
+    }
+}
+
 /// What a TLS server does with the handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

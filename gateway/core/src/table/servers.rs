@@ -2,6 +2,7 @@
 //! the name, however many servers there are.
 
 use super::{App, TlsServer};
+use crate::request::host_of;
 use hashbrown::HashMap;
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, ops::Deref, sync::Arc};
@@ -23,6 +24,8 @@ struct Index {
     any: Option<usize>,
     /// Those that have the names of their services alone, whatever they end with.
     services: Vec<usize>,
+    /// Who takes clients that name no host where no server has `*`: the first that is open to all.
+    nameless: Option<usize>,
 }
 
 impl TlsServers {
@@ -32,6 +35,10 @@ impl TlsServers {
         for (at, server) in all.iter().enumerate() {
             match &server.app {
                 App::Services(_) => index.services.push(at),
+                App::Http(_) if server.is_open() && index.nameless.is_none() => {
+                    index.nameless = Some(at);
+                    server.sni.iter().for_each(|pattern| index.add(pattern, at));
+                }
                 App::Http(_) | App::Tcp(_) => {
                     server.sni.iter().for_each(|pattern| index.add(pattern, at));
                 }
@@ -41,10 +48,11 @@ impl TlsServers {
     }
 
     /// Where the server stands whose names fit best: the exact one, else the longest wildcard, else
-    /// `*`, which also takes clients that name no host.
+    /// `*`, which also takes clients that name no host. Where there is none of that name, they get the
+    /// first that ends TLS and asks for no certificate.
     pub fn position(&self, sni: Option<&str>) -> Option<usize> {
-        let Index { exact, below, any, services } = &*self.index;
-        let Some(name) = sni.map(lower_case) else { return *any };
+        let Index { exact, below, any, services, nameless } = &*self.index;
+        let Some(name) = sni.map(lower_case) else { return any.or(*nameless) };
         let has_service = |at: &&usize| match self.all.get(**at).map(|server| &server.app) {
             Some(App::Services(services)) => services.route(&name).is_some(),
             Some(App::Http(_) | App::Tcp(_)) | None => false,
@@ -58,6 +66,17 @@ impl TlsServers {
         let dots = name.char_indices().skip(1).filter(|(_, letter)| *letter == '.');
         let mut suffixes = dots.filter_map(|(at, _)| name.get(at..));
         suffixes.find_map(|suffix| below.get(suffix).copied()).or(*any)
+    }
+
+    /// The server that a request is for on a connection that came to the one at `at`. A client that named
+    /// no host, where no server takes such for its own, names it by the request: it gets all that it
+    /// could have had by naming it at once, and nothing that takes a certificate.
+    pub fn of_request(&self, at: usize, sni: Option<&str>, authority: &str) -> Option<&TlsServer> {
+        if sni.is_some() || self.index.any.is_some() {
+            return self.all.get(at).map(Arc::as_ref);
+        }
+        let server = self.all.get(self.position(Some(host_of(authority)))?)?;
+        server.is_open().then_some(server)
     }
 
     /// Has another application behind a server; its names stay.
@@ -135,6 +154,7 @@ mod tests {
         action::HashPolicy,
         id::ObjectName,
         table::{Hosts, Services, TcpRoute, TlsMode},
+        tls::{Clients, Termination},
     };
     use proptest::prelude::*;
 
@@ -151,6 +171,40 @@ mod tests {
     fn http(sni: &[&str]) -> Arc<TlsServer> {
         let sni: Vec<String> = sni.iter().map(|it| (*it).to_owned()).collect();
         server(&sni, App::Http(Arc::new(Hosts::default())))
+    }
+
+    fn ending(sni: &[&str], clients: Option<Clients>) -> Arc<TlsServer> {
+        let termination = Termination { clients, ..Termination::default() };
+        let mode = TlsMode::Terminate(Arc::new(termination));
+        Arc::new(TlsServer { mode, ..TlsServer::clone(&http(sni)) })
+    }
+
+    #[test]
+    fn who_names_no_host_is_served_by_the_host_of_each_request() {
+        let closed = || Some(Clients::default());
+        let servers = TlsServers::new(vec![
+            ending(&["closed.test"], closed()),
+            ending(&["a.test", "*.a.test"], None),
+            ending(&["b.test"], None),
+        ]);
+        assert_eq!(servers.position(None), Some(1));
+        let first = |host: &str, sni| servers.of_request(1, sni, host).map(|it| it.sni[0].clone());
+        for (host, expected) in [
+            ("a.test", Some("a.test")),
+            ("x.A.test:8443", Some("a.test")),
+            ("b.test:443", Some("b.test")),
+            ("closed.test", None),
+            ("other.test", None),
+        ] {
+            assert_eq!(first(host, None).as_deref(), expected, "{host}");
+            // Who has named one stays there.
+            assert_eq!(first(host, Some("a.test")).as_deref(), Some("a.test"), "{host}");
+        }
+        let all = TlsServers::new(vec![ending(&["a.test"], None), ending(&["*"], None)]);
+        assert_eq!(all.position(None), Some(1));
+        assert_eq!(all.of_request(1, None, "a.test").unwrap().sni, ["*"]);
+        let none = TlsServers::new(vec![ending(&["closed.test"], closed()), http(&["a.test"])]);
+        assert_eq!(none.position(None), None);
     }
 
     fn services(names: &[&str]) -> Arc<TlsServer> {

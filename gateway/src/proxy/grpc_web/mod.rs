@@ -57,7 +57,12 @@ impl Form {
 pub(super) fn is_meant(parts: &Parts, client: &Entered<'_>, serving: &Rc<Serving>) -> bool {
     parts.method == Method::POST
         && parts.headers.get(header::CONTENT_TYPE).and_then(Form::of).is_some()
-        && client.hosts(serving).is_some_and(|hosts| hosts.grpc_web)
+        && client.hosts(serving, host(parts)).is_some_and(|hosts| hosts.grpc_web)
+}
+
+fn host(parts: &Parts) -> &str {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.unwrap_or_default()
 }
 
 /// A request's life, in translation.
