@@ -250,7 +250,8 @@ fn a_missing_permission_is_named_and_secrets_are_read_by_name() {
     let kubernetes = cluster.admin();
     kubernetes.install_istio();
     let account = cluster.account("istio-system", "gateway");
-    let mut gateway = Gateway::of_cluster(&account.kubeconfig, &["--workers", "1"]);
+    let options = ["--workers", "1", "--write-status", "false"];
+    let mut gateway = Gateway::of_cluster(&account.kubeconfig, &options);
     let named = gateway.process.wait_line("what is missing", |line| {
         line.contains("gateways.networking.istio.io is forbidden").then(|| line.to_owned())
     });
