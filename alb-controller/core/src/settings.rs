@@ -2,6 +2,7 @@
 //! up in AWS.
 
 use crate::{
+    limits::Limits,
     names,
     stack::Scheme,
     tags::{self, Tags},
@@ -164,4 +165,6 @@ pub struct Lookups {
     pub trust_stores: Option<BTreeMap<String, String>>,
     /// ARNs of regional access control lists, by name; nothing if nobody looked.
     pub web_acls: Option<BTreeMap<String, String>>,
+    /// What the account lets one load balancer have.
+    pub limits: Limits,
 }

@@ -5,6 +5,7 @@ use aws_sdk_acm::types::{CertificateStatus, Filters, KeyAlgorithm};
 use aws_sdk_ec2::types::{self as ec2, Filter, RouteTable};
 use edgeway_alb_core::{
     Lookups, Needs,
+    limits::Limits,
     settings::{Certificate, GroupTags, Interface, Subnet},
 };
 use ipnet::IpNet;
@@ -42,9 +43,42 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         vpc_ranges: vpc_ranges(aws).await?,
         instances: instances(aws, &needs.instances).await?,
         target_groups: Some(target_groups),
-        trust_stores: Some(aws.trust_stores(&needs.trust_stores).await?),
-        web_acls: if needs.web_acls { Some(aws.web_acls_by_name().await?) } else { None },
+        limits: limits(aws).await?,
+        trust_stores: Some(found(aws.trust_stores(&needs.trust_stores).await)?),
+        web_acls: if needs.web_acls { Some(found(aws.web_acls_by_name().await)?) } else { None },
     })
+}
+
+/// What the account allows; as usual, where we may not ask.
+async fn limits(aws: &Aws) -> Result<Limits, CloudError> {
+    let mut limits = Limits::default();
+    let answer = aws
+        .call(Call::DescribeAccountLimits, || aws.balancing.describe_account_limits().send())
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(CloudError::Denied { .. } | CloudError::Refused { .. }) => return Ok(limits),
+        Err(error) => return Err(error),
+    };
+    for limit in answer.limits() {
+        if let (Some(name), Some(Ok(most))) = (limit.name(), limit.max().map(str::parse)) {
+            limits.learn(name, most);
+        }
+    }
+    Ok(limits)
+}
+
+/// What we may not ask for is not there for us: whoever names it is told, and nobody else suffers.
+fn found(
+    answer: Result<BTreeMap<String, String>, CloudError>,
+) -> Result<BTreeMap<String, String>, CloudError> {
+    match answer {
+        Err(error @ (CloudError::Denied { .. } | CloudError::Refused { .. })) => {
+            tracing::warn!("{}", error.line());
+            Ok(BTreeMap::new())
+        }
+        other => other,
+    }
 }
 
 pub(super) fn tags(tags: &[ec2::Tag]) -> BTreeMap<String, String> {

@@ -17,6 +17,7 @@ mod member;
 mod needs;
 mod network;
 mod redirects;
+mod room;
 mod routes;
 mod target_group;
 #[cfg(test)]
@@ -72,7 +73,8 @@ impl Scene<'_> {
 /// What the Ingresses among `objects` wish for.
 pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Desired {
     let scene = Scene { index: Index::of(objects), settings, lookups };
-    let mut desired = Desired { incomplete: incomplete(objects), ..Desired::default() };
+    let (incomplete, limits) = (incomplete(objects), lookups.limits);
+    let mut desired = Desired { incomplete, limits, ..Desired::default() };
     let mut doors = Doors::default();
     for (id, group) in group::gather(&scene, &mut desired.problems) {
         if group.members.is_empty() {
@@ -180,6 +182,9 @@ fn add(
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);
+    }
+    if let Some(first) = group.members.first() {
+        problems.extend(room::check(&stack, &scene.lookups.limits, &first.reference));
     }
     let members = group.members.iter().map(|member| member.reference.clone());
     desired.members.insert(id.clone(), members.collect());

@@ -7,6 +7,7 @@ pub use question::Question;
 
 use crate::{
     id::StackId,
+    limits::Limits,
     stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
     target::TargetGroup,
 };
@@ -30,6 +31,8 @@ pub struct Desired {
     pub held: BTreeSet<StackId>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
+    /// What the account lets one load balancer have.
+    pub limits: Limits,
     /// What users should mend, sorted.
     pub problems: Vec<Problem>,
 }

@@ -85,7 +85,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     plan.append(shared::prepare(desired, observed));
     for (id, stack) in &desired.stacks {
         let standing = observed.stacks.get(id).unwrap_or(&nothing);
-        plan.append(lane::build(stack, standing));
+        plan.append(lane::build(stack, standing, &desired.limits));
     }
     for (id, standing) in &observed.stacks {
         if !desired.stacks.contains_key(id) && !desired.held.contains(id) {

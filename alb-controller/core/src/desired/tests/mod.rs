@@ -3,6 +3,7 @@
 mod classes;
 mod groups;
 mod guards;
+mod limits;
 mod listeners;
 mod routing;
 mod targets;
