@@ -87,6 +87,7 @@ impl Damage {
         let group = match &step.key {
             Key::TargetGroup(name) => self.groups.contains(name),
             Key::SecurityGroup(_)
+            | Key::ForeignTargetGroup(_)
             | Key::ForeignSecurityGroup(_)
             | Key::LoadBalancer(_)
             | Key::Listener(_)
@@ -108,6 +109,7 @@ impl Damage {
             Key::TargetGroup(name) => drop(self.groups.insert(name.clone())),
             Key::Listener(key) => drop(self.listeners.insert(key.clone())),
             Key::Rule { listener, .. } => drop(self.listeners.insert(listener.clone())),
+            Key::ForeignTargetGroup(_) => {}
             Key::SecurityGroup(_) | Key::ForeignSecurityGroup(_) | Key::LoadBalancer(_) => {
                 match &step.stack {
                     Some(_) => drop(self.stacks.insert(step.stack.clone())),
@@ -132,6 +134,7 @@ fn listener(key: &Key) -> Option<&ListenerKey> {
         Key::Listener(listener) | Key::Rule { listener, .. } => Some(listener),
         Key::SecurityGroup(_)
         | Key::ForeignSecurityGroup(_)
+        | Key::ForeignTargetGroup(_)
         | Key::TargetGroup(_)
         | Key::LoadBalancer(_) => None,
     }

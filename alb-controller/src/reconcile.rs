@@ -54,9 +54,9 @@ impl Memory {
     /// Whether it tells all that a plan to `desired` depends on.
     fn tells(&self, desired: &Desired) -> bool {
         let Self { observed, answered } = self;
-        observed
-            .questions()
-            .all(|question| answered.contains(&question) || !desired.asks(&question))
+        let told = |question: Question| answered.contains(&question) || !desired.asks(&question);
+        desired.bindings.keys().all(|arn| observed.bindings.contains_key(arn))
+            && observed.questions().all(told)
     }
 }
 

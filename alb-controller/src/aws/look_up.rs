@@ -3,10 +3,12 @@
 use super::{calls::Call, client::Aws, error::CloudError};
 use aws_sdk_acm::types::{CertificateStatus, Filters, KeyAlgorithm};
 use aws_sdk_ec2::types::{self as ec2, Filter, RouteTable};
+use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
 use edgeway_alb_core::{
     Lookups, Needs,
     limits::Limits,
-    settings::{Certificate, GroupTags, Interface, Subnet},
+    settings::{BoundGroup, Certificate, GroupTags, Interface, Subnet},
+    target::{IpFamily, TargetType},
 };
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,10 +45,26 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         vpc_ranges: vpc_ranges(aws).await?,
         instances: instances(aws, &needs.instances).await?,
         target_groups: Some(target_groups),
+        bound_groups: if needs.bindings { Some(bound_groups(aws).await?) } else { None },
         limits: limits(aws).await?,
         trust_stores: Some(found(aws.trust_stores(&needs.trust_stores).await)?),
         web_acls: if needs.web_acls { Some(found(aws.web_acls_by_name().await)?) } else { None },
     })
+}
+
+/// All target groups, for those who bind one of them.
+async fn bound_groups(aws: &Aws) -> Result<Vec<BoundGroup>, CloudError> {
+    let all = aws.target_groups().await?;
+    let group = |group: &TargetGroup| {
+        let family = group.ip_address_type().and_then(|family| IpFamily::parse(family.as_str()));
+        Some(BoundGroup {
+            arn: group.target_group_arn()?.to_owned(),
+            name: group.target_group_name()?.to_owned(),
+            target_type: TargetType::parse(group.target_type()?.as_str())?,
+            family: family.unwrap_or(IpFamily::V4),
+        })
+    };
+    Ok(all.iter().filter_map(group).collect())
 }
 
 /// What the account allows; as usual, where we may not ask.

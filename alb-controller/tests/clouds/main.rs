@@ -13,7 +13,7 @@ mod manifests;
 use cloud::{Cloud, local, moto};
 use edgeway_alb_controller::{Config, Handle, Metrics, Reconciler, aws::Aws, once, survey};
 use edgeway_api::Objects;
-use manifests::{ALB_CLASS, BACKENDS, plain, read, rich, with_fewer_pods};
+use manifests::{ALB_CLASS, BACKENDS, BINDING, PODS, plain, read, rich, with_fewer_pods};
 use std::collections::BTreeMap;
 
 /// What a run did.
@@ -134,6 +134,23 @@ async fn a_change_costs_one_call_and_no_look() {
     reconciler.look_again();
     let pass = reconciler.pass(&read(&[BACKENDS, &more]), &|_| {}).await.unwrap();
     assert!(pass.plan.is_settled(), "what was remembered was true: {}", pass.plan);
+}
+
+/// A group that a user has made gets the endpoints of the Service that it is bound to, and no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_group_has_the_endpoints_of_its_service() {
+    let cloud = local().await;
+    cloud.add_group("own", "10.0.16.99").await;
+    let mut config = cloud.config.clone();
+    config.settings.controllers = [edgeway_alb_core::settings::AWS.to_owned()].into();
+    let objects = read(&[BACKENDS, PODS, BINDING]);
+    let bound = run(&config, &objects).await;
+    assert_eq!((bound.failure, bound.problems), (None, Vec::new()));
+    assert_eq!(cloud.targets("own").await, ["10.0.16.11:8080", "10.0.32.12:8080"]);
+    assert_eq!(run(&config, &objects).await.changes, BTreeMap::new());
+    let fewer = read(&[&with_fewer_pods(), PODS, BINDING]);
+    assert_eq!(run(&config, &fewer).await.changes, [("DeregisterTargets", 1)].into());
+    assert_eq!(cloud.targets("own").await, ["10.0.16.11:8080"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ mod add_ons;
 mod agree;
 mod alternatives;
 mod authentication;
+mod bindings;
 mod certificates;
 mod class;
 mod doors;
@@ -39,7 +40,7 @@ use crate::{
 use agree::{merge, settle, settle_strictly};
 use class::Flavour;
 use doors::Doors;
-use edgeway_api::{Objects, Problem, Resource as _, Severity};
+use edgeway_api::{Objects, Problem, Severity};
 use group::Group;
 use index::Index;
 use listeners::Plot;
@@ -88,25 +89,9 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     if desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
         desired.shared = Some(shared(settings));
     }
-    desired.problems.extend(bindings(objects, settings));
+    bindings::add(&scene, &mut desired);
     finish(&mut desired.problems, objects);
     desired
-}
-
-/// A user's own `TargetGroupBinding`s, where we stand in for the controller that acts on them.
-/// Those that it made of Ingresses itself carry the label of their stack.
-fn bindings(objects: &Objects, settings: &Settings) -> Vec<Problem> {
-    let own = objects.target_group_bindings.iter().filter(|binding| {
-        let labels = binding.metadata.labels.iter().flat_map(BTreeMap::keys);
-        let made = labels.into_iter().any(|label| label.starts_with(tags::STACK));
-        settings.controllers.contains(AWS) && !made
-    });
-    let said = own.map(|binding| {
-        Problem::error(binding.reference(), "", "kind-not-supported")
-            .message("TargetGroupBindings are not acted on yet: its targets are not registered")
-            .advice("keep the AWS Load Balancer Controller for it, or use an Ingress")
-    });
-    said.collect()
 }
 
 /// Why nothing may be taken for gone: what could not be read might have been an Ingress.

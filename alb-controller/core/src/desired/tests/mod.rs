@@ -1,5 +1,6 @@
 //! Wishes of whole manifests.
 
+mod bindings;
 mod classes;
 mod groups;
 mod guards;
