@@ -105,6 +105,10 @@ impl Damage {
             return;
         }
         self.wounded.insert(step.stack.clone());
+        if matches!(step.op, Op::AddCertificate(_)) {
+            // One name is without its certificate; the rules of all others need not wait for it.
+            return;
+        }
         match &step.key {
             Key::TargetGroup(name) => drop(self.groups.insert(name.clone())),
             Key::Listener(key) => drop(self.listeners.insert(key.clone())),
@@ -144,6 +148,19 @@ fn listener(key: &Key) -> Option<&ListenerKey> {
 fn takes_away(op: &Op) -> bool {
     op.effect() == Effect::Delete
         || matches!(op, Op::Revoke(_) | Op::Deregister(_) | Op::RemoveCertificate(_))
+}
+
+/// The certificate that a step gives to a listener.
+pub(crate) fn certificate(op: &Op) -> Option<&String> {
+    if let Op::CreateListener(listener) = op {
+        listener.certificate.as_ref()
+    } else if let Op::ModifyListener(change) = op {
+        change.certificate.as_ref()
+    } else if let Op::AddCertificate(certificate) = op {
+        Some(certificate)
+    } else {
+        None
+    }
 }
 
 /// Target groups that a step sends to.

@@ -39,6 +39,7 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         named.collect()
     };
     Ok(Lookups {
+        refused: BTreeSet::new(),
         subnets: Some(subnets(aws).await?),
         certificates,
         security_groups: Some(groups.collect()),

@@ -136,6 +136,35 @@ async fn a_change_costs_one_call_and_no_look() {
     assert!(pass.plan.is_settled(), "what was remembered was true: {}", pass.plan);
 }
 
+/// A certificate that is not there costs the one who names it its name's certificate, and nobody else
+/// anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_not_there_stops_nobody_else() {
+    let cloud = local().await;
+    let listen = "annotations:\n    alb.ingress.kubernetes.io/group.name: g\n    \
+                  alb.ingress.kubernetes.io/listen-ports: '[{\"HTTPS\": 443}]'";
+    let good = plain().replace("annotations:", listen);
+    let arn = "arn:aws:acm:us-west-2:123456789012:certificate/00000000-0000-0000-0000-000000000000";
+    let bad = format!("{listen}\n    alb.ingress.kubernetes.io/certificate-arn: {arn}");
+    let bad = plain()
+        .replace("annotations:", &bad)
+        .replace("name: shop", "name: bad")
+        .replace("shop.example.com", "bad.example.com");
+    let outcome = run(&cloud.config, &read(&[BACKENDS, &good, &bad])).await;
+    assert_eq!(outcome.failure, None, "{:?}", outcome.problems);
+    let told = |p: &String| p.contains("certificate-not-found") && p.contains("app/bad");
+    let problems = &outcome.problems;
+    assert!(!problems.is_empty() && problems.iter().all(told), "{problems:?}");
+    assert_eq!(
+        cloud.rules().await,
+        [
+            "443 default: fixed-response 404",
+            "443: bad.example.com & /* -> forward app-web",
+            "443: shop.example.com & /* -> forward app-web",
+        ]
+    );
+}
+
 /// A group that a user has made gets the endpoints of the Service that it is bound to, and no others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bound_group_has_the_endpoints_of_its_service() {

@@ -1,7 +1,10 @@
 //! Certificates of HTTPS listeners.
 
 use super::{Scene, member::Member};
-use crate::settings::Certificate;
+use crate::{
+    annotations::{PREFIX, field},
+    settings::Certificate,
+};
 use edgeway_api::Problem;
 use std::collections::BTreeSet;
 
@@ -45,8 +48,19 @@ fn too_many(scene: &Scene<'_>, member: &Member<'_>, left_out: usize) -> Problem 
 
 /// Those that a member names; if it names none, those that are for its hosts.
 fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
-    if !member.wish.certificates.is_empty() {
-        return member.wish.certificates.clone();
+    let refused = &scene.lookups.refused;
+    let named = &member.wish.certificates;
+    if !named.is_empty() {
+        for arn in named.iter().filter(|arn| refused.contains(*arn)) {
+            let key = field(&format!("{PREFIX}certificate-arn"));
+            let problem = Problem::error(member.reference.clone(), key, "certificate-not-found");
+            problems.push(
+                problem
+                    .message(format!("AWS has no certificate {arn}: it is left out"))
+                    .advice("name one of ACM or IAM, in the region of the load balancer"),
+            );
+        }
+        return named.iter().filter(|arn| !refused.contains(*arn)).cloned().collect();
     }
     let Some(known) = &scene.lookups.certificates else { return Vec::new() };
     let hosts = hosts(member);

@@ -27,6 +27,23 @@ fn limits_are_those_of_the_account_and_told_of_in_time() {
 }
 
 #[test]
+fn a_certificate_that_aws_has_refused_costs_its_member_alone_its_place() {
+    let member = |name: &str| {
+        let arn = format!("arn:{name}");
+        let group = [("group.name", "g"), ("certificate-arn", arn.as_str())];
+        let host = host(&format!("{name}.example.com"), &["Prefix / web:80"]);
+        ingress(name, &group, &rules(&[host]))
+    };
+    let objects = objects(&[super::WEB, &member("a"), &member("b")]);
+    let mut lookups = lookups();
+    lookups.refused.insert("arn:a".to_owned());
+    let wish = desired(&objects, &settings(), &lookups);
+    assert_eq!(problems(&wish), ["Ingress default/a certificate-not-found"]);
+    assert_eq!(listener(&wish, 443).certificate.as_deref(), Some("arn:b"));
+    assert_eq!(listener(&wish, 443).rules.len(), 2);
+}
+
+#[test]
 fn certificates_that_do_not_fit_are_left_out_and_told_of() {
     let arns: Vec<String> = (0..30).map(|n| format!("arn:aws:acm:x:1:certificate/{n}")).collect();
     let ingress = ingress(
