@@ -95,6 +95,7 @@ impl Damage {
         let group = match &step.key {
             Key::TargetGroup(name) => self.groups.contains(name),
             Key::SecurityGroup(_)
+            | Key::ForeignTargetGroup(_)
             | Key::ForeignSecurityGroup(_)
             | Key::LoadBalancer(_)
             | Key::Listener(_)
@@ -112,10 +113,15 @@ impl Damage {
             return;
         }
         self.wounded.insert(step.stack.clone());
+        if matches!(step.op, Op::AddCertificate(_)) {
+            // One name is without its certificate; the rules of all others need not wait for it.
+            return;
+        }
         match &step.key {
             Key::TargetGroup(name) => drop(self.groups.insert(name.clone())),
             Key::Listener(key) => drop(self.listeners.insert(key.clone())),
             Key::Rule { listener, .. } => drop(self.listeners.insert(listener.clone())),
+            Key::ForeignTargetGroup(_) => {}
             Key::SecurityGroup(_) | Key::ForeignSecurityGroup(_) | Key::LoadBalancer(_) => {
                 match &step.stack {
                     Some(_) => drop(self.stacks.insert(step.stack.clone())),
@@ -140,6 +146,7 @@ fn listener(key: &Key) -> Option<&ListenerKey> {
         Key::Listener(listener) | Key::Rule { listener, .. } => Some(listener),
         Key::SecurityGroup(_)
         | Key::ForeignSecurityGroup(_)
+        | Key::ForeignTargetGroup(_)
         | Key::TargetGroup(_)
         | Key::LoadBalancer(_) => None,
     }
@@ -149,6 +156,19 @@ fn listener(key: &Key) -> Option<&ListenerKey> {
 fn takes_away(op: &Op) -> bool {
     op.effect() == Effect::Delete
         || matches!(op, Op::Revoke(_) | Op::Deregister(_) | Op::RemoveCertificate(_))
+}
+
+/// The certificate that a step gives to a listener.
+pub(crate) fn certificate(op: &Op) -> Option<&String> {
+    if let Op::CreateListener(listener) = op {
+        listener.certificate.as_ref()
+    } else if let Op::ModifyListener(change) = op {
+        change.certificate.as_ref()
+    } else if let Op::AddCertificate(certificate) = op {
+        Some(certificate)
+    } else {
+        None
+    }
 }
 
 /// Target groups that a step sends to.

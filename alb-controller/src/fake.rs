@@ -1,7 +1,9 @@
 //! A cloud for tests: it stands as wished once all steps have been taken, and fails where it is told.
 
 use crate::aws::{Call, Cloud, CloudError};
-use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Standing, Step, settings::Subnet};
+use edgeway_alb_core::{
+    Desired, Lookups, Needs, Observed, Standing, Step, goal::Bound, settings::Subnet,
+};
 use edgeway_api::{Objects, manifest};
 use std::{collections::VecDeque, sync::Mutex};
 
@@ -164,6 +166,11 @@ impl Cloud for FakeCloud {
         });
         Ok(Observed {
             stacks: stacks.collect(),
+            bindings: desired
+                .bindings
+                .iter()
+                .map(|(arn, wish)| (arn.clone(), Bound { targets: wish.targets.clone() }))
+                .collect(),
             shared: desired.shared.clone(),
             doors: desired.doors.clone(),
             addresses: addresses.collect(),

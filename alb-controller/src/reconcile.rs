@@ -1,7 +1,7 @@
 //! One pass: look up, wish, observe, plan, walk, report.
 
 use crate::{
-    apply::{Failure, Walk, walk},
+    apply::{Failure, Walk, certificate, walk},
     aws::{Cloud, CloudError},
     event::{Event, Status},
     metrics::Metrics,
@@ -56,9 +56,9 @@ impl Memory {
     /// Whether it tells all that a plan to `desired` depends on.
     fn tells(&self, desired: &Desired) -> bool {
         let Self { observed, answered } = self;
-        observed
-            .questions()
-            .all(|question| answered.contains(&question) || !desired.asks(&question))
+        let told = |question: Question| answered.contains(&question) || !desired.asks(&question);
+        desired.bindings.keys().all(|arn| observed.bindings.contains_key(arn))
+            && observed.questions().all(told)
     }
 }
 
@@ -166,6 +166,7 @@ impl<C: Cloud> Reconciler<C> {
         self.metrics.steps(taken, failures.len(), skipped);
         let problems = report(&desired, &plan, &failures);
         let addresses = addresses(&desired, &observed);
+        self.note_refused(&failures);
         if failures.is_empty() {
             // Of what has just been made everything is known.
             answered.extend(observed.questions().filter(|question| !before.contains(question)));
@@ -174,6 +175,15 @@ impl<C: Cloud> Reconciler<C> {
         self.publish(desired, problems, addresses, tell);
         self.status.settled = plan.is_settled() && failures.is_empty();
         Ok(Pass { plan, taken, failures })
+    }
+
+    /// Notes certificates that AWS does not know, so that the next wish does without them.
+    fn note_refused(&mut self, failures: &[Failure]) {
+        let Some((_, lookups, _)) = &mut self.lookups else { return };
+        let unknown =
+            failures.iter().filter(|failure| failure.error.code() == Some("CertificateNotFound"));
+        let refused = unknown.filter_map(|failure| certificate(&failure.step.op));
+        lookups.refused.extend(refused.cloned());
     }
 
     /// Does not count on what is remembered: the next pass looks at AWS.

@@ -145,6 +145,15 @@ impl Bench {
         steps.unwrap()
     }
 
+    /// What another command says about the same account, which must exit with `exit`.
+    fn look(&self, command: &[&str], exit: i32) -> String {
+        let place = ["--endpoint-url", &self.url, "--vpc-id", &self.vpc, "--region", "us-east-1"];
+        let rest = ["--cluster-name", "test", "-f", self.source()];
+        let output = run("edgeway", &[command, &place, &rest].concat());
+        assert_eq!(output.status.code(), Some(exit), "{command:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
     /// What the controller says while it reconciles once.
     fn reconcile(&self) -> String {
         let source = format!("files:{}", self.source());
@@ -190,13 +199,25 @@ fn the_controller_builds_follows_and_takes_down() {
     assert!(bench.reconcile().contains("create-load-balancer"));
     assert!(!bench.reconcile().contains("create-"), "a second run changes nothing");
     assert_eq!(bench.plan(0), Vec::<Value>::new());
+    assert_eq!(bench.look(&["diff"], 0), "");
+    assert!(bench.look(&["drift"], 0).contains("as it is wished"));
+    assert!(bench.look(&["gc", "--dry-run"], 0).contains("nothing is left over"));
 
     let manifest = bench.folder.path().join("alb.yaml");
     let original = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, original.replace("reviews.example.com", "r.example.com")).unwrap();
+    let diff = bench.look(&["diff"], 1);
+    let marked = |sign: char, host: &str| {
+        diff.lines().any(|line| line.starts_with(sign) && line.contains(&format!("host {host} ")))
+    };
+    assert!(marked('-', "reviews.example.com") && marked('+', "r.example.com"), "{diff}");
+    assert!(bench.look(&["drift"], 2).contains("r.example.com"));
     let said = bench.reconcile();
     assert!(said.contains("r.example.com"), "{said}");
     fs::remove_file(manifest).unwrap();
+    assert!(bench.look(&["gc", "--dry-run"], 0).contains("delete-load-balancer"));
+    let cost: Value = serde_json::from_str(&bench.look(&["cost", "-o", "json"], 0)).unwrap();
+    assert!(cost["now"].as_f64() > Some(10.0) && cost["then"].as_f64() == Some(0.0), "{cost}");
     assert!(bench.reconcile().contains("delete-load-balancer"));
 
     bench.alb.signal(rustix::process::Signal::TERM);

@@ -67,6 +67,8 @@ pub enum Key {
     ForeignSecurityGroup(String),
     /// A target group, by name.
     TargetGroup(String),
+    /// A target group of somebody else whose targets are ours, by ARN.
+    ForeignTargetGroup(String),
     /// A load balancer, by name.
     LoadBalancer(String),
     /// A listener.
@@ -85,7 +87,7 @@ impl Key {
     pub const fn noun(&self) -> &'static str {
         match self {
             Self::SecurityGroup(_) | Self::ForeignSecurityGroup(_) => "security group",
-            Self::TargetGroup(_) => "target group",
+            Self::TargetGroup(_) | Self::ForeignTargetGroup(_) => "target group",
             Self::LoadBalancer(_) => "load balancer",
             Self::Listener(_) => "listener",
             Self::Rule { .. } => "rule",
@@ -106,6 +108,7 @@ impl fmt::Display for Key {
             Self::SecurityGroup(name)
             | Self::ForeignSecurityGroup(name)
             | Self::TargetGroup(name)
+            | Self::ForeignTargetGroup(name)
             | Self::LoadBalancer(name) => f.write_str(name),
             Self::Listener(listener) => listener.fmt(f),
             Self::Rule { listener, priority } => write!(f, "{listener}/{priority}"),

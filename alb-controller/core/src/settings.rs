@@ -2,9 +2,11 @@
 //! up in AWS.
 
 use crate::{
+    limits::Limits,
     names,
     stack::Scheme,
     tags::{self, Tags},
+    target::{IpFamily, TargetType},
 };
 use ipnet::IpNet;
 use std::{
@@ -114,7 +116,21 @@ pub struct Interface {
     pub primary: bool,
 }
 
+/// A target group of the account, for those who bind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundGroup {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// What its targets are.
+    pub target_type: TargetType,
+    /// Which addresses they have.
+    pub family: IpFamily,
+}
+
 /// What is to be looked up.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Whether certificates are to be found by name.
@@ -127,6 +143,8 @@ pub struct Needs {
     pub trust_stores: BTreeSet<String>,
     /// Whether access control lists are to be found by name.
     pub web_acls: bool,
+    /// Whether target groups of somebody else are bound.
+    pub bindings: bool,
     /// Whether any load balancer is wished at all.
     pub anything: bool,
 }
@@ -134,10 +152,18 @@ pub struct Needs {
 impl Needs {
     /// Whether what was looked up for these will do for the other ones as well.
     pub fn cover(&self, other: &Self) -> bool {
-        let Self { certificates, instances, target_groups, trust_stores, web_acls, anything } =
-            self;
+        let Self {
+            certificates,
+            instances,
+            target_groups,
+            trust_stores,
+            web_acls,
+            bindings,
+            anything,
+        } = self;
         *certificates >= other.certificates
             && *web_acls >= other.web_acls
+            && *bindings >= other.bindings
             && *anything >= other.anything
             && instances.is_superset(&other.instances)
             && target_groups.is_superset(&other.target_groups)
@@ -164,4 +190,10 @@ pub struct Lookups {
     pub trust_stores: Option<BTreeMap<String, String>>,
     /// ARNs of regional access control lists, by name; nothing if nobody looked.
     pub web_acls: Option<BTreeMap<String, String>>,
+    /// Certificates that AWS has refused, by ARN.
+    pub refused: BTreeSet<String>,
+    /// All target groups; nothing if nobody looked.
+    pub bound_groups: Option<Vec<BoundGroup>>,
+    /// What the account lets one load balancer have.
+    pub limits: Limits,
 }

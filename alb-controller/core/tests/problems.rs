@@ -14,8 +14,12 @@ use std::{
 };
 
 /// Pages without manifests, and why they have none.
-const WITHOUT_MANIFESTS: &[(&str, &str)] =
-    &[("too-many-rules", "the example would have 101 rules")];
+const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
+    ("limit-exceeded", "the example would have 1001 pods"),
+    ("limit-near", "the example would have 80 rules"),
+    ("too-many-certificates", "the example would have 27 certificates"),
+    ("too-many-rules", "the example would have 101 rules"),
+];
 
 /// Codes that manifests give beside an account where nothing was looked up, and beside an empty one.
 fn codes(text: &str) -> [BTreeSet<&'static str>; 2] {

@@ -25,10 +25,14 @@ impl Aws {
     ) -> Result<AddOns, CloudError> {
         let asks = |question: fn(StackId) -> Question| desired.asks(&question(stack.clone()));
         let pool = balancer.ipam_pools().and_then(|pools| pools.ipv4_ipam_pool_id());
+        let web_acl = if asks(Question::WebAcl) { known(self.web_acl(arn).await)? } else { None };
+        let shield = if asks(Question::Shield) { known(self.shield(arn).await)? } else { None };
+        let capacity =
+            if asks(Question::Capacity) { known(self.capacity(arn).await)? } else { None };
         Ok(AddOns {
-            web_acl: if asks(Question::WebAcl) { Some(self.web_acl(arn).await?) } else { None },
-            shield: if asks(Question::Shield) { Some(self.shield(arn).await?) } else { None },
-            capacity: if asks(Question::Capacity) { Some(self.capacity(arn).await?) } else { None },
+            web_acl,
+            shield,
+            capacity,
             address_pool: pool.map(str::to_owned),
             customer_pool: balancer.customer_owned_ipv4_pool().map(str::to_owned),
         })
@@ -133,6 +137,19 @@ impl Aws {
                 return Ok(found);
             }
         }
+    }
+}
+
+/// An answer, if there is one. That we may not ask, or that there is no such service here, is no
+/// reason to see nothing of all the rest: the step that sets it will tell.
+fn known<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error @ (CloudError::Denied { .. } | CloudError::Refused { .. })) => {
+            tracing::warn!("{}", error.line());
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -26,7 +26,7 @@ impl Arns {
 
     /// The ARN of what a key means.
     pub(super) fn of(&self, key: &Key) -> Result<String, CloudError> {
-        if let Key::ForeignSecurityGroup(id) = key {
+        if let Key::ForeignSecurityGroup(id) | Key::ForeignTargetGroup(id) = key {
             return Ok(id.clone());
         }
         let unknown = || CloudError::Unknown(format!("{} {key}", key.noun()));

@@ -77,6 +77,7 @@ calls! {
     DescribeTargetGroupAttributes = Read "elasticloadbalancing:DescribeTargetGroupAttributes",
     DescribeTargetHealth = Read "elasticloadbalancing:DescribeTargetHealth",
     DescribeTags = Read "elasticloadbalancing:DescribeTags",
+    DescribeAccountLimits = Read "elasticloadbalancing:DescribeAccountLimits",
     DescribeTrustStores = Read "elasticloadbalancing:DescribeTrustStores",
     DescribeCapacityReservation = Read "elasticloadbalancing:DescribeCapacityReservation",
     CreateLoadBalancer = Heavy "elasticloadbalancing:CreateLoadBalancer",

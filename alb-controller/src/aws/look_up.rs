@@ -3,9 +3,12 @@
 use super::{calls::Call, client::Aws, error::CloudError};
 use aws_sdk_acm::types::{CertificateStatus, Filters, KeyAlgorithm};
 use aws_sdk_ec2::types::{self as ec2, Filter, RouteTable};
+use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
 use edgeway_alb_core::{
     Lookups, Needs,
-    settings::{Certificate, GroupTags, Interface, Subnet},
+    limits::Limits,
+    settings::{BoundGroup, Certificate, GroupTags, Interface, Subnet},
+    target::{IpFamily, TargetType},
 };
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,15 +39,65 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         named.collect()
     };
     Ok(Lookups {
+        refused: BTreeSet::new(),
         subnets: Some(subnets(aws).await?),
         certificates,
         security_groups: Some(groups.collect()),
         vpc_ranges: vpc_ranges(aws).await?,
         instances: instances(aws, &needs.instances).await?,
         target_groups: Some(target_groups),
-        trust_stores: Some(aws.trust_stores(&needs.trust_stores).await?),
-        web_acls: if needs.web_acls { Some(aws.web_acls_by_name().await?) } else { None },
+        bound_groups: if needs.bindings { Some(bound_groups(aws).await?) } else { None },
+        limits: limits(aws).await?,
+        trust_stores: Some(found(aws.trust_stores(&needs.trust_stores).await)?),
+        web_acls: if needs.web_acls { Some(found(aws.web_acls_by_name().await)?) } else { None },
     })
+}
+
+/// All target groups, for those who bind one of them.
+async fn bound_groups(aws: &Aws) -> Result<Vec<BoundGroup>, CloudError> {
+    let all = aws.target_groups().await?;
+    let group = |group: &TargetGroup| {
+        let family = group.ip_address_type().and_then(|family| IpFamily::parse(family.as_str()));
+        Some(BoundGroup {
+            arn: group.target_group_arn()?.to_owned(),
+            name: group.target_group_name()?.to_owned(),
+            target_type: TargetType::parse(group.target_type()?.as_str())?,
+            family: family.unwrap_or(IpFamily::V4),
+        })
+    };
+    Ok(all.iter().filter_map(group).collect())
+}
+
+/// What the account allows; as usual, where we may not ask.
+async fn limits(aws: &Aws) -> Result<Limits, CloudError> {
+    let mut limits = Limits::default();
+    let answer = aws
+        .call(Call::DescribeAccountLimits, || aws.balancing.describe_account_limits().send())
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(CloudError::Denied { .. } | CloudError::Refused { .. }) => return Ok(limits),
+        Err(error) => return Err(error),
+    };
+    for limit in answer.limits() {
+        if let (Some(name), Some(Ok(most))) = (limit.name(), limit.max().map(str::parse)) {
+            limits.learn(name, most);
+        }
+    }
+    Ok(limits)
+}
+
+/// What we may not ask for is not there for us: whoever names it is told, and nobody else suffers.
+fn found(
+    answer: Result<BTreeMap<String, String>, CloudError>,
+) -> Result<BTreeMap<String, String>, CloudError> {
+    match answer {
+        Err(error @ (CloudError::Denied { .. } | CloudError::Refused { .. })) => {
+            tracing::warn!("{}", error.line());
+            Ok(BTreeMap::new())
+        }
+        other => other,
+    }
 }
 
 pub(super) fn tags(tags: &[ec2::Tag]) -> BTreeMap<String, String> {

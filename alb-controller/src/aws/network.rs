@@ -9,7 +9,7 @@ use super::{
 };
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use edgeway_alb_core::{
-    Key, StackId,
+    Desired, Key, StackId,
     desired::DOOR_DESCRIPTION,
     goal::Observed,
     stack::{Ingress, SecurityGroup, SecurityGroupRef, Source},
@@ -54,7 +54,7 @@ fn convert(group: &aws_sdk_ec2::types::SecurityGroup, arns: &Arns) -> SecurityGr
 pub(super) fn sort(
     aws: &Aws,
     groups: &[aws_sdk_ec2::types::SecurityGroup],
-    arns: &mut Arns,
+    (desired, arns): (&Desired, &mut Arns),
     observed: &mut Observed,
 ) {
     let is_ours =
@@ -74,12 +74,14 @@ pub(super) fn sort(
             observed.shared = Some(group);
         }
     }
-    let Some(shared) = observed.shared.as_ref().map(|group| group.name.clone()) else { return };
+    let wished: BTreeSet<&Source> = desired.doors.values().flatten().map(|d| &d.source).collect();
+    let shared = observed.shared.as_ref().map(|group| group.name.clone()).unwrap_or_default();
     let from_us = Source::Group(SecurityGroupRef::Ours(shared));
     for group in groups.iter().filter(|group| !is_ours(group)) {
         let all = group.ip_permissions().iter().flat_map(|permission| ingress(permission, arns));
         let doors: BTreeSet<Ingress> = all
-            .filter(|door| door.source == from_us && door.description == DOOR_DESCRIPTION)
+            .filter(|door| door.source == from_us || wished.contains(&door.source))
+            .filter(|door| door.description == DOOR_DESCRIPTION)
             .collect();
         if let (Some(id), false) = (group.group_id(), doors.is_empty()) {
             observed.doors.insert(id.to_owned(), doors);

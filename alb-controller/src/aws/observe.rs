@@ -7,6 +7,7 @@ use super::{
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Desired, Key, ListenerKey, Observed, Question, StackId,
+    goal::Bound,
     rule::Action,
     stack::{Listener, LoadBalancer},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
@@ -21,7 +22,7 @@ const GROUP_PREFIX: &str = "k8s-";
 pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Result<Observed, CloudError> {
     let mut view = View { aws, desired, arns: Arns::default(), observed: Observed::default() };
     let groups = aws.security_groups().await?;
-    network::sort(aws, &groups, &mut view.arns, &mut view.observed);
+    network::sort(aws, &groups, (desired, &mut view.arns), &mut view.observed);
     let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
     let kind = elb::LoadBalancerTypeEnum::Application;
@@ -37,6 +38,7 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Result<Observed, Cl
     let tags = if arns.is_empty() { BTreeMap::new() } else { aws.tags(&arns).await? };
     view.target_groups(&groups, &balancers, &tags).await?;
     view.load_balancers(&balancers, &tags).await?;
+    view.bindings().await?;
     let View { arns, observed, .. } = view;
     *aws.arns.lock().await = arns;
     Ok(observed)
@@ -64,6 +66,21 @@ impl View<'_> {
     fn is_part(&self, tags: &Tags) -> bool {
         tags.contains_key(STACK)
             && tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.settings.cluster)
+    }
+
+    /// Targets of bound groups. One that cannot be looked at is left as it is.
+    async fn bindings(&mut self) -> Result<(), CloudError> {
+        for arn in self.desired.bindings.keys() {
+            match self.aws.health(arn).await {
+                Ok(health) => {
+                    let (targets, _) = targets(&health);
+                    self.observed.bindings.insert(arn.clone(), Bound { targets });
+                }
+                Err(error) if error.code().is_some() => tracing::warn!("{arn}: {}", error.line()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn target_groups(

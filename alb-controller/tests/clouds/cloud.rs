@@ -228,6 +228,19 @@ impl Cloud {
         call.conditions(condition.build()).actions(action.build()).send().await.unwrap();
     }
 
+    /// Makes a target group that is nobody's, with a target of somebody.
+    pub(crate) async fn add_group(&self, name: &str, target: &str) {
+        let vpc = &self.config.settings.vpc;
+        let call = self.balancing.create_target_group().name(name).vpc_id(vpc).port(80);
+        let made = call.protocol("HTTP".into()).target_type("ip".into()).send().await.unwrap();
+        let arn = made.target_groups()[0].target_group_arn().unwrap();
+        let target = aws_sdk_elasticloadbalancingv2::types::TargetDescription::builder()
+            .id(target)
+            .port(8080);
+        let call = self.balancing.register_targets().target_group_arn(arn);
+        call.targets(target.build()).send().await.unwrap();
+    }
+
     /// Registered targets of the group whose name begins so.
     pub(crate) async fn targets(&self, prefix: &str) -> Vec<String> {
         let groups = self.balancing.describe_target_groups().send().await.unwrap();

@@ -13,7 +13,7 @@ mod manifests;
 use cloud::{Cloud, local, moto};
 use edgeway_alb_controller::{Config, Handle, Metrics, Reconciler, aws::Aws, once, survey};
 use edgeway_api::Objects;
-use manifests::{ALB_CLASS, BACKENDS, plain, read, rich, with_fewer_pods};
+use manifests::{ALB_CLASS, BACKENDS, BINDING, PODS, plain, read, rich, with_fewer_pods};
 use std::collections::BTreeMap;
 
 /// What a run did.
@@ -134,6 +134,52 @@ async fn a_change_costs_one_call_and_no_look() {
     reconciler.look_again();
     let pass = reconciler.pass(&read(&[BACKENDS, &more]), &|_| {}).await.unwrap();
     assert!(pass.plan.is_settled(), "what was remembered was true: {}", pass.plan);
+}
+
+/// A certificate that is not there costs the one who names it its name's certificate, and nobody else
+/// anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_not_there_stops_nobody_else() {
+    let cloud = local().await;
+    let listen = "annotations:\n    alb.ingress.kubernetes.io/group.name: g\n    \
+                  alb.ingress.kubernetes.io/listen-ports: '[{\"HTTPS\": 443}]'";
+    let good = plain().replace("annotations:", listen);
+    let arn = "arn:aws:acm:us-west-2:123456789012:certificate/00000000-0000-0000-0000-000000000000";
+    let bad = format!("{listen}\n    alb.ingress.kubernetes.io/certificate-arn: {arn}");
+    let bad = plain()
+        .replace("annotations:", &bad)
+        .replace("name: shop", "name: bad")
+        .replace("shop.example.com", "bad.example.com");
+    let outcome = run(&cloud.config, &read(&[BACKENDS, &good, &bad])).await;
+    assert_eq!(outcome.failure, None, "{:?}", outcome.problems);
+    let told = |p: &String| p.contains("certificate-not-found") && p.contains("app/bad");
+    let problems = &outcome.problems;
+    assert!(!problems.is_empty() && problems.iter().all(told), "{problems:?}");
+    assert_eq!(
+        cloud.rules().await,
+        [
+            "443 default: fixed-response 404",
+            "443: bad.example.com & /* -> forward app-web",
+            "443: shop.example.com & /* -> forward app-web",
+        ]
+    );
+}
+
+/// A group that a user has made gets the endpoints of the Service that it is bound to, and no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_group_has_the_endpoints_of_its_service() {
+    let cloud = local().await;
+    cloud.add_group("own", "10.0.16.99").await;
+    let mut config = cloud.config.clone();
+    config.settings.controllers = [edgeway_alb_core::settings::AWS.to_owned()].into();
+    let objects = read(&[BACKENDS, PODS, BINDING]);
+    let bound = run(&config, &objects).await;
+    assert_eq!((bound.failure, bound.problems), (None, Vec::new()));
+    assert_eq!(cloud.targets("own").await, ["10.0.16.11:8080", "10.0.32.12:8080"]);
+    assert_eq!(run(&config, &objects).await.changes, BTreeMap::new());
+    let fewer = read(&[&with_fewer_pods(), PODS, BINDING]);
+    assert_eq!(run(&config, &fewer).await.changes, [("DeregisterTargets", 1)].into());
+    assert_eq!(cloud.targets("own").await, ["10.0.16.11:8080"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,7 @@ kind: EndpointSlice
 metadata: {name: web-1, namespace: app, labels: {kubernetes.io/service-name: web}}
 addressType: IPv4
 ports: [{name: http, port: 8080}]
-endpoints: [{addresses: [10.0.16.11]}, {addresses: [10.0.32.12]}]
+endpoints: [{addresses: [10.0.16.11], targetRef: {kind: Pod, name: web-a}}, {addresses: [10.0.32.12], targetRef: {kind: Pod, name: web-b}}]
 ---
 apiVersion: v1
 kind: Service
@@ -41,6 +41,25 @@ ports: [{name: http, port: 9090}]
 endpoints: [{addresses: [10.0.16.21]}]
 ";
 
+/// The pods of `web`.
+pub(crate) const PODS: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web-a, namespace: app}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-b, namespace: app}
+";
+
+/// A user's own target group, bound to `web`.
+pub(crate) const BINDING: &str = "
+apiVersion: elbv2.k8s.aws/v1beta1
+kind: TargetGroupBinding
+metadata: {name: own, namespace: app}
+spec: {targetGroupName: own, targetType: ip, serviceRef: {name: web, port: 80}}
+";
+
 /// The class of the AWS Load Balancer Controller.
 pub(crate) const ALB_CLASS: &str = "
 apiVersion: networking.k8s.io/v1
@@ -51,7 +70,7 @@ spec: {controller: ingress.k8s.aws/alb}
 
 /// The same without the second pod of `web`.
 pub(crate) fn with_fewer_pods() -> String {
-    BACKENDS.replace(", {addresses: [10.0.32.12]}", "")
+    BACKENDS.replace(", {addresses: [10.0.32.12], targetRef: {kind: Pod, name: web-b}}", "")
 }
 
 /// One Ingress with nearly everything; `seconds` between health checks, `path` of the API.

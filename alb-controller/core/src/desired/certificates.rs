@@ -1,33 +1,66 @@
 //! Certificates of HTTPS listeners.
 
 use super::{Scene, member::Member};
-use crate::settings::Certificate;
+use crate::{
+    annotations::{PREFIX, field},
+    settings::Certificate,
+};
 use edgeway_api::Problem;
 use std::collections::BTreeSet;
 
-/// The default certificate and the others of a listener, from the members that listen there.
+/// The default certificate and the others of a listener, from the members that listen there. The
+/// first ones get the room that there is.
 pub(super) fn of_listener(
     scene: &Scene<'_>,
     members: &[&Member<'_>],
-    problems: &mut Vec<Problem>,
+    (room, problems): (usize, &mut Vec<Problem>),
 ) -> (Option<String>, BTreeSet<String>) {
     let mut default = None;
-    let mut all = BTreeSet::new();
+    let mut more = BTreeSet::new();
     for member in members {
-        let certificates = of_member(scene, member, problems);
-        default = default.or_else(|| certificates.first().cloned());
-        all.extend(certificates);
+        let mut left_out = 0;
+        for certificate in of_member(scene, member, problems) {
+            let known = default.as_ref() == Some(&certificate) || more.contains(&certificate);
+            if default.is_none() {
+                default = Some(certificate);
+            } else if !known && more.len() < room {
+                more.insert(certificate);
+            } else {
+                left_out += usize::from(!known);
+            }
+        }
+        if left_out > 0 {
+            problems.push(too_many(scene, member, left_out));
+        }
     }
-    if let Some(default) = &default {
-        all.remove(default);
-    }
-    (default, all)
+    (default, more)
+}
+
+fn too_many(scene: &Scene<'_>, member: &Member<'_>, left_out: usize) -> Problem {
+    let most = scene.lookups.limits.certificates;
+    Problem::error(member.reference.clone(), "", "too-many-certificates")
+        .message(format!(
+            "{left_out} of its certificates do not fit: a load balancer has {most} beside the \
+             default ones"
+        ))
+        .advice("use certificates for several names, or put some Ingresses into another group")
 }
 
 /// Those that a member names; if it names none, those that are for its hosts.
 fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
-    if !member.wish.certificates.is_empty() {
-        return member.wish.certificates.clone();
+    let refused = &scene.lookups.refused;
+    let named = &member.wish.certificates;
+    if !named.is_empty() {
+        for arn in named.iter().filter(|arn| refused.contains(*arn)) {
+            let key = field(&format!("{PREFIX}certificate-arn"));
+            let problem = Problem::error(member.reference.clone(), key, "certificate-not-found");
+            problems.push(
+                problem
+                    .message(format!("AWS has no certificate {arn}: it is left out"))
+                    .advice("name one of ACM or IAM, in the region of the load balancer"),
+            );
+        }
+        return named.iter().filter(|arn| !refused.contains(*arn)).cloned().collect();
     }
     let Some(known) = &scene.lookups.certificates else { return Vec::new() };
     let hosts = hosts(member);

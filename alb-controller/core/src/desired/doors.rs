@@ -39,7 +39,7 @@ impl Doors {
 
 /// The security group that guards a target: the only one of its interface, or the one that is tagged
 /// as the cluster's.
-fn security_group<'a>(scene: &Scene<'a>, place: &Place) -> Option<&'a str> {
+pub(super) fn security_group<'a>(scene: &Scene<'a>, place: &Place) -> Option<&'a str> {
     let interfaces = scene.lookups.instances.get(&place.instance)?;
     let holds = |interface: &&Interface| {
         place.address.is_some_and(|address| {

@@ -1,10 +1,6 @@
 //! Who a Service's requests go to.
 
-use super::{
-    Scene,
-    class::Flavour,
-    index::{Labels, selects},
-};
+use super::{Scene, class::Flavour, index::Labels};
 use crate::target::{IpFamily, TargetId, Targets};
 use edgeway_api::{
     Resource,
@@ -155,14 +151,14 @@ fn old_endpoints(scene: &Scene<'_>, service: &Service, port: &ServicePort) -> Ta
 }
 
 /// Nodes, by instance.
-pub(super) fn nodes(scene: &Scene<'_>, port: u16, wanted: &Labels) -> Staff {
+pub(super) fn nodes(scene: &Scene<'_>, port: u16, fits: impl Fn(&Labels) -> bool) -> Staff {
     let none = Labels::new();
     let mut staff = Staff::default();
     for node in scene.index.nodes() {
         let labels = node.metadata.labels.as_ref().unwrap_or(&none);
         let Some(instance) = instance(node) else { continue };
         staff.known.insert(TargetId { id: instance.clone(), port });
-        if selects(wanted, labels) && is_eligible(node, labels) {
+        if fits(labels) && is_eligible(node, labels) {
             staff.targets.insert(TargetId { id: instance.clone(), port }, None);
             staff.places.insert(Place { instance, address: None });
         }

@@ -14,7 +14,6 @@ use crate::{
     add_ons::MutualTls,
     annotations::{PREFIX, field},
     id::StackId,
-    limits,
     plan::slots::fresh,
     rule::{Action, Authentication, Redirect, Rule},
     stack::{Ingress, IpAddressType, Listener, Source},
@@ -44,7 +43,8 @@ pub(super) struct Built {
 /// Builds all listeners.
 pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
     let mut built = Built::default();
-    let mut budget = limits::RULES;
+    let limits = plot.scene.lookups.limits;
+    let (mut budget, mut certificates) = (limits.rules, limits.certificates);
     let protocols: BTreeMap<u16, Protocol> = ports(&plot.group.members)
         .into_iter()
         .filter_map(|port| Some((port, plot.protocol(port)?)))
@@ -57,8 +57,9 @@ pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
         let (members, mutual_tls) = plot.agree_on_tls(spot, members, problems);
         if !members.is_empty() {
             built.ingress.extend(plot.ingress(port, &members));
-            let mut listener = plot.listener(spot, &members, (&mut budget, problems));
+            let mut listener = plot.listener(spot, &members, (&mut budget, certificates, problems));
             listener.mutual_tls = mutual_tls;
+            certificates = certificates.saturating_sub(listener.more_certificates.len());
             built.listeners.insert(port, listener);
         }
     }
@@ -191,11 +192,11 @@ impl<'p, 'a> Plot<'p, 'a> {
         &self,
         spot: Spot,
         members: &[&Member<'_>],
-        (budget, problems): (&mut usize, &mut Vec<Problem>),
+        (budget, room, problems): (&mut usize, usize, &mut Vec<Problem>),
     ) -> Listener {
         let secure = spot.protocol == Protocol::Https;
         let (certificate, more_certificates) = if secure {
-            certificates::of_listener(self.scene, members, problems)
+            certificates::of_listener(self.scene, members, (room, problems))
         } else {
             (None, BTreeSet::new())
         };
@@ -289,7 +290,7 @@ impl<'p, 'a> Plot<'p, 'a> {
             let late: BTreeSet<String> =
                 rules.drain(*budget..).filter_map(|rule| rule.owner().map(str::to_owned)).collect();
             for member in members.iter().filter(|member| late.contains(&member.name())) {
-                problems.push(too_many(member, spot.port));
+                problems.push(too_many(member, spot.port, self.scene.lookups.limits.rules));
             }
         }
         *budget -= rules.len();
@@ -335,8 +336,7 @@ fn skipped(member: &Member<'_>, port: u16) -> Problem {
         )
 }
 
-fn too_many(member: &Member<'_>, port: u16) -> Problem {
-    let most = limits::RULES;
+fn too_many(member: &Member<'_>, port: u16, most: usize) -> Problem {
     Problem::error(member.reference.clone(), "spec.rules", "too-many-rules")
         .message(format!("some of its rules on port {port} do not fit: a load balancer has {most}"))
         .advice("put some Ingresses into another group, or let a gateway route by path")

@@ -5,6 +5,7 @@ mod add_ons;
 mod agree;
 mod alternatives;
 mod authentication;
+mod bindings;
 mod certificates;
 mod class;
 mod doors;
@@ -17,6 +18,7 @@ mod member;
 mod needs;
 mod network;
 mod redirects;
+mod room;
 mod routes;
 mod target_group;
 #[cfg(test)]
@@ -38,7 +40,7 @@ use crate::{
 use agree::{merge, settle, settle_strictly};
 use class::Flavour;
 use doors::Doors;
-use edgeway_api::{Objects, Problem, Resource as _, Severity};
+use edgeway_api::{Objects, Problem, Severity};
 use group::Group;
 use index::Index;
 use listeners::Plot;
@@ -72,7 +74,8 @@ impl Scene<'_> {
 /// What the Ingresses among `objects` wish for.
 pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Desired {
     let scene = Scene { index: Index::of(objects), settings, lookups };
-    let mut desired = Desired { incomplete: incomplete(objects), ..Desired::default() };
+    let (incomplete, limits) = (incomplete(objects), lookups.limits);
+    let mut desired = Desired { incomplete, limits, ..Desired::default() };
     let mut doors = Doors::default();
     for (id, group) in group::gather(&scene, &mut desired.problems) {
         if group.members.is_empty() {
@@ -86,25 +89,9 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     if desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
         desired.shared = Some(shared(settings));
     }
-    desired.problems.extend(bindings(objects, settings));
+    bindings::add(&scene, &mut desired);
     finish(&mut desired.problems, objects);
     desired
-}
-
-/// A user's own `TargetGroupBinding`s, where we stand in for the controller that acts on them.
-/// Those that it made of Ingresses itself carry the label of their stack.
-fn bindings(objects: &Objects, settings: &Settings) -> Vec<Problem> {
-    let own = objects.target_group_bindings.iter().filter(|binding| {
-        let labels = binding.metadata.labels.iter().flat_map(BTreeMap::keys);
-        let made = labels.into_iter().any(|label| label.starts_with(tags::STACK));
-        settings.controllers.contains(AWS) && !made
-    });
-    let said = own.map(|binding| {
-        Problem::error(binding.reference(), "", "kind-not-supported")
-            .message("TargetGroupBindings are not acted on yet: its targets are not registered")
-            .advice("keep the AWS Load Balancer Controller for it, or use an Ingress")
-    });
-    said.collect()
 }
 
 /// Why nothing may be taken for gone: what could not be read might have been an Ingress.
@@ -180,6 +167,9 @@ fn add(
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);
+    }
+    if let Some(first) = group.members.first() {
+        problems.extend(room::check(&stack, &scene.lookups.limits, &first.reference));
     }
     let members = group.members.iter().map(|member| member.reference.clone());
     desired.members.insert(id.clone(), members.collect());

@@ -1,9 +1,11 @@
 //! What must be looked up in AWS before wishes can be made.
 
-use super::{authentication, class, endpoints::instance, index::Index, member::Member};
+use super::{
+    Scene, authentication, bindings, class, endpoints::instance, index::Index, member::Member,
+};
 use crate::{
     annotations::action::{ActionSpec, ActionWish, TargetWish},
-    settings::{Needs, Settings},
+    settings::{Lookups, Needs, Settings},
     target::Protocol,
 };
 use edgeway_api::{Objects, Resource as _};
@@ -25,8 +27,11 @@ pub fn needs(objects: &Objects, settings: &Settings) -> Needs {
         needs.trust_stores.extend(stores.map(str::to_owned));
         needs.web_acls |= member.wish.web_acl_name.is_some();
     }
+    let scene = Scene { index, settings, lookups: &Lookups::default() };
+    needs.bindings = bindings::own(&scene).next().is_some();
+    needs.anything |= needs.bindings;
     if needs.anything {
-        needs.instances = index.nodes().filter_map(instance).collect();
+        needs.instances = scene.index.nodes().filter_map(instance).collect();
     }
     needs
 }

@@ -207,7 +207,7 @@ impl Site<'_, '_> {
         match kind.target_type {
             TargetType::Instance => {
                 let labels = part.annotations.map("target-node-labels")?;
-                Ok(endpoints::nodes(self.scene, kind.port, &labels))
+                Ok(endpoints::nodes(self.scene, kind.port, |own| index::selects(&labels, own)))
             }
             TargetType::Ip => {
                 let how = (kind.family, self.member.flavour);

@@ -7,8 +7,9 @@ pub use question::Question;
 
 use crate::{
     id::StackId,
+    limits::Limits,
     stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
-    target::TargetGroup,
+    target::{TargetGroup, TargetId, Targets},
 };
 use edgeway_api::{ObjectRef, Problem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ pub struct Desired {
     pub members: BTreeMap<StackId, Vec<ObjectRef>>,
     /// The security group that all load balancers have in common.
     pub shared: Option<SecurityGroup>,
+    /// Whose targets we look after in groups of somebody else, by ARN.
+    pub bindings: BTreeMap<String, Binding>,
     /// What must be open in security groups of targets, by id of the group.
     pub doors: BTreeMap<String, BTreeSet<Ingress>>,
     /// Ports that may be in use though no target is known now: what is open stays open.
@@ -30,8 +33,28 @@ pub struct Desired {
     pub held: BTreeSet<StackId>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
+    /// What the account lets one load balancer have.
+    pub limits: Limits,
     /// What users should mend, sorted.
     pub problems: Vec<Problem>,
+}
+
+/// The targets that a group of somebody else shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Who wishes it.
+    pub owner: ObjectRef,
+    /// Its targets.
+    pub targets: Targets,
+    /// Where other clusters have targets in it, too: those that are this cluster's to send away.
+    pub known: Option<BTreeSet<TargetId>>,
+}
+
+/// The targets that a group of somebody else has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// Without those on their way out.
+    pub targets: Targets,
 }
 
 /// What stands of one stack. More than one load balancer only while one replaces another.
@@ -62,6 +85,8 @@ pub struct Observed {
     pub shared: Option<SecurityGroup>,
     /// What we opened in security groups of somebody else, by id of the group.
     pub doors: BTreeMap<String, BTreeSet<Ingress>>,
+    /// Targets of groups of somebody else, by ARN, as far as they are asked for.
+    pub bindings: BTreeMap<String, Bound>,
     /// DNS name of each load balancer.
     pub addresses: BTreeMap<String, String>,
 }

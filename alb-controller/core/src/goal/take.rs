@@ -22,6 +22,7 @@ impl Observed {
             Key::SecurityGroup(name) => self.security_group(step, name),
             Key::ForeignSecurityGroup(id) => self.door(step, id),
             Key::TargetGroup(name) => self.target_group(step, name),
+            Key::ForeignTargetGroup(arn) => self.binding(step, arn),
             Key::LoadBalancer(name) => self.load_balancer(step, name),
             Key::Listener(key) => self.listener(step, key),
             Key::Rule { listener, priority } => self.rule(step, listener, *priority),
@@ -87,6 +88,15 @@ impl Observed {
             _ => {}
         }
         self.doors.retain(|_, doors| !doors.is_empty());
+    }
+
+    fn binding(&mut self, step: &Step, arn: &str) {
+        let bound = self.bindings.entry(arn.to_owned()).or_default();
+        match &step.op {
+            Op::Register(targets) => bound.targets.extend(targets.clone()),
+            Op::Deregister(targets) => bound.targets.retain(|target, _| !targets.contains(target)),
+            _ => {}
+        }
     }
 
     fn target_group(&mut self, step: &Step, name: &str) {

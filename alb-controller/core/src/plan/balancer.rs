@@ -104,7 +104,8 @@ fn hang_on(key: &Key, wish: &LoadBalancer, found: Option<&AddOns>, lane: &mut La
         lane.step(key.clone(), Op::SetWebAcl(acl.clone()), "another access control list is wished");
     }
     match (shield, found.shield) {
-        (Some(Shield::Ours), Some(Shield::Off)) => {
+        // What could not be asked is tried.
+        (Some(Shield::Ours), Some(Shield::Off) | None) => {
             lane.step(key.clone(), Op::SetShield(true), "protection is wished");
         }
         (Some(Shield::Off), Some(Shield::Ours)) => {

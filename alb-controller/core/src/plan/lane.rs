@@ -8,6 +8,7 @@ use super::{
 use crate::{
     goal::Standing,
     id::{Key, StackId},
+    limits::Limits,
     stack::{LoadBalancer, Stack},
     tags::{self, Tags},
 };
@@ -72,7 +73,7 @@ impl Lane {
 }
 
 /// The way to a stack from what stands of it.
-pub(super) fn build(stack: &Stack, standing: &Standing) -> Lane {
+pub(super) fn build(stack: &Stack, standing: &Standing, limits: &Limits) -> Lane {
     let mut lane = Lane::of(&stack.id);
     let resolved = Resolved::of(stack, standing, &mut lane);
     if !balancer::is_possible(&resolved, &mut lane) {
@@ -81,7 +82,7 @@ pub(super) fn build(stack: &Stack, standing: &Standing) -> Lane {
     groups::secure(&resolved, &mut lane);
     groups::fill(&resolved, &mut lane);
     balancer::place(&resolved, &mut lane);
-    let outcome = listeners::direct(&resolved, &mut lane);
+    let outcome = listeners::direct(&resolved, limits.rules, &mut lane);
     balancer::adorn(&resolved, &mut lane);
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     id::{Key, ListenerKey},
-    limits,
     rule::{self, Rule},
     stack::{Listener, LoadBalancer},
     tags,
@@ -28,8 +27,8 @@ pub(super) struct Outcome {
     pub(super) stays: BTreeSet<u16>,
 }
 
-/// Makes listeners and points requests to where they shall go.
-pub(super) fn direct(resolved: &Resolved<'_>, lane: &mut Lane) -> Outcome {
+/// With `most` rules that there may be, makes listeners and points requests to where they shall go.
+pub(super) fn direct(resolved: &Resolved<'_>, most: usize, lane: &mut Lane) -> Outcome {
     let Pair { wish, found } = &resolved.load_balancer;
     let mut outcome = Outcome::default();
     outcome.needed.extend(wish.groups().map(str::to_owned));
@@ -43,7 +42,7 @@ pub(super) fn direct(resolved: &Resolved<'_>, lane: &mut Lane) -> Outcome {
             outcome.stays.insert(*port);
         }
     }
-    let mut room = limits::RULES.saturating_sub(found.map_or(0, LoadBalancer::rules));
+    let mut room = most.saturating_sub(found.map_or(0, LoadBalancer::rules));
     for (port, listener) in &wish.listeners {
         let key = ListenerKey { load_balancer: wish.name.clone(), port: *port };
         if found.is_some_and(|found| found.foreign.contains(port)) {

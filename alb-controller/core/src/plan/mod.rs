@@ -5,6 +5,7 @@
 //! it; then goes what nothing points to any more.
 
 mod balancer;
+mod bindings;
 mod groups;
 mod lane;
 mod listeners;
@@ -83,9 +84,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
     let nothing = Standing::default();
     plan.append(shared::prepare(desired, observed));
+    plan.append(bindings::bind(desired, observed));
     for (id, stack) in &desired.stacks {
         let standing = observed.stacks.get(id).unwrap_or(&nothing);
-        plan.append(lane::build(stack, standing));
+        plan.append(lane::build(stack, standing, &desired.limits));
     }
     for (id, standing) in &observed.stacks {
         if !desired.stacks.contains_key(id) && !desired.held.contains(id) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     goal::{Desired, Observed},
     id::Key,
-    stack::{Ingress, LoadBalancer, SecurityGroupRef},
+    stack::{Ingress, LoadBalancer, SecurityGroupRef, Source},
 };
 use std::collections::BTreeSet;
 
@@ -42,7 +42,11 @@ pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -
         let wish = desired.doors.get(group).unwrap_or(&nothing);
         let idle =
             |door: &&Ingress| desired.uncertain_ports.range(door.from..=door.to).next().is_none();
-        let surplus: BTreeSet<Ingress> = there.difference(wish).filter(idle).cloned().collect();
+        // Doors to others are of bindings, which somebody else may have as well.
+        let to_us =
+            |door: &&Ingress| matches!(&door.source, Source::Group(SecurityGroupRef::Ours(_)));
+        let surplus = there.difference(wish).filter(idle).filter(to_us);
+        let surplus: BTreeSet<Ingress> = surplus.cloned().collect();
         if !surplus.is_empty() {
             let key = Key::ForeignSecurityGroup(group.clone());
             lane.step(key, Op::Revoke(surplus), "no target in it is sent requests there");

@@ -27,6 +27,7 @@ impl Aws {
     pub(crate) fn take(&mut self, step: &Step) -> Result<(), Refusal> {
         match &step.key {
             Key::SecurityGroup(name) => self.security_group(step, name)?,
+            Key::ForeignTargetGroup(arn) => return Err(format!("{arn} is not bound")),
             Key::ForeignSecurityGroup(id) => self.door(step, id)?,
             Key::TargetGroup(name) => self.target_group(step, name)?,
             Key::LoadBalancer(name) => self.load_balancer(step, name)?,

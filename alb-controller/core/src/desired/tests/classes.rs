@@ -106,7 +106,7 @@ fn bindings_of_a_users_own_are_named_where_their_controller_is_stood_in_for() {
         problems(&crate::desired(&objects, &settings, &crate::Lookups::default()))
     };
     let (ours, theirs) = (crate::settings::EDGEWAY, crate::settings::AWS);
-    let said = ["TargetGroupBinding default/own kind-not-supported"];
+    let said = ["TargetGroupBinding default/own service-not-found"];
     assert_eq!(of(&binding(""), &[ours, theirs]), said);
     assert!(of(&binding(""), &[ours]).is_empty(), "they are another controller's");
     let made = binding(", labels: {ingress.k8s.aws/stack-name: ing}");

@@ -117,5 +117,8 @@ fn more_rules_than_fit_are_left_out_from_the_end() {
     };
     let desired = wishes(&[WEB, &many("one"), &many("two")]);
     assert_eq!(listener(&desired, 80).rules.len(), 100);
-    assert_eq!(problems(&desired), ["Ingress default/two too-many-rules"]);
+    assert_eq!(
+        problems(&desired),
+        ["Ingress default/one limit-near", "Ingress default/two too-many-rules"]
+    );
 }

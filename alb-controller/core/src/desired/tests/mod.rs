@@ -1,8 +1,10 @@
 //! Wishes of whole manifests.
 
+mod bindings;
 mod classes;
 mod groups;
 mod guards;
+mod limits;
 mod listeners;
 mod routing;
 mod targets;
