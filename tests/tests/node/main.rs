@@ -32,6 +32,8 @@ fn it_is_installed_serves_rolls_and_leaves_nothing() {
         (answer.status == 200 && answer.json()["service"] == "edge/echo").then_some(())
     });
 
+    soon("the gateway's status", || stage.is_well().then_some(()));
+
     rolling_restarts_lose_nothing(&stage, &balancer);
     a_killed_pod_costs_what_was_in_flight_on_it(&stage, &balancer);
     an_upgrade_loses_nothing(&stage, &balancer);

@@ -179,6 +179,15 @@ impl<'n> Stage<'n> {
         self.admin.get(&format!("/apis/apps/v1/namespaces/edge/deployments/{name}")).unwrap()
     }
 
+    /// Whether the gateway's own status says that all is well.
+    pub(crate) fn is_well(&self) -> bool {
+        let path =
+            format!("/apis/edgeway.dev/v1alpha1/namespaces/edge/edgestatuses/gateway.{GATEWAY}");
+        let status = self.admin.get(&path).unwrap();
+        let conditions = status["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.into_iter().any(|it| it["type"] == "Ready" && it["status"] == "True")
+    }
+
     /// As `kubectl rollout restart` does it; returns when the old pods are gone.
     pub(crate) fn restart(&self, name: &str) {
         let path = format!("/apis/apps/v1/namespaces/edge/deployments/{name}");
@@ -234,6 +243,7 @@ impl<'n> Stage<'n> {
             "/apis/apps/v1/namespaces/edge/deployments",
             "/apis/apps/v1/namespaces/edge/replicasets",
             "/apis/coordination.k8s.io/v1/namespaces/edge/leases",
+            "/apis/edgeway.dev/v1alpha1/namespaces/edge/edgestatuses",
             "/apis/networking.k8s.io/v1/namespaces/edge/ingresses",
             "/apis/networking.k8s.io/v1/ingressclasses",
             "/apis/policy/v1/namespaces/edge/poddisruptionbudgets",
@@ -245,7 +255,8 @@ impl<'n> Stage<'n> {
         ];
         let mut all = BTreeSet::new();
         for place in places {
-            let list = self.admin.get(place).unwrap();
+            // A kind that is not installed has no objects.
+            let Ok(list) = self.admin.get(place) else { continue };
             for item in list["items"].as_array().unwrap() {
                 all.insert(format!("{place}/{}", item["metadata"]["name"].as_str().unwrap()));
             }
