@@ -45,6 +45,7 @@ fn of_header(header: &HeaderMatch) -> String {
     let HeaderMatch { subject, text, inverted } = header;
     let name = match subject {
         Subject::Header(name) => format!("header {name}"),
+        Subject::Dropped(name) => format!("header {name}, which clients cannot send"),
         Subject::Method => "method".to_owned(),
         Subject::Authority => "authority".to_owned(),
         Subject::Path => "path and query".to_owned(),

@@ -24,6 +24,9 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 /// Requests of one measurement.
 const BATCH: usize = 64;
 
+/// How many hosts, or routes of a host, are asked for again and again.
+const FEW: usize = 10;
+
 /// Measurements of which the middle one counts.
 const ROUNDS: usize = 2_000;
 
@@ -31,7 +34,7 @@ const SIZES: [usize; 3] = [10, 1_000, 10_000];
 
 fn main() {
     println!("route(), ns a request, p50{:>14}{:>10}{:>10}", SIZES[0], SIZES[1], SIZES[2]);
-    println!("{:<60} growth  allocations  bytes a route", "");
+    println!("{:<60} growth  all in turn  allocations  bytes a route", "");
     routing("hosts, a route each", Kind::Prefix, |size| (size, 1));
     for kind in Kind::ALL {
         routing(&format!("routes of a host: {kind:?}"), kind, |size| (1, size));
@@ -44,38 +47,50 @@ fn main() {
     );
 }
 
-/// Times `route` at all sizes in turn, so that what else the machine does costs all the same.
+/// Times `route` at all sizes in turn, so that what else the machine does costs all the same: a few
+/// requests that come again and again, and requests for everything that the largest table has, which no
+/// cache holds.
 fn routing(what: &str, kind: Kind, shape: impl Fn(usize) -> (usize, usize)) {
     let built: Vec<Built> = SIZES.map(|size| Built::new(kind, shape(size))).into();
+    let largest = &built[2];
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); SIZES.len()];
-    for _ in 0..ROUNDS {
+    let mut in_turn = Vec::new();
+    for round in 0..ROUNDS {
         for (built, times) in built.iter().zip(&mut times) {
-            times.push(once(|| built.ask_all()));
+            times.push(once(|| built.ask(&built.few)));
         }
+        // Made just now, as a request that was just read.
+        let next: Vec<Asked> = (0..BATCH).map(|i| largest.asked(round * BATCH + i)).collect();
+        in_turn.push(once(|| largest.ask(&next)));
     }
-    let p50: Vec<f64> = times.into_iter().map(|times| middle(times) * 1e9 / BATCH as f64).collect();
-    let allocations = built.iter().map(|built| measure(|| built.ask_all()).count_total);
+    let of_one = |times| middle(times) * 1e9 / BATCH as f64;
+    let p50: Vec<f64> = times.into_iter().map(of_one).collect();
+    let allocations = built.iter().map(|built| measure(|| built.ask(&built.few)).count_total);
     println!(
-        "{what:<30}{:>10.0}{:>10.0}{:>10.0}{:>+6.0} %{:>13}{:>15}",
+        "{what:<30}{:>10.0}{:>10.0}{:>10.0}{:>+6.0} %{:>13.0}{:>13}{:>15}",
         p50[0],
         p50[1],
         p50[2],
         (p50[2] / p50[0] - 1.0) * 100.0,
+        of_one(in_turn),
         allocations.sum::<u64>(),
-        built[2].bytes,
+        largest.bytes,
     );
 }
 
 /// A table, and requests for it.
 struct Built {
+    kind: Kind,
+    shape: (usize, usize),
     hosts: Arc<Hosts>,
-    asked: Vec<Asked>,
+    few: Vec<Asked>,
     /// What the table takes, for each route.
     bytes: i64,
 }
 
 impl Built {
-    fn new(kind: Kind, (hosts, rules): (usize, usize)) -> Self {
+    fn new(kind: Kind, shape: (usize, usize)) -> Self {
+        let (hosts, rules) = shape;
         let objects: Objects = objects(kind, hosts, rules);
         let mut table = None;
         let memory = measure(|| {
@@ -85,15 +100,23 @@ impl Built {
         });
         let table = table.unwrap();
         let App::Http(served) = table.listeners[0].plain.as_ref().unwrap() else { unreachable!() };
-        let asked = (0..BATCH).map(|i| Asked::new(kind, i * 7919 % hosts, i * 7919 % rules));
         let bytes = memory.bytes_current / i64::try_from(hosts * rules).unwrap();
-        let built = Self { hosts: Arc::clone(served), asked: asked.collect(), bytes };
-        built.ask_all();
+        let mut built = Self { kind, shape, hosts: Arc::clone(served), few: Vec::new(), bytes };
+        built.few = (0..BATCH).map(|i| built.asked(i % FEW)).collect();
+        built.ask(&built.few);
         built
     }
 
-    fn ask_all(&self) {
-        self.asked.iter().for_each(|asked| asked.ask(&self.hosts));
+    /// The request of a number; those that follow one another are far apart in the table.
+    fn asked(&self, number: usize) -> Asked {
+        let (hosts, rules) = self.shape;
+        Asked::new(self.kind, number * 7919 % hosts, number * 7919 % rules)
+    }
+
+    fn ask(&self, asked: &[Asked]) {
+        for asked in asked {
+            asked.ask(&self.hosts);
+        }
     }
 }
 

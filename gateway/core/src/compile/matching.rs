@@ -70,7 +70,7 @@ fn subject(key: &str, field: &mut Field<'_>) -> Option<Subject> {
             if name.is_none() {
                 field.invalid(format!("`{key}` is no header name"), "use letters, digits and `-`");
             }
-            name.map(Subject::Header)
+            name.map(Subject::field)
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Subject {
     Path,
     /// `:scheme`.
     Scheme,
+    /// A field that steers proxies: whatever a client sends is dropped before anything is compared.
+    Dropped(#[serde(serialize_with = "name_as_text")] HeaderName),
     /// A claim of a verified token, by the path to it. What is not there fits nothing, so that an
     /// inverted condition holds.
     Claim(Vec<String>),
@@ -49,6 +51,7 @@ impl HeaderMatch {
                 });
                 any.then_some(fits)
             }
+            Subject::Dropped(_) => None,
             Subject::Method => Some(self.text.matches(request.method)),
             Subject::Authority => Some(self.text.matches(request.authority)),
             Subject::Scheme => Some(self.text.matches(request.scheme.as_str())),
@@ -67,6 +70,44 @@ impl HeaderMatch {
             (None, false) => false,
             (None, true) => matches!(self.text, Text::Present) || !self.text.matches(""),
         }
+    }
+}
+
+/// What follows `x-` in the names of fields that nobody believes a client.
+const STEERING: &[&str] = &[
+    "envoy-attempt-count",
+    "envoy-decorator-operation",
+    "envoy-downstream-service-cluster",
+    "envoy-downstream-service-node",
+    "envoy-expected-rq-timeout-ms",
+    "envoy-external-address",
+    "envoy-force-trace",
+    "envoy-hedge-on-per-try-timeout",
+    "envoy-internal",
+    "envoy-ip-tags",
+    "envoy-max-retries",
+    "envoy-original-host",
+    "envoy-original-path",
+    "envoy-original-url",
+    "envoy-peer-metadata",
+    "envoy-peer-metadata-id",
+    "envoy-retriable-header-names",
+    "envoy-retriable-status-codes",
+    "envoy-retry-grpc-on",
+    "envoy-retry-on",
+    "envoy-upstream-alt-stat-name",
+    "envoy-upstream-rq-per-try-timeout-ms",
+    "envoy-upstream-rq-timeout-alt-response",
+    "envoy-upstream-rq-timeout-ms",
+    "envoy-upstream-stream-duration-ms",
+    "forwarded-client-cert",
+];
+
+impl Subject {
+    /// A header field by its name in lower case.
+    pub fn field(name: HeaderName) -> Self {
+        let steers = name.as_str().strip_prefix("x-").is_some_and(|it| STEERING.contains(&it));
+        if steers { Self::Dropped(name) } else { Self::Header(name) }
     }
 }
 
@@ -134,6 +175,31 @@ mod tests {
         assert!(!fits(exact(), false, &["a,b"]));
         assert!(!fits(exact(), true, &["a", "b"]));
         assert!(fits(exact(), true, &["a"]));
+    }
+
+    #[test]
+    fn nobody_is_believed_who_says_what_only_the_gateway_knows() {
+        for (name, believed) in [
+            ("x-forwarded-client-cert", false),
+            ("x-envoy-internal", false),
+            ("x-envoy-anything", true),
+            ("x-forwarded-host", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(name, HeaderValue::from_static("v"));
+            let request = Request {
+                method: "GET",
+                scheme: crate::request::Scheme::Http,
+                authority: "a",
+                path: "/",
+                query: None,
+                headers: &headers,
+                claims: None,
+            };
+            let subject = Subject::field(HeaderName::from_static(name));
+            let condition = HeaderMatch { subject, text: Text::Present, inverted: false };
+            assert_eq!(condition.matches(&request), believed, "{name}");
+        }
     }
 
     #[test]

@@ -37,9 +37,10 @@ pub struct VirtualHost {
     /// Plain-text requests are sent to https, whatever their path (Gateway `httpsRedirect`).
     pub https_redirect: bool,
     /// First match wins; catch-alls are last.
-    pub routes: Vec<Arc<Route>>,
+    pub routes: Box<[Arc<Route>]>,
+    /// Apart, so that a host of few routes is in one place.
     #[serde(skip)]
-    index: Option<Index>,
+    index: Option<Box<Index>>,
 }
 
 impl Hosts {
@@ -75,8 +76,8 @@ impl VirtualHost {
 
     /// A virtual host with these routes, in this order.
     pub fn of(domain: Arc<str>, https_redirect: bool, routes: Vec<Arc<Route>>) -> Self {
-        let index = Index::new(&routes);
-        Self { domain, https_redirect, routes, index }
+        let index = Index::new(&routes).map(Box::new);
+        Self { domain, https_redirect, routes: routes.into(), index }
     }
 
     fn find(&self, request: &Request<'_>) -> Option<&Route> {
