@@ -55,7 +55,7 @@ fuzz: setup
 	./deploy/setup fuzz
 	cd fuzz && for target in $(TARGETS); do \
 	    case $$target in \
-	        yaml|compile) more="../examples ../gateway/core/testdata/compile -- -max_len=4096" ;; \
+	        yaml|compile) more="../examples ../gateway/core/testdata/compile -- -max_len=1024" ;; \
 	        *) more=-- ;; \
 	    esac; \
 	    mkdir -p corpus/$$target seeds/$$target && \

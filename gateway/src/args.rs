@@ -335,13 +335,14 @@ mod tests {
             "--source files:/x --trusted-hops 1 --trusted-proxies 10.0.0.0/8,fd00::1 \
              --forwarded-for preserve --proxy-protocol 80=optional,443 \
              --proxy-header-timeout 2s \
-             --path-normalization MERGE_SLASHES --headers-with-underscores drop \
+             --path-normalization MERGE_SLASHES --headers-with-underscores drop --http10 \
              --max-connections 9 --max-requests-per-connection 7 --max-uri-bytes 100 \
              --header-timeout 500ms --write-timeout 0 --max-streams 3 --memory-limit 1Gi --retry-body-limit 4096",
         )
         .unwrap()
         .config(std::io::sink());
-        let Edge { trust, proxy_protocol, paths, underscores, limits } = &config.edge;
+        let Edge { trust, proxy_protocol, paths, underscores, http10, limits } = &config.edge;
+        assert!(http10);
         assert_eq!(*paths, edgeway_core::path::Normalisation::MergeSlashes);
         assert_eq!(*underscores, Underscores::Drop);
         assert_eq!((trust.hops, trust.proxies.len()), (1, 2));

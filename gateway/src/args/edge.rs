@@ -40,6 +40,10 @@ pub struct EdgeArgs {
     #[arg(long, value_name = "allow|drop|reject", default_value = "allow")]
     pub headers_with_underscores: Underscores,
 
+    /// Serve clients of HTTP/1.0, too, each connection for one request
+    #[arg(long)]
+    pub http10: bool,
+
     /// What clients may cost
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -140,6 +144,7 @@ impl EdgeArgs {
             proxy_protocol: self.proxy_protocol.clone(),
             paths: self.path_normalization,
             underscores: self.headers_with_underscores,
+            http10: self.http10,
             limits: self.limits.limits(),
         }
     }

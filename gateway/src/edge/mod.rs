@@ -25,6 +25,8 @@ pub struct Edge {
     pub paths: Normalisation,
     /// What becomes of header fields with underscores in their names.
     pub underscores: Underscores,
+    /// Whether HTTP/1.0 is spoken.
+    pub http10: bool,
     /// What they may cost.
     pub limits: Limits,
 }

@@ -147,7 +147,7 @@ impl Connection<'_> {
 
     /// The next head, complete and in its one form.
     async fn head(&mut self, io: &mut Io) -> Result<Parts, NoHead> {
-        let mut scan = Scan::default();
+        let mut scan = Scan::new(self.context.settings.edge.http10);
         let mut deadline: Option<Pin<Box<Sleep>>> = None;
         loop {
             let perhaps_http2 = self.fresh && h2::may_be_preface(io.unread());

@@ -8,7 +8,7 @@
 use super::refusal::Refusal;
 use crate::edge::HeadLimits;
 use bytes::{BufMut, BytesMut};
-use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Uri, Version, header, request::Parts};
 
 /// Where checking a head stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +23,19 @@ pub(crate) struct Scan {
     encoding: Seen,
     host: Seen,
     odd_target: bool,
+    old: Old,
+}
+
+/// What is known of HTTP/1.0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Old {
+    /// It is not spoken.
+    #[default]
+    Refused,
+    /// It would be.
+    Taken,
+    /// It is.
+    Spoken,
 }
 
 /// What is known of a field that must not come twice.
@@ -44,6 +57,12 @@ pub(crate) enum Progress {
 }
 
 impl Scan {
+    /// The start of a head, which may be one of HTTP/1.0.
+    pub(crate) fn new(takes_old: bool) -> Self {
+        let old = if takes_old { Old::Taken } else { Old::Refused };
+        Self { old, ..Self::default() }
+    }
+
     /// Whether the request line has begun.
     pub(crate) fn has_begun(&self, bytes: &[u8]) -> bool {
         bytes.len() > self.start
@@ -83,6 +102,12 @@ impl Scan {
 
     fn request_line(&mut self, line: &[u8], limits: HeadLimits) -> Result<(), Refusal> {
         let line = RequestLine::parse(line)?;
+        if line.is_old {
+            if self.old == Old::Refused {
+                return Err(Refusal::Version);
+            }
+            self.old = Old::Spoken;
+        }
         if line.target.len() > limits.target {
             return Err(Refusal::TargetTooLong);
         }
@@ -115,6 +140,10 @@ impl Scan {
         if self.length != Seen::No && self.encoding != Seen::No {
             return Err(Refusal::LengthAndEncoding);
         }
+        // It knows no encodings: whoever is behind us might take it at its word.
+        if self.old == Old::Spoken && self.encoding != Seen::No {
+            return Err(Refusal::Encoding);
+        }
         let checks = [
             (self.encoding, Refusal::Encoding),
             (self.length, Refusal::Length),
@@ -140,6 +169,8 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) method: &'a [u8],
     /// Visible ASCII, not empty.
     pub(crate) target: &'a [u8],
+    /// Of HTTP/1.0.
+    is_old: bool,
 }
 
 impl<'a> RequestLine<'a> {
@@ -159,7 +190,8 @@ impl<'a> RequestLine<'a> {
             return Err(Refusal::Characters);
         }
         match (words.next(), words.next()) {
-            (Some(b"HTTP/1.1"), None) => Ok(Self { method, target }),
+            (Some(b"HTTP/1.1"), None) => Ok(Self { method, target, is_old: false }),
+            (Some(b"HTTP/1.0"), None) => Ok(Self { method, target, is_old: true }),
             (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
                 if major.is_ascii_digit() && minor.is_ascii_digit() =>
             {
@@ -217,7 +249,7 @@ pub(crate) fn canonical(head: BytesMut, scan: &Scan) -> Result<BytesMut, Refusal
     for byte in path {
         put_escaped(*byte, &mut out);
     }
-    out.put_slice(b" HTTP/1.1\r\n");
+    out.put_slice(if request.is_old { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
     if let Some(authority) = authority {
         out.put_slice(b"host: ");
         out.put_slice(authority);
@@ -252,7 +284,19 @@ pub(crate) fn parse(head: BytesMut) -> Result<Parts, Refusal> {
         let value = HeaderValue::from_maybe_shared(head.slice_ref(value.trim_ascii()));
         parts.headers.append(name, value.map_err(|_| Refusal::Characters)?);
     }
+    if request.is_old {
+        age(&mut parts);
+    }
     Ok(parts)
+}
+
+/// Takes from a request of HTTP/1.0 what it cannot mean: it is the last on its connection.
+fn age(parts: &mut Parts) {
+    parts.version = Version::HTTP_10;
+    for name in [header::UPGRADE, header::EXPECT, header::TE] {
+        parts.headers.remove(name);
+    }
+    parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// The bytes before the first line feed; `None` if there is none.

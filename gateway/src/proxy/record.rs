@@ -195,7 +195,11 @@ impl Record<'_> {
 
 /// A protocol, as Envoy calls it.
 pub(crate) fn protocol(version: Version) -> &'static str {
-    if version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" }
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
 }
 
 /// Path and query before any rewrite.

@@ -21,6 +21,7 @@ mod h2;
 mod h2_backend;
 mod h2_clients;
 mod heads;
+mod http10;
 mod lifecycle;
 mod limits;
 mod listening;

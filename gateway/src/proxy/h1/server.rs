@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderValue, Version, request::Parts};
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -139,8 +139,16 @@ impl Downstream for Server<'_> {
     }
 
     fn respond(&mut self, response: Response, close: bool) {
-        self.conn.write(|out| wire::head(out, &response, close));
-        self.framing = Framing::of(response.body);
+        let mut framing = Framing::of(response.body);
+        if self.head.version == Version::HTTP_10 {
+            if response.status.is_informational() {
+                return;
+            }
+            // The end of the connection is that of the body.
+            framing = if framing == Framing::Chunked { Framing::Raw } else { framing };
+        }
+        self.conn.write(|out| wire::framed(out, &response, framing, close));
+        self.framing = framing;
     }
 
     fn send(&mut self, data: &[u8]) {

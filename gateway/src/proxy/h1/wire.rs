@@ -25,7 +25,12 @@ pub(super) enum Framing {
 
 /// Writes the head of a response.
 pub(crate) fn head(out: &mut Vec<u8>, response: &Response, close: bool) {
-    let Response { status, headers, body } = response;
+    framed(out, response, Framing::of(response.body), close);
+}
+
+/// The same, with the body framed like this.
+pub(super) fn framed(out: &mut Vec<u8>, response: &Response, framing: Framing, close: bool) {
+    let Response { status, headers, body: _ } = response;
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -34,7 +39,7 @@ pub(crate) fn head(out: &mut Vec<u8>, response: &Response, close: bool) {
     for (name, value) in headers {
         field(out, name.as_str().as_bytes(), value.as_bytes());
     }
-    if *body == Body::Unsized {
+    if framing == Framing::Chunked {
         field(out, b"transfer-encoding", b"chunked");
     }
     if close {
