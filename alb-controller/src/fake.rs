@@ -1,7 +1,9 @@
 //! A cloud for tests: it stands as wished once all steps have been taken, and fails where it is told.
 
 use crate::aws::{Call, Cloud, CloudError};
-use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Standing, Step, settings::Subnet};
+use edgeway_alb_core::{
+    Desired, Health, Lookups, Needs, Observed, Standing, Step, settings::Subnet,
+};
 use edgeway_api::{Objects, manifest};
 use std::{collections::VecDeque, sync::Mutex};
 
@@ -162,7 +164,11 @@ impl Cloud for FakeCloud {
             let name = stack.load_balancer.name.clone();
             (name.clone(), format!("{name}.example.amazonaws.com"))
         });
+        let groups = desired.stacks.values().flat_map(|stack| stack.target_groups.keys());
+        let well = Health { healthy: 1, registered: 1 };
         Ok(Observed {
+            provisioning: std::collections::BTreeSet::new(),
+            health: groups.map(|name| (name.clone(), well)).collect(),
             stacks: stacks.collect(),
             shared: desired.shared.clone(),
             doors: desired.doors.clone(),

@@ -22,7 +22,7 @@ mod words;
 
 pub use desired::{desired, needs};
 pub use evaluate::{AlbDecision, AlbRequest, evaluate};
-pub use goal::{Desired, Observed, Standing};
+pub use goal::{Desired, Health, Observed, Standing};
 pub use id::{Key, ListenerKey, StackId};
 pub use plan::{Plan, Step, plan};
 pub use settings::{Lookups, Needs, Settings};
