@@ -2,12 +2,13 @@
 
 use crate::{
     aws::{Access, Connection, Rates, is_stand_in},
-    event::Event,
+    event::{Event, Status},
     once,
     run::{Config, Handle, run},
     serve,
+    status::Scribe,
 };
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use edgeway_alb_core::{Settings, secrets, settings::EDGEWAY};
 use edgeway_api::{Objects, Problem};
 use edgeway_gateway::{
@@ -59,6 +60,9 @@ pub struct Args {
     /// Namespace of the pod, in which the lease is
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     namespace: String,
+    /// Whether what became of Ingresses is written to the API server, by the replica that leads
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    write_status: bool,
     #[command(flatten)]
     lease: LeaseArgs,
 }
@@ -80,6 +84,24 @@ impl Args {
     async fn stand(&self, source: &Opened) -> anyhow::Result<Option<Office>> {
         let terms = self.lease.terms(LEASE, &self.namespace, &self.pod_name)?;
         Ok(self.lease.stand(source, terms).await?)
+    }
+
+    /// Who says what became of Ingresses.
+    fn scribe(
+        &self,
+        office: &Office,
+        status: watch::Receiver<Arc<Status>>,
+        refused: watch::Sender<Vec<Problem>>,
+    ) -> Scribe {
+        let writer = if self.pod_name.is_empty() { LEASE } else { &self.pod_name };
+        Scribe {
+            api: office.api.clone(),
+            tenure: office.tenure.clone(),
+            status,
+            writer: writer.to_owned(),
+            namespaces: self.source.namespaces.clone(),
+            refused,
+        }
     }
 
     /// What the controller is started with.
@@ -143,9 +165,15 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
     let mut config = args.config();
     if let Some(office) = &office {
         config.tenure = office.tenure.clone();
-        tokio::spawn(tell_problems(office.problems.clone(), handle.clone()));
+        tokio::spawn(tell_problems("leader election", office.problems.clone(), handle.clone()));
     }
     let shutdown = CancellationToken::new();
+    let writing = office.as_ref().filter(|_| args.write_status).map(|office| {
+        let (refused, problems) = watch::channel(Vec::new());
+        tokio::spawn(tell_problems("statuses", problems, handle.clone()));
+        let scribe = args.scribe(office, handle.status.subscribe(), refused);
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(scribe.run()))
+    });
     let (sender, objects) = watch::channel(Arc::default());
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
@@ -157,18 +185,25 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
     }
     shutdown.cancel();
     controller.await?;
+    if let Some(writing) = writing {
+        writing.await?;
+    }
     if let Some(office) = office {
         office.leave().await;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells what keeps us from leading, once when it comes and once when it is solved.
-async fn tell_problems(mut problems: watch::Receiver<Vec<Problem>>, handle: Handle) {
+/// Tells what keeps us from something, once when it comes and once when it is solved.
+async fn tell_problems(
+    from: &'static str,
+    mut problems: watch::Receiver<Vec<Problem>>,
+    handle: Handle,
+) {
     let mut board = Board::default();
     while problems.changed().await.is_ok() {
         let now = problems.borrow_and_update().clone();
-        let Changes { appeared, solved } = board.report("leader election", now);
+        let Changes { appeared, solved } = board.report(from, now);
         for problem in appeared {
             handle.tell(Event::Problem(problem));
         }

@@ -1,6 +1,6 @@
 //! What the controller tells: one readable line for each thing that happens, and how it stands.
 
-use crate::aws::CloudError;
+use crate::{aws::CloudError, state::StackState, status::Identities};
 use edgeway_alb_core::{StackId, plan::Summary};
 use edgeway_api::{ObjectRef, Problem};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -94,6 +94,12 @@ pub struct Status {
     pub settled: bool,
     /// Why AWS could not be looked at, if it could not.
     pub unreachable: Option<String>,
+    /// How each stack stands.
+    pub states: BTreeMap<StackId, StackState>,
+    /// Which objects the Ingresses are that were given.
+    pub identities: Identities,
+    /// Whether something may be missing because it could not be read.
+    pub is_incomplete: bool,
     /// Whether AWS was looked at, by a pass or by a replica that follows.
     pub seen: bool,
 }

@@ -2,7 +2,7 @@
 
 use crate::aws::{Call, Cloud, CloudError};
 use edgeway_alb_core::{
-    Desired, Lookups, Needs, Observed, Standing, Step, goal::Bound, settings::Subnet,
+    Desired, Health, Lookups, Needs, Observed, Standing, Step, goal::Bound, settings::Subnet,
 };
 use edgeway_api::{Objects, manifest};
 use std::{collections::VecDeque, sync::Mutex};
@@ -164,7 +164,11 @@ impl Cloud for FakeCloud {
             let name = stack.load_balancer.name.clone();
             (name.clone(), format!("{name}.example.amazonaws.com"))
         });
+        let groups = desired.stacks.values().flat_map(|stack| stack.target_groups.keys());
+        let well = Health { healthy: 1, registered: 1 };
         Ok(Observed {
+            provisioning: std::collections::BTreeSet::new(),
+            health: groups.map(|name| (name.clone(), well)).collect(),
             stacks: stacks.collect(),
             bindings: desired
                 .bindings

@@ -19,6 +19,8 @@ mod once;
 mod reconcile;
 mod run;
 mod serve;
+mod state;
+mod status;
 mod views;
 
 pub use apply::Failure;
@@ -28,4 +30,6 @@ pub use metrics::Metrics;
 pub use once::{Outcome, once};
 pub use reconcile::{Pass, Reconciler};
 pub use run::{Config, Handle, run};
+pub use state::{Progress, StackState};
+pub use status::{Identities, Identity};
 pub use views::{Survey, survey};

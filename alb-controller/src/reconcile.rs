@@ -5,16 +5,22 @@ use crate::{
     aws::{Cloud, CloudError},
     event::{Event, Status},
     metrics::Metrics,
+    state::{StackState, states},
+    status::{Identities, Identity},
     views::Survey,
 };
 use edgeway_alb_core::{
     Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
     plan::{Op, plan},
 };
-use edgeway_api::{ObjectRef, Objects, Problem};
+use edgeway_api::{
+    ObjectRef, Objects, Problem, Resource as _,
+    k8s_openapi::{api::networking::v1::Ingress, apimachinery::pkg::apis::meta::v1::ObjectMeta},
+};
 use edgeway_gateway::lease::Tenure;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -71,6 +77,8 @@ pub struct Pass {
     pub taken: usize,
     /// Steps that failed.
     pub failures: Vec<Failure>,
+    /// Whether an address is to be told as soon as a target is well.
+    pub awaits: bool,
 }
 
 impl<C: Cloud> Reconciler<C> {
@@ -166,6 +174,8 @@ impl<C: Cloud> Reconciler<C> {
         self.metrics.steps(taken, failures.len(), skipped);
         let problems = report(&desired, &plan, &failures);
         let addresses = addresses(&desired, &observed);
+        self.status.states = states((&desired, &observed), &plan, &self.status.states, &addresses);
+        self.status.identities = identities(objects);
         self.note_refused(&failures);
         if failures.is_empty() {
             // Of what has just been made everything is known.
@@ -174,7 +184,8 @@ impl<C: Cloud> Reconciler<C> {
         }
         self.publish(desired, problems, addresses, tell);
         self.status.settled = plan.is_settled() && failures.is_empty();
-        Ok(Pass { plan, taken, failures })
+        let awaits = self.status.states.values().any(StackState::awaits);
+        Ok(Pass { plan, taken, failures, awaits })
     }
 
     /// Notes certificates that AWS does not know, so that the next wish does without them.
@@ -272,7 +283,18 @@ impl<C: Cloud> Reconciler<C> {
         self.status.problems = problems;
         self.status.addresses = addresses;
         self.status.members = desired.members;
+        self.status.is_incomplete = desired.incomplete.is_some();
     }
+}
+
+/// Which objects the Ingresses are. Those of files are none of an API server.
+fn identities(objects: &Objects) -> Identities {
+    let of = |ingress: &Arc<Ingress>| {
+        let ObjectMeta { uid, generation, .. } = &ingress.metadata;
+        let identity = Identity { uid: uid.clone()?, generation: *generation };
+        Some((ingress.reference(), identity))
+    };
+    objects.ingresses.iter().filter_map(of).collect()
 }
 
 /// DNS name of the load balancer that serves each stack.

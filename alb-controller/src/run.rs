@@ -209,17 +209,25 @@ impl Rhythm {
         self.backoff.reset();
         let Ok(pass) = result else { return self.resync };
         if pass.plan.is_settled() {
-            self.look = LOOK.0;
             if !std::mem::replace(&mut self.said, true) {
                 handle.tell(Event::Settled);
             }
+            if pass.awaits {
+                return Some(self.longer());
+            }
+            self.look = LOOK.0;
             return self.resync;
         }
         // Right after steps the plan is looked at once more; then ever less often.
-        let wait =
-            if pass.taken > 0 && pass.plan.pending.is_empty() { Duration::ZERO } else { self.look };
-        self.look = (self.look * 2).min(LOOK.1);
-        Some(wait)
+        let longer = self.longer();
+        Some(if pass.taken > 0 && pass.plan.pending.is_empty() { Duration::ZERO } else { longer })
+    }
+
+    /// How long to wait now; the next time it is longer.
+    fn longer(&mut self) -> Duration {
+        let wait = self.look;
+        self.look = (wait * 2).min(LOOK.1);
+        wait
     }
 }
 

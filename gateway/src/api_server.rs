@@ -4,7 +4,8 @@
 use crate::source::{Access, Lost};
 use http::{Request, header::CONTENT_TYPE};
 use kube::Client;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -58,6 +59,14 @@ impl ApiServer {
     /// What is at `path`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
         read(&self.text(path).await?)
+    }
+
+    /// The objects of the list at `path` that can be read.
+    pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Refusal> {
+        let text = self.text(path).await?;
+        let RawList { items } = serde_json::from_str(&text)
+            .map_err(|error| Refusal::Invalid(format!("its answer: {error}")))?;
+        Ok(items.into_iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
     }
 
     /// Makes an object in the list at `path`.
@@ -122,6 +131,12 @@ impl ApiServer {
             Err(_) => Err(Refusal::Unreachable("it does not answer in time".into())),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct RawList<'r> {
+    #[serde(borrow)]
+    items: Vec<&'r RawValue>,
 }
 
 impl Refusal {

@@ -25,7 +25,7 @@ mod words;
 
 pub use desired::{desired, needs, secrets};
 pub use evaluate::{AlbDecision, AlbRequest, evaluate};
-pub use goal::{Desired, Observed, Question, Standing};
+pub use goal::{Desired, Health, Observed, Question, Standing};
 pub use id::{Key, ListenerKey, StackId};
 pub use plan::{Plan, Step, plan};
 pub use settings::{Lookups, Needs, Settings};

@@ -1,17 +1,22 @@
 //! What stands and is ours, found by its tags.
 
 use super::{
-    add_ons::read_mutual_tls, arns::Arns, calls::Call, client::Aws, error::CloudError, network,
-    read,
+    add_ons::read_mutual_tls,
+    arns::Arns,
+    calls::Call,
+    client::Aws,
+    error::CloudError,
+    network,
+    read::{self, TargetState},
 };
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
-    Desired, Key, ListenerKey, Observed, Question, StackId,
+    Desired, Health, Key, ListenerKey, Observed, Question, StackId,
     goal::Bound,
     rule::Action,
     stack::{Listener, LoadBalancer},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
-    target::{Protocol, TargetGroup, Targets},
+    target::{Protocol, TargetGroup, TargetId, Targets},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +78,7 @@ impl View<'_> {
         for arn in self.desired.bindings.keys() {
             match self.aws.health(arn).await {
                 Ok(health) => {
-                    let (targets, _) = targets(&health);
+                    let Registered { targets, .. } = Registered::of(&health);
                     self.observed.bindings.insert(arn.clone(), Bound { targets });
                 }
                 Err(error) if error.code().is_some() => tracing::warn!("{arn}: {}", error.line()),
@@ -99,7 +104,9 @@ impl View<'_> {
                 continue;
             };
             self.arns.learn(Key::TargetGroup(name.to_owned()), arn);
-            let (targets, draining) = targets(&self.aws.health(arn).await?);
+            let Registered { targets, draining, health } =
+                Registered::of(&self.aws.health(arn).await?);
+            self.observed.health.insert(name.to_owned(), health);
             let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
             let question = Question::GroupAttributes(stack.clone(), resource.clone());
             let attributes = if self.desired.asks(&question) {
@@ -170,6 +177,10 @@ impl View<'_> {
                 listeners,
                 foreign,
             };
+            let state = balancer.state().and_then(|state| state.code());
+            if state == Some(&elb::LoadBalancerStateEnum::Provisioning) {
+                self.observed.provisioning.insert(name.to_owned());
+            }
             if let Some(address) = balancer.dns_name() {
                 self.observed.addresses.insert(name.to_owned(), address.to_lowercase());
             }
@@ -310,17 +321,27 @@ fn groups(action: &Action) -> BTreeSet<String> {
     action.groups().map(str::to_owned).collect()
 }
 
-/// Registered targets, and those on their way out.
-fn targets(
-    health: &[elb::TargetHealthDescription],
-) -> (Targets, BTreeSet<edgeway_alb_core::target::TargetId>) {
-    let (mut registered, mut draining) = (Targets::new(), BTreeSet::new());
-    for (target, zone, leaves) in health.iter().filter_map(read::target) {
-        if leaves {
-            draining.insert(target);
-        } else {
-            registered.insert(target, zone);
+/// What is registered in a group.
+#[derive(Default)]
+struct Registered {
+    targets: Targets,
+    /// On their way out.
+    draining: BTreeSet<TargetId>,
+    health: Health,
+}
+
+impl Registered {
+    fn of(health: &[elb::TargetHealthDescription]) -> Self {
+        let mut all = Self::default();
+        for (target, zone, state) in health.iter().filter_map(read::target) {
+            if state == TargetState::Leaves {
+                all.draining.insert(target);
+                continue;
+            }
+            all.health.registered += 1;
+            all.health.healthy += usize::from(state == TargetState::Well);
+            all.targets.insert(target, zone);
         }
+        all
     }
-    (registered, draining)
 }

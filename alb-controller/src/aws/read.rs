@@ -70,10 +70,21 @@ pub(super) fn health_check(group: &elb::TargetGroup) -> HealthCheck {
     }
 }
 
-/// A target, and whether it is on its way out; nothing if it is not registered.
+/// How a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetState {
+    /// It is sent requests.
+    Well,
+    /// It is on its way out.
+    Leaves,
+    /// It is sent none, at least now.
+    Ill,
+}
+
+/// A target and how it is; nothing if it is not registered.
 pub(super) fn target(
     description: &elb::TargetHealthDescription,
-) -> Option<(TargetId, Option<String>, bool)> {
+) -> Option<(TargetId, Option<String>, TargetState)> {
     let target = description.target()?;
     let health = description.target_health();
     let state = health.and_then(|health| health.state()).map(elb::TargetHealthStateEnum::as_str);
@@ -83,7 +94,12 @@ pub(super) fn target(
     }
     let id = TargetId { id: text(target.id()), port: number(target.port()) };
     let zone = target.availability_zone().map(str::to_owned);
-    Some((id, zone, state == Some("draining")))
+    let condition = match state {
+        Some("healthy") => TargetState::Well,
+        Some("draining") => TargetState::Leaves,
+        Some(_) | None => TargetState::Ill,
+    };
+    Some((id, zone, condition))
 }
 
 /// A rule with the tags that were asked for apart.

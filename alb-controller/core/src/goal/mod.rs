@@ -89,4 +89,17 @@ pub struct Observed {
     pub bindings: BTreeMap<String, Bound>,
     /// DNS name of each load balancer.
     pub addresses: BTreeMap<String, String>,
+    /// Load balancers that take no requests yet, by name.
+    pub provisioning: BTreeSet<String>,
+    /// How the targets of each target group are, by its name.
+    pub health: BTreeMap<String, Health>,
+}
+
+/// How the targets of a group are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Those that are sent requests.
+    pub healthy: usize,
+    /// All that are registered.
+    pub registered: usize,
 }

@@ -1,0 +1,226 @@
+//! From how things stand to what should be said of each Ingress. Pure.
+
+use super::{INGRESS, Identity, event::Word};
+use crate::{
+    event::Status,
+    state::{Progress, StackState},
+};
+use edgeway_api::{
+    ObjectRef, Problem, Severity,
+    edge_status::{EdgeState, Finding},
+};
+use edgeway_gateway::status::{
+    EdgeWish,
+    conditions::{Aspect, Conditions},
+};
+use std::collections::BTreeMap;
+
+/// How many problems an `EdgeStatus` repeats.
+const REPEATED: usize = 50;
+
+/// What should be said of one Ingress.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct IngressWish {
+    pub(super) edge: EdgeWish,
+    pub(super) identity: Identity,
+    /// Address and ports, once they can be told.
+    pub(super) address: Option<(String, Vec<u16>)>,
+    pub(super) words: Vec<Word>,
+}
+
+/// What should be said of all that there is something to say about.
+pub(super) fn wishes(status: &Status, writer: &str) -> BTreeMap<ObjectRef, IngressWish> {
+    let mut stacks: BTreeMap<&ObjectRef, Option<&StackState>> = BTreeMap::new();
+    for Problem { object, .. } in &status.problems {
+        if object.kind == "Ingress" {
+            stacks.insert(object, None);
+        }
+    }
+    for (stack, members) in &status.members {
+        stacks.extend(members.iter().map(|member| (member, status.states.get(stack))));
+    }
+    let of = |(object, state): (&ObjectRef, Option<&StackState>)| {
+        // One that could not be read has no identity that we know.
+        let identity = status.identities.get(object)?;
+        let problems: Vec<&Problem> =
+            status.problems.iter().filter(|problem| problem.object == *object).collect();
+        let told = Told { identity, state, problems: &problems };
+        Some((object.clone(), told.wish(object, writer)))
+    };
+    stacks.into_iter().filter_map(of).collect()
+}
+
+/// What is known of one Ingress.
+struct Told<'t> {
+    identity: &'t Identity,
+    /// Nothing, if it is not served.
+    state: Option<&'t StackState>,
+    problems: &'t [&'t Problem],
+}
+
+impl Told<'_> {
+    fn wish(&self, object: &ObjectRef, writer: &str) -> IngressWish {
+        let address = self
+            .state
+            .filter(|state| state.serves)
+            .and_then(|state| state.address.clone().map(|address| (address, state.ports.clone())));
+        let mut problems = self.problems.to_vec();
+        problems.sort_by_key(|problem| problem.severity);
+        let state = EdgeState {
+            observed_generation: self.identity.generation,
+            conditions: self.conditions().summed(),
+            problems: problems.iter().take(REPEATED).map(|it| Finding::from(*it)).collect(),
+            address: address.as_ref().map(|(address, _)| address.clone()),
+            writer: Some(writer.to_owned()),
+            ..EdgeState::default()
+        };
+        let owner = Some((INGRESS.to_owned(), self.identity.uid.clone()));
+        IngressWish {
+            edge: EdgeWish { target: object.clone(), owner, state },
+            identity: self.identity.clone(),
+            address,
+            words: self.words(),
+        }
+    }
+
+    fn conditions(&self) -> Conditions {
+        let conditions = Conditions::about(self.identity.generation)
+            .judge(Aspect::Accepted, self.problems)
+            .judge(Aspect::ResolvedRefs, self.problems);
+        let programmed = Aspect::Programmed.name();
+        let Some(state) = self.state else {
+            return conditions.fails(programmed, "Rejected", "it is left out");
+        };
+        let conditions = if state.has_tls {
+            conditions.judge(Aspect::CertificateReady, self.problems)
+        } else {
+            conditions
+        };
+        let failed = self.problems.iter().any(|problem| {
+            problem.severity == Severity::Error && Aspect::of(problem.code) == Aspect::Programmed
+        });
+        let conditions = match state.progress {
+            Progress::Changing if !failed => {
+                conditions.unknown(programmed, "Progressing", "AWS is being changed")
+            }
+            Progress::Provisioning if !failed => {
+                conditions.unknown(programmed, "Provisioning", "AWS is making the load balancer")
+            }
+            Progress::Changing | Progress::Provisioning | Progress::InPlace => {
+                conditions.judge(Aspect::Programmed, self.problems)
+            }
+        };
+        health(conditions, state)
+    }
+
+    /// In the words that dashboards look for.
+    fn words(&self) -> Vec<Word> {
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let mut words: Vec<Word> = errors.map(|problem| Word::of(problem)).collect();
+        if words.is_empty() && self.state.is_some_and(|state| state.progress == Progress::InPlace) {
+            words.push(Word::reconciled());
+        }
+        words
+    }
+}
+
+fn health(conditions: Conditions, state: &StackState) -> Conditions {
+    const NAME: &str = "TargetsHealthy";
+    let Some((well, all)) = state.targets else { return conditions };
+    let count = format!("{well} of {all} targets are well");
+    if all == 0 {
+        return conditions.unknown(NAME, "NoTargets", "no target is registered");
+    }
+    match state.ill_groups.as_slice() {
+        [] => conditions.holds(NAME, count),
+        groups => {
+            let message = format!("{count}; none of {}", groups.join(", "));
+            conditions.fails(NAME, "NoHealthyTarget", message)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgeway_alb_core::StackId;
+
+    fn status(problems: Vec<Problem>, state: StackState) -> Status {
+        let stack = StackId::ingress("a", "b");
+        let object = ObjectRef::new("Ingress", "a", "b");
+        let lost = ObjectRef::new("Ingress", "a", "lost");
+        let identity = Identity { uid: "1".into(), generation: Some(3) };
+        Status {
+            problems,
+            members: [(stack.clone(), vec![object.clone()])].into(),
+            states: [(stack, state)].into(),
+            identities: [(object, identity.clone()), (lost, identity)].into(),
+            ..Status::default()
+        }
+    }
+
+    fn serving() -> StackState {
+        StackState {
+            address: Some("x.example.com".into()),
+            ports: vec![80],
+            progress: Progress::InPlace,
+            targets: Some((1, 1)),
+            serves: true,
+            ..StackState::default()
+        }
+    }
+
+    fn shown(status: &Status, name: &str) -> (Vec<String>, Option<String>, Vec<String>) {
+        let wish = &wishes(status, "w")[&ObjectRef::new("Ingress", "a", name)];
+        let conditions = wish.edge.state.conditions.iter();
+        let conditions = conditions.map(|it| format!("{}={} {}", it.r#type, it.status, it.reason));
+        let words = wish.words.iter().map(|word| format!("{} {}", word.reason, word.note));
+        let address = wish.address.as_ref().map(|(address, _)| address.clone());
+        (conditions.collect(), address, words.collect())
+    }
+
+    #[test]
+    fn what_serves_has_an_address() {
+        let (conditions, address, words) = shown(&status(vec![], serving()), "b");
+        assert_eq!(
+            conditions,
+            [
+                "Accepted=True Accepted",
+                "ResolvedRefs=True ResolvedRefs",
+                "Programmed=True Programmed",
+                "TargetsHealthy=True TargetsHealthy",
+                "Ready=True Ready",
+            ]
+        );
+        assert_eq!(address.as_deref(), Some("x.example.com"));
+        assert_eq!(words, ["SuccessfullyReconciled Successfully reconciled"]);
+    }
+
+    #[test]
+    fn what_does_not_serve_yet_has_none() {
+        let ill = StackState {
+            targets: Some((0, 2)),
+            ill_groups: vec!["g".into()],
+            serves: false,
+            ..serving()
+        };
+        let (conditions, address, _) = shown(&status(vec![], ill), "b");
+        assert_eq!(address, None);
+        assert_eq!(conditions[4], "Ready=False NoHealthyTarget");
+        let young = StackState { progress: Progress::Changing, serves: false, ..serving() };
+        let (conditions, _, words) = shown(&status(vec![], young), "b");
+        assert_eq!(conditions[2], "Programmed=Unknown Progressing");
+        assert_eq!(words, <[String; 0]>::default());
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_why() {
+        let object = ObjectRef::new("Ingress", "a", "lost");
+        let problem = Problem::error(object, "spec", "service-not-found").message("m").advice("d");
+        let (conditions, address, words) = shown(&status(vec![problem], serving()), "lost");
+        assert_eq!(conditions[1], "ResolvedRefs=False ServiceNotFound");
+        assert_eq!(conditions[2], "Programmed=False Rejected");
+        assert_eq!(address, None);
+        assert_eq!(words, ["FailedBuildModel Failed build model due to spec: m; d"]);
+    }
+}
