@@ -1,6 +1,8 @@
 //! What can be typed, and the only reader of the environment.
 
-use crate::commands::{check, completion, crds, echo, explain, local_alb, plan, up, version};
+use crate::commands::{
+    check, completion, crds, echo, explain, local_alb, plan, status, up, version,
+};
 use clap::{Parser, Subcommand};
 
 /// Exit code of a command line that is not understood; 1 and 2 are answers of `check` and `plan`.
@@ -33,6 +35,8 @@ pub enum Command {
     Echo(echo::Args),
     /// Run an ALB on this machine, with the AWS API that makes it
     LocalAlb(local_alb::Args),
+    /// Tell what became of Ingresses and gateways in a cluster
+    Status(status::Args),
     /// Print the definitions of Edgeway's own kinds, for `kubectl apply -f -`
     Crds(crds::Args),
     /// Tell which version this is
