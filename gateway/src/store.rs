@@ -149,7 +149,7 @@ endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}}]
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: n, labels: {zone: z}}
+metadata: {name: node-1, labels: {zone: z}}
 ---
 apiVersion: v1
 kind: Secret
