@@ -10,9 +10,11 @@ pub use source::{Opened, SourceArgs};
 
 use crate::{
     access::AccessLog,
+    publish::Keep,
     run::Config,
-    source::{BadSource, GATEWAY, Lost},
+    source::{BadSource, GATEWAY, Lost, SourceArg},
     status::Statuses,
+    store::Store,
 };
 use clap::{ArgAction, Parser};
 use std::{
@@ -100,6 +102,16 @@ pub struct Args {
     /// Folder in which last good versions of broken objects outlive a restart [default: they do not]
     #[arg(long, env = "EDGEWAY_LAST_GOOD_DIR", value_name = "DIR")]
     pub last_good_dir: Option<PathBuf>,
+
+    /// How old the configuration may be that is kept in --last-good-dir for a start without the API
+    /// server; 0: no matter how old
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = edge::time)]
+    pub last_good_max_age: Duration,
+
+    /// Keep Secrets there, too, readable for this user alone: without, a gateway that ends TLS is not
+    /// ready before it has reached the API server
+    #[arg(long, requires = "last_good_dir")]
+    pub last_good_secrets: bool,
 
     /// What is logged on standard error: a level, or a filter such as `info,edgeway_gateway=debug`
     #[arg(long, env = "EDGEWAY_LOG", default_value = "info")]
@@ -216,6 +228,17 @@ impl Args {
         self.source.open(GATEWAY, std::sync::Arc::new(secrets))
     }
 
+    /// What is kept on disk. Files are there when we start, and an API server may be away.
+    fn keep(&self) -> Keep {
+        let is_away = matches!(self.source.source, SourceArg::Kube(_));
+        let whole = self.last_good_dir.clone().filter(|_| is_away).map(|folder| Store {
+            folder,
+            longest: Some(self.last_good_max_age).filter(|age| !age.is_zero()),
+            with_secrets: self.last_good_secrets,
+        });
+        Keep { stand_ins: self.last_good_dir.clone(), whole }
+    }
+
     /// Stands for writing statuses, if they are to be written.
     pub async fn stand(&self, source: &Opened) -> Result<Option<Office>, BadOffice> {
         if !self.write_status {
@@ -269,7 +292,7 @@ impl Args {
             drain: Duration::from_secs(self.drain_seconds),
             drain_deadline: Duration::from_secs(self.drain_deadline),
             access_log: (sample > 0.0).then(|| AccessLog { sample, sink: Box::new(sink) }),
-            last_good: self.last_good_dir.clone(),
+            keep: self.keep(),
             ..Config::default()
         }
     }
@@ -317,7 +340,8 @@ mod tests {
         assert_eq!((config.port_offset, config.workers), (8000, 3));
         assert_eq!((config.drain.as_secs(), config.fips), (1, true));
         assert_eq!(config.ticket_rotation.as_secs(), 1200);
-        assert_eq!(config.last_good, Some(PathBuf::from("/kept")));
+        assert_eq!(config.keep.stand_ins, Some(PathBuf::from("/kept")));
+        assert_eq!(config.keep.whole, None, "files are there");
         let servers: Vec<String> = config.dns_servers.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["10.0.0.10:53", "[::1]:5353"]);
         assert!(

@@ -27,6 +27,7 @@ mod shelf;
 pub mod snapshot;
 pub mod source;
 pub mod status;
+mod store;
 mod subject;
 pub mod tls;
 mod view;
@@ -34,3 +35,4 @@ mod worker;
 
 pub use proxy::{greeting, preview};
 pub use run::{Config, Running, StartError, run, serve, start};
+pub use store::Store;

@@ -8,12 +8,21 @@ use crate::{
     retired::Retired,
     shelf::Shelf,
     snapshot::Snapshot,
+    store::{Kept, Store},
     subject::Subject,
 };
-use edgeway_api::{Objects, Problem};
+use edgeway_api::{ObjectRef, Objects, Problem};
 use edgeway_core::{Workload, analyze, concerned};
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::watch, task::spawn_blocking, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// What became of a configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,7 +37,33 @@ pub struct Report {
     pub compiled_in: Duration,
     /// What there is something to say about.
     pub(crate) subjects: Arc<Vec<Subject>>,
+    /// Whether it was kept on disk, because its source has said nothing yet.
+    pub(crate) kept: Option<Age>,
 }
+
+/// How old a configuration is that was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Age {
+    /// When it was kept.
+    pub(crate) since: SystemTime,
+    /// Whether nothing was left out.
+    pub(crate) is_complete: bool,
+}
+
+/// What is kept on disk.
+#[derive(Clone, Debug, Default)]
+pub struct Keep {
+    /// The folder for what stands in for something broken.
+    pub stand_ins: Option<PathBuf>,
+    /// The whole, for a source that may be away when we start.
+    pub whole: Option<Store>,
+}
+
+/// How long a source may say nothing before what was kept serves.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the whole is kept.
+const KEPT_EVERY: Duration = Duration::from_secs(10);
 
 /// A table is in force: what is wrong is known, and not yet what could be better.
 #[derive(Clone, Debug, Default)]
@@ -48,18 +83,25 @@ pub async fn publish(
     workload: Workload,
     snapshot: Snapshot,
     report: watch::Sender<Arc<Report>>,
-    last_good: Option<PathBuf>,
+    keep: Keep,
 ) {
+    let Keep { stand_ins, whole } = keep;
     let workload = Arc::new(workload);
     let (drafts, drafted) = watch::channel(Draft::default());
     tokio::join!(
-        put_in_force(latest, Arc::clone(&workload), snapshot, (drafts, Shelf::new(last_good))),
+        put_in_force(
+            (latest, whole.clone()),
+            Arc::clone(&workload),
+            snapshot,
+            (drafts, Shelf::new(stand_ins))
+        ),
+        store(drafted.clone(), whole),
         advise(drafted, workload, report),
     );
 }
 
 async fn put_in_force(
-    mut latest: watch::Receiver<Arc<Objects>>,
+    (mut latest, whole): (watch::Receiver<Arc<Objects>>, Option<Store>),
     workload: Arc<Workload>,
     snapshot: Snapshot,
     (drafts, mut shelf): (watch::Sender<Draft>, Shelf),
@@ -67,15 +109,25 @@ async fn put_in_force(
     let mut good = LastGood::from(Arc::new(kept(&shelf).await));
     let mut retired = Retired::default();
     let mut generation = 0;
+    let mut waiting = whole;
+    let patience = Instant::now() + PATIENCE;
     loop {
+        let mut kept = None;
         tokio::select! {
-            changed = latest.changed() => if changed.is_err() { return },
+            changed = latest.changed() => if changed.is_err() { return } else { waiting = None },
+            () = sleep_until(patience), if waiting.is_some() => {
+                kept = stored(waiting.take()).await;
+                if kept.is_none() { continue }
+            }
             () = retired.wait() => {
                 retired.drop_unused().await;
                 continue;
             }
         }
-        let objects = Arc::clone(&latest.borrow_and_update());
+        let (objects, age) = match kept {
+            Some((objects, age)) => (objects, Some(age)),
+            None => (Arc::clone(&latest.borrow_and_update()), None),
+        };
         let start = Instant::now();
         let Some((outcome, subjects)) = compiled(&mut good, &objects, &workload).await else {
             continue;
@@ -85,7 +137,8 @@ async fn put_in_force(
         generation += 1;
         let (count, problems) = (objects.count(), outcome.problems);
         let subjects = Arc::new(subjects);
-        let report = Report { generation, problems, objects: count, compiled_in, subjects };
+        let report =
+            Report { generation, problems, objects: count, compiled_in, subjects, kept: age };
         shelf = keep(shelf, outcome.stand_ins).await;
         drafts.send_replace(Draft { report, accepted: Arc::clone(good.objects()) });
     }
@@ -95,6 +148,39 @@ async fn put_in_force(
 async fn kept(shelf: &Shelf) -> Objects {
     let shelf = shelf.clone();
     spawn_blocking(move || shelf.read()).await.unwrap_or_default()
+}
+
+/// What was kept of the whole, and said to be so.
+async fn stored(whole: Option<Store>) -> Option<(Arc<Objects>, Age)> {
+    let whole = whole?;
+    let Kept { mut objects, since, is_complete } =
+        spawn_blocking(move || whole.read()).await.ok()??;
+    let seconds = since.elapsed().unwrap_or_default().as_secs();
+    let server = ObjectRef::new("ApiServer", "", "kube");
+    let problem = Problem::warning(server, "", "configuration-kept")
+        .message(format!(
+            "the API server has not been reached: what serves is what was kept {seconds} s before"
+        ))
+        .advice("look at the API server and at the way there; it is tried all the time");
+    objects.defects.push(problem);
+    Some((Arc::new(objects), Age { since, is_complete }))
+}
+
+/// Keeps the whole of what is in force, now and then.
+async fn store(mut drafted: watch::Receiver<Draft>, whole: Option<Store>) {
+    let Some(whole) = whole else { return };
+    while drafted.changed().await.is_ok() {
+        let Draft { report, accepted } = drafted.borrow_and_update().clone();
+        // What was kept is not younger for having been read.
+        if report.kept.is_some() {
+            continue;
+        }
+        let whole = whole.clone();
+        if let Err(error) = spawn_blocking(move || whole.write(&accepted)).await {
+            tracing::error!(%error, "the configuration is not kept");
+        }
+        sleep(KEPT_EVERY).await;
+    }
 }
 
 /// Keeps what stands in for something broken, in case that the gateway is started again.
@@ -155,7 +241,7 @@ async fn compiled(
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, publish};
+    use super::{Keep, Report, publish};
     use crate::snapshot::Snapshot;
     use edgeway_api::{Objects, manifest};
     use edgeway_core::{Workload, table::Table};
@@ -182,7 +268,7 @@ mod tests {
                 Workload::default(),
                 snapshot.clone(),
                 sender,
-                None,
+                Keep::default(),
             ));
             Self { latest, snapshot, report, running }
         }

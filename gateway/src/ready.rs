@@ -11,6 +11,8 @@ use tokio::sync::watch;
 pub(crate) struct Ready {
     listening: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
+    /// Whether certificates are missing from what was kept on disk.
+    incomplete: Arc<AtomicBool>,
     told: watch::Sender<bool>,
 }
 
@@ -20,6 +22,7 @@ impl Ready {
         Self {
             listening: Arc::default(),
             draining: Arc::default(),
+            incomplete: Arc::default(),
             told: watch::Sender::new(false),
         }
     }
@@ -27,6 +30,12 @@ impl Ready {
     /// Notes whether the ports of the table in force are open.
     pub(crate) fn set_listening(&self, listening: bool) {
         self.listening.store(listening, Ordering::Release);
+        self.tell();
+    }
+
+    /// Notes whether the configuration is without its certificates.
+    pub(crate) fn set_incomplete(&self, incomplete: bool) {
+        self.incomplete.store(incomplete, Ordering::Release);
         self.tell();
     }
 
@@ -40,10 +49,12 @@ impl Ready {
     pub(crate) fn missing(&self) -> Option<&'static str> {
         if self.draining.load(Ordering::Acquire) {
             Some("draining")
-        } else if self.listening.load(Ordering::Acquire) {
-            None
-        } else {
+        } else if !self.listening.load(Ordering::Acquire) {
             Some("no configuration with open ports yet")
+        } else if self.incomplete.load(Ordering::Acquire) {
+            Some("certificates are not known before the API server is reached")
+        } else {
+            None
         }
     }
 
@@ -68,6 +79,10 @@ mod tests {
         assert!(ready.missing().is_some());
         ready.set_listening(true);
         assert!(ready.missing().is_none() && *told.borrow());
+        ready.set_incomplete(true);
+        assert!(ready.missing().is_some_and(|why| why.contains("certificates")));
+        ready.set_incomplete(false);
+        assert!(ready.missing().is_none());
         ready.set_draining();
         assert_eq!((ready.missing(), *told.borrow()), (Some("draining"), false));
     }

@@ -10,7 +10,8 @@ use crate::{
     board::tell,
     edge::Edge,
     metrics::Metrics,
-    publish::{Report, publish},
+    publish::{Keep, Report, publish},
+    ready::Ready,
     resolve::Resolver,
     snapshot::Snapshot,
     status::{Gateway, Scribe, Statuses},
@@ -23,9 +24,8 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -70,8 +70,8 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// How the log level is changed, if it can be.
     pub log_level: Option<SetLogLevel>,
-    /// Folder in which last good versions are kept over a restart, if they are.
-    pub last_good: Option<PathBuf>,
+    /// What is kept on disk over a restart.
+    pub keep: Keep,
     /// How statuses are written, if they are.
     pub statuses: Option<Statuses>,
 }
@@ -97,7 +97,7 @@ impl Default for Config {
             ticket_rotation: TICKET_ROTATION,
             access_log: None,
             log_level: None,
-            last_good: None,
+            keep: Keep::default(),
             statuses: None,
         }
     }
@@ -141,8 +141,28 @@ pub struct Running {
     pub name_problems: watch::Receiver<Vec<Problem>>,
     /// What keeps statuses from being written.
     pub status_problems: watch::Receiver<Vec<Problem>>,
-    families: Arc<Metrics>,
+    inner: Inner,
     life: JoinHandle<()>,
+}
+
+/// What is told about a configuration from within.
+#[derive(Clone, Debug)]
+struct Inner {
+    families: Arc<Metrics>,
+    ready: Ready,
+}
+
+impl Inner {
+    /// Tells how old the configuration is, and whether it can serve all that it should.
+    async fn follow(self, mut report: watch::Receiver<Arc<Report>>) {
+        while report.changed().await.is_ok() {
+            let kept = report.borrow_and_update().kept;
+            let since = kept.and_then(|age| age.since.duration_since(UNIX_EPOCH).ok());
+            let seconds = since.map_or(0, |since| since.as_secs());
+            self.families.config_kept_since.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+            self.ready.set_incomplete(kept.is_some_and(|age| !age.is_complete));
+        }
+    }
 }
 
 impl Running {
@@ -159,7 +179,7 @@ impl Running {
             problems: vec![self.listener_problems.clone(), self.name_problems.clone()],
             listeners: self.listeners.clone(),
         };
-        Scribe::new(statuses, gateway, report, &self.families, refused)
+        Scribe::new(statuses, gateway, report, &self.inner.families, refused)
     }
 
     /// Returns when the gateway has stopped, after its token was cancelled.
@@ -202,15 +222,16 @@ pub async fn start(
         let (report, refused) = (report.clone(), status_problems.clone());
         Arc::new(move || [report.borrow().problems.clone(), refused.borrow().clone()].concat())
     };
-    let (workload, last_good) = (config.workload.clone(), config.last_good.clone());
+    let (workload, keep) = (config.workload.clone(), config.keep.clone());
     let statuses = config.statuses.take();
     let name = ObjectRef::new("Gateway", &workload.namespace, &config.workload_name);
     let running = serve(config, snapshot.clone(), problems, shutdown.clone()).await?;
     let running = Running { status_problems, ..running };
+    tokio::spawn(running.inner.clone().follow(report.clone()));
     let scribe = running.scribe(name, statuses, report.clone(), refused);
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(scribe.run()));
     tokio::spawn(async move {
-        let publishing = publish(objects, workload, snapshot, sender, last_good);
+        let publishing = publish(objects, workload, snapshot, sender, keep);
         // It serves on when its source ends, until it is stopped.
         shutdown.run_until_cancelled_owned(publishing).await;
     });
@@ -254,6 +275,7 @@ pub async fn serve(
     let stop = CancellationToken::new();
     let ports = engine.ports(open, unopened);
     let families = Arc::clone(&engine.metrics);
+    let inner = Inner { families: Arc::clone(&families), ready: engine.ready.clone() };
     let resolver = Resolver { servers, metrics: Arc::clone(&families), problems: unresolved };
     let resolving = tokio::spawn(resolver.follow(snapshot, served.clone(), stop.clone()));
     let following = tokio::spawn(ports.follow(served, stop.clone()));
@@ -275,7 +297,7 @@ pub async fn serve(
         name_problems,
         // Whoever puts tables into the snapshot says nothing of objects.
         status_problems: watch::channel(Vec::new()).1,
-        families,
+        inner,
         life,
     })
 }

@@ -16,9 +16,10 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ("last_good", &[], &["edgeway_api", "edgeway_core"]),
     ("shelf", &[], &["edgeway_api"]),
     ("subject", &[], &["edgeway_api"]),
+    ("store", &[], &["edgeway_api"]),
     (
         "publish",
-        &["last_good", "retired", "shelf", "snapshot", "subject"],
+        &["last_good", "retired", "shelf", "snapshot", "store", "subject"],
         &["edgeway_api", "edgeway_core"],
     ),
     (
@@ -85,7 +86,7 @@ const MAY_IMPORT: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "args",
-        &["access", "api_server", "edge", "lease", "run", "source", "status"],
+        &["access", "api_server", "edge", "lease", "publish", "run", "source", "status", "store"],
         &["clap", "edgeway_api", "edgeway_core"],
     ),
 ];

@@ -16,6 +16,7 @@ const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
     ("body-large", "the example would be 100 kB"),
     ("certificate-expired", "it takes a key, too"),
     ("certificate-expires", "it is true for 14 days"),
+    ("configuration-kept", "it takes an API server that is away"),
     ("dns-not-resolved", "it takes DNS"),
     ("listener-bind", "it takes a port that is in use"),
     ("missing-file", "it takes a file that goes away"),

@@ -50,6 +50,11 @@ macro_rules! objects {
             pub fn reference(&self) -> ObjectRef {
                 match self { $( Self::$kind(object) => object.reference(), )* }
             }
+
+            /// What is in it, Secrets not excepted, without `apiVersion`.
+            pub(crate) fn content(&self) -> Option<serde_json::Value> {
+                match self { $( Self::$kind(object) => serde_json::to_value(&**object).ok(), )* }
+            }
         }
 
         $(

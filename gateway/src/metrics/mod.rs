@@ -99,6 +99,8 @@ pub(crate) struct Metrics {
     config_problems: IntGaugeVec,
     /// What became of each object.
     pub(crate) conditions: Conditions,
+    /// When the configuration in force was kept, in seconds of Unix time; 0 if its source sent it.
+    pub(crate) config_kept_since: IntGauge,
     /// Whether this replica writes statuses.
     pub(crate) leader: IntGauge,
     /// Lines of the access log that were given up because the writer was too slow.
@@ -161,6 +163,7 @@ impl Metrics {
             config_generation: gauge(on, CONFIG_GENERATION)?,
             config_problems: gauges(on, CONFIG_PROBLEMS, &["severity"])?,
             conditions: Conditions::new(on)?,
+            config_kept_since: gauge(on, CONFIG_KEPT_SINCE)?,
             leader: gauge(on, LEADER)?,
             access_log_dropped: counter(on, ACCESS_LOG_DROPPED)?,
             registry,
@@ -253,6 +256,10 @@ const CONFIG_GENERATION: Named =
     ("edgeway_config_generation", "Counts the routing tables put in force.");
 const CONFIG_PROBLEMS: Named =
     ("edgeway_config_problems", "Problems of the configuration in force.");
+const CONFIG_KEPT_SINCE: Named = (
+    "edgeway_config_kept_since_seconds",
+    "When the configuration in force was kept on disk, if it comes from there; else 0.",
+);
 const LEADER: Named = ("edgeway_leader", "1 while this replica writes statuses.");
 const ACCESS_LOG_DROPPED: Named = (
     "edgeway_access_log_dropped_total",

@@ -115,6 +115,13 @@ const MISSED: &[(&str, &[&str], Severity, &str)] = &[
     (AWS, &["ALBTargetControlConfig"], Severity::Warning, "it configures nothing here"),
 ];
 
+/// The newest `apiVersion` in which a kind is read.
+pub(super) fn api_version(kind: &str) -> Option<String> {
+    let (group, versions, ..) = READ.iter().find(|(_, _, known, _)| *known == kind)?;
+    let version = versions.first()?;
+    Some(if group.is_empty() { (*version).to_owned() } else { format!("{group}/{version}") })
+}
+
 /// What becomes of an object.
 pub(super) enum Treatment {
     /// It is read.

@@ -56,6 +56,16 @@ pub fn one(value: &Value) -> (Option<Item>, Vec<Problem>) {
     (objects.into_items().pop(), problems)
 }
 
+/// One object as [`one`] reads it. What is in a Secret is in it.
+pub fn to_value(item: &Item) -> Option<Value> {
+    let mut value = item.content()?;
+    let kind = item.reference().kind;
+    let fields = value.as_object_mut()?;
+    fields.insert("apiVersion".into(), kinds::api_version(&kind)?.into());
+    fields.insert("kind".into(), kind.into());
+    Some(value)
+}
+
 /// Stands for a file in problems that are not about one object.
 pub fn file(path: &str) -> ObjectRef {
     ObjectRef::new("File", "", path)
