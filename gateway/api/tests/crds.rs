@@ -1,4 +1,4 @@
-//! The definitions of our kinds under `deploy/crds` are those of the types.
+//! The definitions of our kinds in the chart are those of the types.
 
 use edgeway_api::edge_status;
 use std::{fs, path::Path};

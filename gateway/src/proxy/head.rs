@@ -5,6 +5,9 @@
 //! head of a megabyte. Here a head is checked line by line as it arrives, brought into one form, and
 //! only then taken apart.
 
+mod methods;
+
+use self::methods::METHODS;
 use super::refusal::Refusal;
 use crate::edge::HeadLimits;
 use bytes::{BufMut, BytesMut};
@@ -363,44 +366,6 @@ fn put_escaped(byte: u8, out: &mut BytesMut) {
         out.put_u8(byte);
     }
 }
-
-/// The methods that Envoy's parser knows; any other is refused before a route is looked for.
-const METHODS: &[&[u8]] = &[
-    b"GET",
-    b"POST",
-    b"PUT",
-    b"HEAD",
-    b"DELETE",
-    b"PATCH",
-    b"OPTIONS",
-    b"CONNECT",
-    b"TRACE",
-    b"ACL",
-    b"BIND",
-    b"CHECKOUT",
-    b"COPY",
-    b"LINK",
-    b"LOCK",
-    b"MERGE",
-    b"MKACTIVITY",
-    b"MKCALENDAR",
-    b"MKCOL",
-    b"MOVE",
-    b"NOTIFY",
-    b"PROPFIND",
-    b"PROPPATCH",
-    b"PURGE",
-    b"QUERY",
-    b"REBIND",
-    b"REPORT",
-    b"SEARCH",
-    b"SOURCE",
-    b"SUBSCRIBE",
-    b"UNBIND",
-    b"UNLINK",
-    b"UNLOCK",
-    b"UNSUBSCRIBE",
-];
 
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,12 @@ fn ingresses_are_told_what_became_of_them() {
     let kubernetes = cluster.admin();
     let account = cluster.account("edge", "controller");
     kubernetes.apply(ROLE);
-    kubernetes.apply(&fs::read_to_string(root().join("deploy/crds/edgestatus.yaml")).unwrap());
+    kubernetes.apply(
+        &fs::read_to_string(
+            root().join("deploy/charts/edgeway-crds/files/edgestatuses.edgeway.dev.yaml"),
+        )
+        .unwrap(),
+    );
     kubernetes.apply(&(CLASS.to_owned() + &ingresses(0..2)));
     let bench = Bench::start(&account.kubeconfig);
     let mut one = bench.replica("one");
