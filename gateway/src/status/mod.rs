@@ -2,7 +2,7 @@
 //! `EdgeStatus` of the gateway, a metric of each replica.
 //!
 //! Conditions are found out from problems ([`conditions`]), by every replica. They are written by the
-//! one that leads ([`scribe`]), only where they say something else than before, and never faster than
+//! one that leads (`scribe`), only where they say something else than before, and never faster than
 //! its pace. Nothing of it is read back by the [source](crate::source), so that writing is no news.
 
 pub mod conditions;
