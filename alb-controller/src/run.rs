@@ -10,12 +10,9 @@ use crate::{
 };
 use edgeway_alb_core::Settings;
 use edgeway_api::Objects;
-use edgeway_gateway::lease::Tenure;
+use edgeway_gateway::{lease::Tenure, status::after};
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{broadcast, watch},
-    time::sleep,
-};
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How often to look whether what is waited for has happened: first, and at last.
@@ -99,12 +96,6 @@ impl Round {
         let mut has_objects = false;
         let mut led = false;
         loop {
-            let wait = async {
-                match next {
-                    Some(wait) => sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
             let (mut is_change, mut is_late) = (false, false);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
@@ -117,7 +108,7 @@ impl Round {
                 }
                 () = self.tenure.changed() => {}
                 // Right after steps what they have done is known. Otherwise time has done something.
-                () = wait => is_late = next != Some(Duration::ZERO),
+                () = after(next) => is_late = next != Some(Duration::ZERO),
             }
             self.tenure.mark_seen();
             let leads = self.tenure.holds();

@@ -74,8 +74,13 @@ pub fn free_offset() -> u16 {
 }
 
 /// Asks `ready` again and again until it gives something; panics with `what` after [`PATIENCE`].
-pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+pub fn wait_for<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    wait_long_for(what, PATIENCE, ready)
+}
+
+/// The same for what may take longer.
+pub fn wait_long_for<T>(what: &str, patience: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + patience;
     loop {
         if let Some(value) = ready() {
             return value;

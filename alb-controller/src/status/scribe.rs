@@ -13,7 +13,7 @@ use edgeway_api::{
 use edgeway_gateway::{
     api_server::{ApiServer, Refusal},
     lease::Tenure,
-    status::{EdgeWish, Pace},
+    status::{EdgeWish, Pace, after},
 };
 use serde_json::{Value, json};
 use std::{
@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 
 /// After what could not be written is tried again, and events are counted.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -61,16 +61,10 @@ impl Scribe {
         let mut memory = Memory::default();
         let mut again = None;
         loop {
-            let wait = async {
-                match again {
-                    Some(wait) => sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 changed = self.status.changed() => if changed.is_err() { return },
                 () = self.tenure.changed() => {}
-                () = wait => {}
+                () = after(again) => {}
             }
             let status = Arc::clone(&self.status.borrow_and_update());
             if !self.tenure.holds() {

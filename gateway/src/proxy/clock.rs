@@ -30,16 +30,24 @@ pub(crate) struct Clock {
     pub(crate) write: Stall,
 }
 
+/// How long something has not been in use. The timer is set anew when it fires, and not for each use.
+#[derive(Debug)]
+pub(crate) struct Unused {
+    limit: Duration,
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
 /// Notices that something does not move. Costs nothing as long as nobody has to wait for it.
 #[derive(Debug)]
 pub(crate) struct Stall {
     limit: Option<Duration>,
     /// Where it stood.
     mark: u64,
-    /// Since when.
-    since: Option<Instant>,
-    /// Set anew when it fires, and not each time that something moves or rests.
-    timer: Option<Pin<Box<Sleep>>>,
+    /// It need not move now.
+    rests: bool,
+    /// Since when it stands, once somebody had to wait.
+    unused: Option<Unused>,
 }
 
 impl Clock {
@@ -54,33 +62,52 @@ impl Clock {
     }
 }
 
+impl Unused {
+    /// From now on, for at most so long.
+    pub(crate) fn new(limit: Duration) -> Self {
+        let since = Instant::now();
+        Self { limit, since, timer: Box::pin(sleep_until(since + limit)) }
+    }
+
+    /// It was in use just now.
+    pub(crate) fn restart(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Ready when it has not been for too long.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let until = self.since + self.limit;
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(until);
+        }
+    }
+}
+
 impl Stall {
     /// Of what may stand still this long.
     pub(crate) fn new(limit: Option<Duration>) -> Self {
-        Self { limit, mark: 0, since: None, timer: None }
+        Self { limit, mark: 0, rests: false, unused: None }
     }
 
     /// Ready when what now stands at `mark` has stood there for too long.
     pub(crate) fn poll(&mut self, mark: u64, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
-        let now = Instant::now();
         let moved = mark != std::mem::replace(&mut self.mark, mark);
-        let since = self.since.filter(|_| !moved).unwrap_or(now);
-        self.since = Some(since);
-        let until = since + limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if until <= Instant::now() {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(until);
+        let rested = std::mem::replace(&mut self.rests, false);
+        let unused = self.unused.get_or_insert_with(|| Unused::new(limit));
+        if moved || rested {
+            unused.restart();
         }
+        unused.poll(cx)
     }
 
     /// It need not move.
     pub(crate) fn rest(&mut self) {
-        self.since = None;
+        self.rests = true;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     answer::Answer,
-    clock::Stall,
+    clock::{Stall, Unused},
     exchange::{Exchange, Fate, sign},
     grpc_web,
     h1::{Server, write_head},
@@ -29,7 +29,7 @@ use std::{
     task::{Poll, ready},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a client may take to read the last response of a connection that we end.
 const LINGER: Duration = Duration::from_secs(1);
@@ -233,34 +233,4 @@ pub(super) async fn linger(conn: &Conn, mut io: Box<Io>) {
 /// The first `end` bytes; the common case, that this is all, costs nothing.
 fn take(unread: &mut BytesMut, end: usize) -> BytesMut {
     if end == unread.len() { std::mem::take(unread) } else { unread.split_to(end) }
-}
-
-/// How long a connection has waited for a request. The timer is set anew when it fires, not for
-/// each request.
-pub(super) struct Unused {
-    limit: Duration,
-    since: Instant,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Unused {
-    pub(super) fn new(limit: Duration) -> Self {
-        let since = Instant::now();
-        Self { limit, since, timer: Box::pin(sleep_until(since + limit)) }
-    }
-
-    pub(super) fn restart(&mut self) {
-        self.since = Instant::now();
-    }
-
-    pub(super) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let until = self.since + self.limit;
-            if until <= Instant::now() {
-                return Poll::Ready(());
-            }
-            self.timer.as_mut().reset(until);
-        }
-    }
 }

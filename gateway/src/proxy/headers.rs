@@ -5,7 +5,10 @@ use crate::{
     context::Entered,
     edge::{ForwardedFor, Trust, Underscores},
 };
-use edgeway_core::action::{Ops, template::Variables};
+use edgeway_core::{
+    action::{Ops, template::Variables},
+    matcher::header::is_steering,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::{net::IpAddr, sync::LazyLock};
 
@@ -32,36 +35,6 @@ static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection"
 
 /// As many fields as the gateway adds to a message, but for those that a route adds.
 const OURS: usize = 8;
-
-/// What follows `x-envoy-` in the names of fields that steer or describe the mesh: from outside,
-/// they are dropped. Others of that prefix pass.
-const STEERING: &[&str] = &[
-    "attempt-count",
-    "decorator-operation",
-    "downstream-service-cluster",
-    "downstream-service-node",
-    "expected-rq-timeout-ms",
-    "external-address",
-    "force-trace",
-    "hedge-on-per-try-timeout",
-    "internal",
-    "ip-tags",
-    "max-retries",
-    "original-host",
-    "original-path",
-    "original-url",
-    "peer-metadata",
-    "peer-metadata-id",
-    "retriable-header-names",
-    "retriable-status-codes",
-    "retry-grpc-on",
-    "retry-on",
-    "upstream-alt-stat-name",
-    "upstream-rq-per-try-timeout-ms",
-    "upstream-rq-timeout-alt-response",
-    "upstream-rq-timeout-ms",
-    "upstream-stream-duration-ms",
-];
 
 /// A copy that need not grow for what the gateway has to say.
 pub(crate) fn with_room(headers: &HeaderMap) -> HeaderMap {
@@ -179,12 +152,7 @@ pub(crate) fn drop_steering_fields(headers: &mut HeaderMap, known: Known) {
     if !known.has(Known::STEERING) {
         return;
     }
-    let steers = |name: &&HeaderName| match name.as_str().strip_prefix("x-") {
-        Some("forwarded-client-cert") => true,
-        Some(name) => name.strip_prefix("envoy-").is_some_and(|name| STEERING.contains(&name)),
-        None => false,
-    };
-    let found: Vec<HeaderName> = headers.keys().filter(steers).cloned().collect();
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_steering(name)).cloned().collect();
     for name in &found {
         headers.remove(name);
     }

@@ -1,8 +1,8 @@
 //! Connections whose bytes are passed on as they come.
 
 use super::{
+    clock::Unused,
     connect::{Way, connect},
-    connection::Unused,
     failure::Failure,
     record::{Record, Subject},
 };

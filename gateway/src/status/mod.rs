@@ -14,7 +14,7 @@ mod scribe;
 
 pub use edge::EdgeWish;
 pub(crate) use judge::{Judged, judge};
-pub use pace::Pace;
+pub use pace::{Pace, after};
 pub(crate) use scribe::{Gateway, Scribe};
 
 use crate::{api_server::ApiServer, lease::Tenure};

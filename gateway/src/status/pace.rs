@@ -1,13 +1,21 @@
 //! How fast statuses are written: a few at once, and then one after the other.
 
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Writes at once.
 const BURST: u32 = 50;
 
 /// From one write to the next after that.
 const INTERVAL: Duration = Duration::from_millis(25);
+
+/// Returns after `wait`; without one, never.
+pub async fn after(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// Lets one through when its time has come.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::{
     conditions::{Aspect, Conditions, QUARANTINED, now},
     istio::{IstioWish, Live},
     judge,
-    pace::Pace,
+    pace::{Pace, after},
 };
 use crate::{api_server::Refusal, metrics::Metrics, publish::Report, subject::State};
 use edgeway_api::{
@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 
 /// Who writes, for the API server.
 const MANAGER: &str = "edgeway-gateway";
@@ -97,17 +97,11 @@ impl Scribe {
     pub(crate) async fn run(mut self) {
         let mut again = None;
         loop {
-            let wait = async {
-                match again {
-                    Some(wait) => sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 changed = self.report.changed() => if changed.is_err() { return },
                 () = office(self.statuses.as_mut()) => {}
                 _ = self.gateway.listeners.changed() => {}
-                () = wait => {}
+                () = after(again) => {}
             }
             let report = Arc::clone(&self.report.borrow_and_update());
             if report.generation == 0 {

@@ -1,15 +1,11 @@
 //! What is installed on the node, and what stands beside it.
 
-use edgeway_tests::{Ask, Helm, Kubernetes, Node, Process, free_port, node::ADDRESS, process};
+use edgeway_tests::{
+    Ask, Helm, Kubernetes, Node, Process, free_port, node::ADDRESS, process, wait_long_for,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    fs,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 /// Deployments that are restarted.
 pub(crate) const ECHO: &str = "echo";
@@ -290,13 +286,6 @@ const QUICK: [&str; 5] = [
 ];
 
 /// As `wait_for`, for what takes pods.
-pub(crate) fn soon<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + LONG;
-    loop {
-        if let Some(value) = ready() {
-            return value;
-        }
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
+pub(crate) fn soon<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    wait_long_for(what, LONG, ready)
 }

@@ -73,7 +73,7 @@ impl HeaderMatch {
     }
 }
 
-/// What follows `x-` in the names of fields that nobody believes a client.
+/// What follows `x-` in the names of fields that steer or describe the mesh.
 const STEERING: &[&str] = &[
     "envoy-attempt-count",
     "envoy-decorator-operation",
@@ -106,9 +106,14 @@ const STEERING: &[&str] = &[
 impl Subject {
     /// A header field by its name in lower case.
     pub fn field(name: HeaderName) -> Self {
-        let steers = name.as_str().strip_prefix("x-").is_some_and(|it| STEERING.contains(&it));
-        if steers { Self::Dropped(name) } else { Self::Header(name) }
+        if is_steering(&name) { Self::Dropped(name) } else { Self::Header(name) }
     }
+}
+
+/// Whether a field steers or describes the mesh: nobody believes a client who sends one, and endpoints
+/// do not see it.
+pub fn is_steering(name: &HeaderName) -> bool {
+    name.as_str().strip_prefix("x-").is_some_and(|rest| STEERING.contains(&rest))
 }
 
 fn name_as_text<S: serde::Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
@@ -121,22 +126,18 @@ mod tests {
     use crate::claims::Claims;
     use http::{HeaderMap, HeaderValue};
 
+    fn request<'r>(headers: &'r HeaderMap, claims: Option<&'r Claims>) -> Request<'r> {
+        let (scheme, query) = (crate::request::Scheme::Http, None);
+        Request { method: "GET", scheme, authority: "a", path: "/", query, headers, claims }
+    }
+
     fn fits(text: Text, inverted: bool, values: &[&'static str]) -> bool {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append("x", HeaderValue::from_static(value));
         }
-        let request = Request {
-            method: "GET",
-            scheme: crate::request::Scheme::Http,
-            authority: "a",
-            path: "/",
-            query: None,
-            headers: &headers,
-            claims: None,
-        };
         let subject = Subject::Header(HeaderName::from_static("x"));
-        HeaderMatch { subject, text, inverted }.matches(&request)
+        HeaderMatch { subject, text, inverted }.matches(&request(&headers, None))
     }
 
     #[test]
@@ -151,15 +152,7 @@ mod tests {
             ("groups", Text::Exact("b".into()), false, false),
             ("groups", Text::Exact("".into()), false, false),
         ] {
-            let request = Request {
-                method: "GET",
-                scheme: crate::request::Scheme::Http,
-                authority: "a",
-                path: "/",
-                query: None,
-                headers: &headers,
-                claims: token.then_some(&claims),
-            };
+            let request = request(&headers, token.then_some(&claims));
             for inverted in [false, true] {
                 let subject = Subject::Claim(vec![claim.to_owned()]);
                 let condition = HeaderMatch { subject, text: text.clone(), inverted };
@@ -187,18 +180,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.append(name, HeaderValue::from_static("v"));
-            let request = Request {
-                method: "GET",
-                scheme: crate::request::Scheme::Http,
-                authority: "a",
-                path: "/",
-                query: None,
-                headers: &headers,
-                claims: None,
-            };
             let subject = Subject::field(HeaderName::from_static(name));
             let condition = HeaderMatch { subject, text: Text::Present, inverted: false };
-            assert_eq!(condition.matches(&request), believed, "{name}");
+            assert_eq!(condition.matches(&request(&headers, None)), believed, "{name}");
         }
     }
 

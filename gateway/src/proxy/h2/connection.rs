@@ -9,7 +9,7 @@ use crate::{
     edge::{Http2Limits, Limits},
     io::{Conn, Io},
     metrics::{Clients, Ended},
-    proxy::{connection::Unused, exchange::Exchange, grpc_web, message::Downstream},
+    proxy::{clock::Unused, exchange::Exchange, grpc_web, message::Downstream},
 };
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
