@@ -117,7 +117,7 @@ fn read(path: &Path) -> io::Result<Kept> {
     }
     let mut objects = Objects::default();
     for line in lines {
-        if let (Some(item), _) = manifest::one(&serde_json::from_str(&line?)?) {
+        if let (Some(item), _) = manifest::one(serde_json::from_str(&line?)?) {
             objects.push(item);
         }
     }

@@ -46,21 +46,21 @@ shape! {
         /// Where to forward, by weight.
         route: Vec<HttpRouteDestination>,
         /// Send the client elsewhere.
-        redirect: Option<HttpRedirect>,
+        redirect: Option<Box<HttpRedirect>>,
         /// Answer at once.
-        direct_response: Option<HttpDirectResponse>,
+        direct_response: Option<Box<HttpDirectResponse>>,
         /// Hand over to the rules of another VirtualService.
-        delegate: Option<Delegate>,
+        delegate: Option<Box<Delegate>>,
         /// Change path and authority before forwarding.
-        rewrite: Option<HttpRewrite>,
+        rewrite: Option<Box<HttpRewrite>>,
         /// For the whole request; `0s` and absent are no limit.
         timeout: Option<Duration>,
         /// Absent means the gateway's default policy.
-        retries: Option<HttpRetry>,
+        retries: Option<Box<HttpRetry>>,
         /// Failures on purpose.
-        fault: Option<HttpFaultInjection>,
+        fault: Option<Box<HttpFaultInjection>>,
         /// A copy of each request goes here.
-        mirror: Option<Destination>,
+        mirror: Option<Box<Destination>>,
         /// Copies for several places.
         mirrors: Vec<HttpMirrorPolicy>,
         /// The share of `mirror`, in whole per cent. Deprecated.
@@ -69,9 +69,9 @@ shape! {
         /// The share of `mirror`; absent is everything.
         mirror_percentage: Option<Percent>,
         /// Cross-origin policy.
-        cors_policy: Option<CorsPolicy>,
+        cors_policy: Option<Box<CorsPolicy>>,
         /// Header operations for whatever the rule's destinations are.
-        headers: Option<Headers>,
+        headers: Option<Box<Headers>>,
     }
 
     /// Conditions that must all hold.
@@ -113,7 +113,7 @@ shape! {
         /// Share among the rule's destinations.
         weight: Option<i32>,
         /// Header operations for this destination only.
-        headers: Option<Headers>,
+        headers: Option<Box<Headers>>,
     }
 
     /// A destination and its share.

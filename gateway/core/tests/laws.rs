@@ -80,8 +80,9 @@ fn rule() -> impl Strategy<Value = HttpRoute> {
             matches,
             route,
             redirect: redirect
-                .map(|uri| HttpRedirect { uri: Some(uri), ..HttpRedirect::default() }),
-            rewrite: rewrite.map(|uri| HttpRewrite { uri: Some(uri), ..HttpRewrite::default() }),
+                .map(|uri| Box::new(HttpRedirect { uri: Some(uri), ..HttpRedirect::default() })),
+            rewrite: rewrite
+                .map(|uri| Box::new(HttpRewrite { uri: Some(uri), ..HttpRewrite::default() })),
             ..HttpRoute::default()
         })
 }

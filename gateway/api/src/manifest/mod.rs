@@ -33,7 +33,7 @@ pub fn read(text: &str, origin: &str, objects: &mut Objects) {
             Ok(Value::Null) => {}
             Ok(value) => {
                 for item in lists::flattened(value, &document) {
-                    accept(&item.value, Origin { file: origin, line: item.line }, objects);
+                    accept(item.value, Origin { file: origin, line: item.line }, objects);
                 }
             }
             Err(unreadable) => {
@@ -49,7 +49,7 @@ pub fn read(text: &str, origin: &str, objects: &mut Objects) {
 
 /// Reads one object that comes from no file: what it is, and what is wrong with it. Of one that
 /// cannot be used only the problems are given.
-pub fn one(value: &Value) -> (Option<Item>, Vec<Problem>) {
+pub fn one(value: Value) -> (Option<Item>, Vec<Problem>) {
     let mut objects = Objects::default();
     accept(value, Origin { file: "", line: 0 }, &mut objects);
     let problems = std::mem::take(&mut objects.defects);
@@ -86,18 +86,19 @@ impl fmt::Display for Origin<'_> {
     }
 }
 
-/// Reads one object into the set.
-type Reader = fn(&Value, Origin<'_>, &mut Objects);
+/// Reads one object into the set. It takes the value, so that what has been read of a large one is given back
+/// at once: a value is many times the size of what it becomes.
+type Reader = fn(Value, Origin<'_>, &mut Objects);
 
 fn tell(problem: Problem, origin: Origin<'_>, objects: &mut Objects) {
     objects.defects.push(Problem { origin: origin.to_string(), ..problem });
 }
 
-fn accept(value: &Value, origin: Origin<'_>, objects: &mut Objects) {
-    let api_version = word(value, "/apiVersion");
-    let object = reference(value, &word(value, "/kind"), false);
+fn accept(value: Value, origin: Origin<'_>, objects: &mut Objects) {
+    let api_version = word(&value, "/apiVersion");
+    let object = reference(&value, &word(&value, "/kind"), false);
     if api_version.is_empty() || object.kind.is_empty() {
-        return tell(stranger(value, origin.file, object), origin, objects);
+        return tell(stranger(&value, origin.file, object), origin, objects);
     }
     match kinds::treatment(&api_version, &object) {
         Treatment::Read(reader) => reader(value, origin, objects),
@@ -145,7 +146,7 @@ fn reference(value: &Value, kind: &str, cluster_scoped: bool) -> ObjectRef {
 }
 
 /// Reads an object of a kind of Istio's or our own: fields that it does not have are pointed out.
-fn strict<K: Held + DeserializeOwned>(value: &Value, origin: Origin<'_>, objects: &mut Objects) {
+fn strict<K: Held + DeserializeOwned>(value: Value, origin: Origin<'_>, objects: &mut Objects) {
     let Some((object, unknown)) = object::<K>(value, origin, objects) else { return };
     for steps in unknown {
         if let Some(problem) = unknown_field::<K>(&object.reference(), &steps) {
@@ -156,14 +157,14 @@ fn strict<K: Held + DeserializeOwned>(value: &Value, origin: Origin<'_>, objects
 }
 
 /// Reads an object of a kind of Kubernetes, which may have fields that are newer than we are.
-fn lenient<K: Held + DeserializeOwned>(value: &Value, origin: Origin<'_>, objects: &mut Objects) {
+fn lenient<K: Held + DeserializeOwned>(value: Value, origin: Origin<'_>, objects: &mut Objects) {
     if let Some((object, _)) = object::<K>(value, origin, objects) {
         insert(object, origin, objects);
     }
 }
 
 /// Reads a Secret; its `stringData` becomes `data`, as the API server does it.
-fn secret(value: &Value, origin: Origin<'_>, objects: &mut Objects) {
+fn secret(value: Value, origin: Origin<'_>, objects: &mut Objects) {
     let Some((mut secret, _)) = object::<Secret>(value, origin, objects) else { return };
     if let Some(texts) = secret.string_data.take() {
         let data = texts.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes())));
@@ -178,11 +179,11 @@ fn insert<K: Held>(object: K, origin: Origin<'_>, objects: &mut Objects) {
 
 /// The object, named and in its namespace, and the fields it does not have; or a defect.
 fn object<K: Held + DeserializeOwned>(
-    value: &Value,
+    value: Value,
     origin: Origin<'_>,
     objects: &mut Objects,
 ) -> Option<(K, Vec<Vec<Step>>)> {
-    let reference = reference(value, K::KIND, K::CLUSTER_SCOPED);
+    let reference = reference(&value, K::KIND, K::CLUSTER_SCOPED);
     let found = if K::KIND == "Secret" { Found::Hidden } else { Found::Shown };
     let (mut object, unknown) = match typed::<K>(value, found) {
         Ok(read) => read,

@@ -29,7 +29,7 @@ pub(super) enum Found {
 
 /// `value` as a `T`, and the way to each value that `T` has no field for.
 pub(super) fn typed<T: DeserializeOwned>(
-    value: &Value,
+    value: Value,
     found: Found,
 ) -> Result<(T, Vec<Vec<Step>>), Misfit> {
     let mut unknown = Vec::new();
@@ -101,7 +101,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn misfit<T: DeserializeOwned + std::fmt::Debug>(value: &Value) -> (String, String) {
-        let misfit = typed::<T>(value, Found::Shown).unwrap_err();
+        let misfit = typed::<T>(value.clone(), Found::Shown).unwrap_err();
         (misfit.field, format!("{}; {}", misfit.message, misfit.advice))
     }
 
@@ -184,7 +184,7 @@ mod tests {
             json!({"type": ["hunter2"]}),
         ];
         for value in rows {
-            let misfit = typed::<Secret>(&value, Found::Hidden).unwrap_err();
+            let misfit = typed::<Secret>(value, Found::Hidden).unwrap_err();
             let text = format!("{misfit:?}");
             assert!(!text.contains("hunter2") && !text.contains("12"), "{text}");
             assert!(!misfit.field.is_empty(), "{text}");
@@ -195,7 +195,7 @@ mod tests {
     fn fields_that_the_kind_does_not_have_are_found() {
         let value =
             json!({"apiVersion": "x", "spec": {"http": [{"a": 1, "match": [{"b": {"c": 1}}]}]}});
-        let (_, unknown) = typed::<VirtualService>(&value, Found::Shown).unwrap();
+        let (_, unknown) = typed::<VirtualService>(value, Found::Shown).unwrap();
         let paths: Vec<String> = unknown.iter().map(|steps| super::written(steps)).collect();
         assert_eq!(paths, ["apiVersion", "spec.http[0].a", "spec.http[0].match[0].b"]);
     }

@@ -112,7 +112,7 @@ fn mirrors(scene: &Scene<'_>, rule: &HttpRoute, field: &str, place: &mut Place<'
     let many = list.filter_map(|(index, mirror)| {
         Some((format!("{field}.mirrors[{index}]"), mirror.destination.as_ref()?))
     });
-    let one = rule.mirror.as_ref().map(|to| (format!("{field}.mirror"), to));
+    let one = rule.mirror.as_deref().map(|to| (format!("{field}.mirror"), to));
     let doubled: Vec<String> = one
         .into_iter()
         .chain(many)

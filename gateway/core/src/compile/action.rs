@@ -36,7 +36,7 @@ pub(super) fn action(
     matcher: &Matcher,
     field: &mut Field<'_>,
 ) -> Option<Action> {
-    let headers = field.of("headers", |field| operations(rule.headers.as_ref(), field));
+    let headers = field.of("headers", |field| operations(rule.headers.as_deref(), field));
     if let Some(redirect) = &rule.redirect {
         let redirect = field
             .of("redirect", |field| build_redirect(building, redirect, matcher, headers, field))?;
@@ -76,7 +76,7 @@ fn forward(
         headers = joined(headers, std::mem::take(&mut lone.headers));
     }
     let total_weight = destinations.iter().map(|destination| u64::from(destination.weight)).sum();
-    let retry = field.of("retries", |field| retry(rule.retries.as_ref(), field));
+    let retry = field.of("retries", |field| retry(rule.retries.as_deref(), field));
     let cors = rule.cors_policy.as_ref();
     let cors =
         cors.map(|policy| Box::new(field.of("corsPolicy", |field| cors_policy(policy, field))));
@@ -89,7 +89,7 @@ fn forward(
         rewrite,
         timeout: rule.timeout.as_ref().and_then(Duration::get).filter(|time| !time.is_zero()),
         retry,
-        fault: rule.fault.as_ref().and_then(fault),
+        fault: rule.fault.as_deref().and_then(fault),
         cors,
         mirrors,
         headers,
@@ -111,7 +111,7 @@ fn destination(
         weight: if lone { 1 } else { u32::try_from(to.weight.unwrap_or(0)).unwrap_or(0) },
         cluster_name: Arc::clone(&resolved.name.0),
         cluster,
-        headers: field.of("headers", |field| operations(to.headers.as_ref(), field)),
+        headers: field.of("headers", |field| operations(to.headers.as_deref(), field)),
     };
     (destination, resolved.hash)
 }

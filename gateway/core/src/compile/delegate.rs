@@ -138,7 +138,7 @@ fn merged(
     // Short names are those of the leaf's namespace.
     let destinations = leaf.route.iter_mut().map(|to| &mut to.destination);
     let mirrors = leaf.mirrors.iter_mut().filter_map(|policy| policy.destination.as_mut());
-    for destination in destinations.chain(&mut leaf.mirror).chain(mirrors) {
+    for destination in destinations.chain(leaf.mirror.as_deref_mut()).chain(mirrors) {
         destination.host = qualified(&destination.host, namespace, domain);
     }
     let root = root.clone();

@@ -203,7 +203,7 @@ mod tests {
                 "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
                 "metadata": {"name": name, "namespace": "a"}, "spec": {"hosts": [host]},
             });
-            let (item, problems) = manifest::one(&object);
+            let (item, problems) = manifest::one(object);
             self.take(Told::Put(("a".into(), name.into()), Entry { item, problems }))
         }
 

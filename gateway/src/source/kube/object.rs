@@ -161,7 +161,7 @@ fn entry(raw: &RawValue, head: &Head, lens: Lens<'_>) -> Entry {
     }
     match trimmed(raw, lens) {
         Ok(value) => {
-            let (item, problems) = manifest::one(&value);
+            let (item, problems) = manifest::one(value);
             Entry { item, problems }
         }
         Err(error) => {

@@ -26,7 +26,7 @@ pub(super) fn validate(rule: &HttpRoute, field: &mut Field<'_>) {
         }
     }
     route(rule, field);
-    headers(rule.headers.as_ref(), field);
+    headers(rule.headers.as_deref(), field);
     authorities(rule, field);
     duration(rule.timeout.as_ref(), "timeout", field);
     let each = |field: &mut Field<'_>| {
@@ -60,7 +60,7 @@ fn route(rule: &HttpRoute, field: &mut Field<'_>) {
         for (index, to) in rule.route.iter().enumerate() {
             field.at(index, |field| {
                 destination(&to.destination, field);
-                headers(to.headers.as_ref(), field);
+                headers(to.headers.as_deref(), field);
             });
         }
     });
@@ -136,7 +136,8 @@ fn authorities(rule: &HttpRoute, field: &mut Field<'_>) {
             request.set.keys().chain(request.add.keys()).any(|name| is_authority(name))
         })
     };
-    let set = sets(rule.headers.as_ref()) || rule.route.iter().any(|to| sets(to.headers.as_ref()));
+    let set =
+        sets(rule.headers.as_deref()) || rule.route.iter().any(|to| sets(to.headers.as_deref()));
     if rewritten.is_some_and(|authority| !authority.is_empty()) && set {
         field.invalid(
             "the authority is set by `rewrite` and by `headers`",
