@@ -17,7 +17,9 @@ use edgeway_gateway::{
     lease::Tenure,
     source::{CONTROLLER, Source},
 };
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -48,9 +50,14 @@ pub struct Args {
     /// Name of a controller whose classes are served; may be given more than once
     #[arg(long = "controller", value_name = "NAME", default_value = EDGEWAY)]
     controllers: Vec<String>,
-    /// Compare with AWS this often though nothing has changed; 0 for never
+    /// Seconds from one check of AWS for drift to the next; a check makes one call a second at most.
+    /// 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     resync: u64,
+    /// Folder in which what is known of targets outlives a restart, so that it costs few calls
+    /// [default: it does not]
+    #[arg(long, env = "EDGEWAY_LAST_GOOD_DIR", value_name = "DIR")]
+    last_good_dir: Option<PathBuf>,
     /// Where metrics and readiness are told; not with --once
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:15030")]
     metrics: SocketAddr,
@@ -112,6 +119,7 @@ impl Args {
             region: self.region.clone(),
             endpoint: self.endpoint_url.clone(),
             access: Access::Usual,
+            memory: self.last_good_dir.clone(),
             rates: if stand_in { Rates::Unlimited } else { Rates::Published },
         };
         let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());
