@@ -8,7 +8,7 @@ use crate::{
     serve,
     status::Scribe,
 };
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueEnum};
 use edgeway_alb_core::{Settings, secrets, settings::EDGEWAY};
 use edgeway_api::{Objects, Problem};
 use edgeway_gateway::{
@@ -44,6 +44,10 @@ pub struct Args {
     /// Another place for all AWS services, such as `http://127.0.0.1:4599`
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
+    /// How fast AWS is called: `published`, as AWS allows an account; `unlimited`; or `auto`, which is
+    /// `published` unless the endpoint speaks plain HTTP, as a stand-in for AWS does
+    #[arg(long, value_name = "RATES", default_value = "auto")]
+    aws_rates: RatesArg,
     /// Reconcile until nothing is left to do, print every problem, and exit
     #[arg(long)]
     once: bool,
@@ -72,6 +76,28 @@ pub struct Args {
     write_status: bool,
     #[command(flatten)]
     lease: LeaseArgs,
+}
+
+/// How fast AWS is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RatesArg {
+    /// By the endpoint.
+    Auto,
+    /// As AWS allows it.
+    Published,
+    /// As fast as it answers.
+    Unlimited,
+}
+
+impl RatesArg {
+    fn rates(self, stand_in: bool) -> Rates {
+        match self {
+            Self::Published => Rates::Published,
+            Self::Unlimited => Rates::Unlimited,
+            Self::Auto if stand_in => Rates::Unlimited,
+            Self::Auto => Rates::Published,
+        }
+    }
 }
 
 impl Args {
@@ -120,7 +146,7 @@ impl Args {
             endpoint: self.endpoint_url.clone(),
             access: Access::Usual,
             memory: self.last_good_dir.clone(),
-            rates: if stand_in { Rates::Unlimited } else { Rates::Published },
+            rates: self.aws_rates.rates(stand_in),
         };
         let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());
         Config { settings, connection, resync, tenure: Tenure::always() }

@@ -20,6 +20,7 @@ pub(super) async fn check(
     observed: &mut Observed,
 ) -> Result<(), CloudError> {
     for name in &watched.groups {
+        aws.owe();
         let arn = aws.arn(&Key::TargetGroup(name.clone())).await?;
         let Registered { targets, draining, health } = Registered::of(&aws.health(&arn).await?);
         let groups = observed.stacks.values_mut().flat_map(|it| it.target_groups.values_mut());
@@ -41,6 +42,7 @@ async fn balancers(
     names: &[&String],
     observed: &mut Observed,
 ) -> Result<(), CloudError> {
+    aws.owe();
     let names: Vec<String> = names.iter().map(|name| (*name).clone()).collect();
     let answer = aws
         .call(Call::DescribeLoadBalancers, || {

@@ -198,6 +198,11 @@ impl Aws {
         timeout_at(end, attempt).await.map_err(|_| CloudError::Deposed { call })
     }
 
+    /// What is called next is no urgent call: the check for drift, which is none either, waits for it.
+    pub(super) fn owe(&self) {
+        self.pace.owe();
+    }
+
     fn note_change(&self) {
         if let Ok(mut changed) = self.changed.lock() {
             *changed = Some(Instant::now());

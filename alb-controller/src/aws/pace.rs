@@ -85,6 +85,14 @@ impl Pace {
         self.wait(family).await;
     }
 
+    /// A call goes out at once that counts as one that nobody waits for: the next of those comes later.
+    pub(super) fn owe(&self) {
+        if let Ok(mut next) = self.gentle.lock() {
+            let now = Instant::now();
+            *next = Some(next.unwrap_or(now).max(now) + GENTLE);
+        }
+    }
+
     /// AWS has refused a call: others use up the same allowance, so what was saved is not there.
     pub(super) fn refused(&self, family: Family) {
         if let Ok(mut buckets) = self.buckets.lock()
@@ -137,6 +145,9 @@ mod tests {
             pace.wait_gently(Family::Read).await;
         }
         assert_eq!(start.elapsed(), Duration::from_secs(9));
+        pace.owe();
+        pace.wait_gently(Family::Read).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(11));
     }
 
     #[tokio::test(start_paused = true)]
