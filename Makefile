@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(BUILT)/release
 
-.PHONY: up test e2e bench fuzz lint fmt setup build images cluster cluster-down
+.PHONY: up test e2e bench bench-alb fuzz lint fmt setup build images cluster cluster-down
 
 # Which programs `make e2e` tries: release or dev.
 PROFILE ?= release
@@ -13,6 +13,9 @@ PROFILE ?= release
 # What `make fuzz` runs, and for how long each.
 TARGETS      ?= head greeting proxy_protocol http2 path certificate yaml compile
 SECONDS_EACH ?= 600
+
+# What `make bench-alb` tells tests/bench/alb.py, such as `--groups 5` or `--published`.
+ALB_FLAGS ?=
 
 # What `make bench` tells tests/bench/peers.py, such as `--rounds 1 --scenarios keepalive,h2`.
 PEERS_FLAGS ?=
@@ -49,6 +52,10 @@ bench: build
 	cargo bench --locked -p edgeway-core
 	./deploy/setup bench
 	python3 tests/bench/peers.py $(PEERS_FLAGS)
+
+## bench-alb: what the ALB controller costs AWS, by API, beside what another controller was measured to cost
+bench-alb: build
+	python3 tests/bench/alb.py --bin $(BIN) $(ALB_FLAGS)
 
 ## fuzz: feed each target with nonsense for ten minutes; the first finding ends it
 fuzz: setup

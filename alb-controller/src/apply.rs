@@ -1,17 +1,23 @@
-//! Walking a plan. A step that fails stops what depends on it and nothing else; nothing is taken away
-//! from a stack after one of its steps has failed.
+//! Walking a plan, several stacks at a time. A step that fails stops what depends on it and nothing
+//! else; nothing is taken away from a stack after one of its steps has failed.
 
 use crate::{
     aws::{Cloud, CloudError},
+    damage::Damage,
     event::Event,
 };
-use edgeway_alb_core::{
-    Key, ListenerKey, Observed, Plan, StackId, Step,
-    plan::{Effect, Op},
-    rule::Action,
-};
+use edgeway_alb_core::{Observed, Plan, StackId, Step, plan::Op};
+use edgeway_api::Objects;
 use edgeway_gateway::lease::Tenure;
-use std::collections::BTreeSet;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
+
+/// How many stacks are worked on at a time.
+const LANES: usize = 16;
+
+/// For how long newer objects wait for the end of a walk.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A step that failed.
 #[derive(Debug)]
@@ -27,135 +33,177 @@ pub struct Failure {
 pub(crate) struct Walk {
     /// How many steps were taken.
     pub(crate) taken: usize,
+    /// Whose steps they were.
+    pub(crate) touched: BTreeSet<Option<StackId>>,
     /// Steps that failed.
     pub(crate) failures: Vec<Failure>,
-    /// How many steps were left out because of these, or because another replica may lead.
+    /// How many steps were left out because of these, because another replica may lead, or because
+    /// another plan is due.
     pub(crate) skipped: usize,
 }
 
-/// Takes all steps that can be taken, for as long as `tenure` holds, which is asked before each, and
-/// notes in `observed` what they have done.
+/// What a walk goes by.
+pub(crate) struct Way<'w> {
+    /// Asked before each step.
+    pub(crate) tenure: &'w Tenure,
+    /// Where newer objects come from: a long walk ends for them, and what is left is planned anew.
+    pub(crate) newer: Option<&'w watch::Receiver<Arc<Objects>>>,
+    /// Who is told.
+    pub(crate) tell: &'w (dyn Fn(Event) + Sync),
+}
+
+/// Takes all steps that can be taken, for as long as the tenure holds, and notes in `observed` what
+/// they have done. Steps for what all have in common come before and after those of the stacks;
+/// stacks do not wait for each other, and the one with the fewest steps begins.
 pub(crate) async fn walk<C: Cloud>(
     cloud: &C,
     plan: &Plan,
     observed: &mut Observed,
-    tenure: &Tenure,
-    tell: &(impl Fn(Event) + Sync),
+    way: &Way<'_>,
 ) -> Walk {
-    let mut walk = Walk::default();
-    let mut damage = Damage::default();
-    for (taken, step) in plan.steps.iter().enumerate() {
-        if !tenure.holds() {
-            walk.skipped += plan.steps.len() - taken;
-            tell(Event::Deposed);
-            break;
+    let begin = Instant::now();
+    let (first, lanes, last) = split(&plan.steps);
+    let mut sum = Sum { observed, walk: Walk::default(), damage: Damage::default(), end: None };
+    let first = Lane::new(first, &sum.damage);
+    sum.add(first.follow(cloud, way, begin).await);
+    if sum.end.is_none() {
+        let shared = sum.damage.clone();
+        let mut waiting = lanes.into_iter().map(|steps| Lane::new(steps, &shared));
+        let mut running = FuturesUnordered::new();
+        running.extend(waiting.by_ref().take(LANES).map(|lane| lane.start(cloud, way, begin)));
+        while let Some(ended) = running.next().await {
+            sum.add(ended);
+            running.extend(waiting.next().map(|lane| lane.start(cloud, way, begin)));
         }
-        if damage.forbids(step) {
-            damage.spread(step);
-            walk.skipped += 1;
-            continue;
-        }
-        match cloud.apply(step).await {
-            Ok(address) => {
-                walk.taken += 1;
-                observed.take(step);
-                let named = |address| (step.key.to_string(), address);
-                observed.addresses.extend(address.map(named));
-                tell(Event::Took { stack: step.stack.clone(), step: step.to_string() });
-            }
-            Err(error) => {
-                let (what, why) = (step.to_string(), error.line());
-                tell(Event::Failed { stack: step.stack.clone(), what, why });
-                damage.note(step);
-                walk.failures.push(Failure { step: step.clone(), error });
-            }
-        }
+    } else {
+        sum.walk.skipped += lanes.iter().map(Vec::len).sum::<usize>();
     }
-    observed.attach();
-    walk
+    if sum.end.is_none() {
+        let last = Lane::new(last, &sum.damage);
+        sum.add(last.follow(cloud, way, begin).await);
+    } else {
+        sum.walk.skipped += last.len();
+    }
+    if sum.end == Some(End::Deposed) {
+        (way.tell)(Event::Deposed);
+    }
+    sum.observed.attach();
+    sum.walk
 }
 
-/// What has failed so far.
-#[derive(Debug, Default)]
-struct Damage {
-    /// Something that all stacks need.
-    shared: bool,
-    /// Stacks whose load balancer or security group failed.
-    stacks: BTreeSet<Option<StackId>>,
-    /// Stacks of which anything failed.
-    wounded: BTreeSet<Option<StackId>>,
-    listeners: BTreeSet<ListenerKey>,
-    groups: BTreeSet<String>,
+/// The steps of one stack, in order.
+type Steps<'p> = Vec<&'p Step>;
+
+/// A lane that is being walked.
+type Running<'p> = Pin<Box<dyn Future<Output = Lane<'p>> + Send + 'p>>;
+
+/// What comes first for all, what each stack needs, what comes last for all.
+fn split(steps: &[Step]) -> (Steps<'_>, Vec<Steps<'_>>, Steps<'_>) {
+    let is_own = |step: &Step| step.stack.is_some();
+    let begin = steps.iter().position(is_own).unwrap_or(steps.len());
+    let end = steps.iter().rposition(is_own).map_or(begin, |last| last + 1);
+    let (before, rest) = steps.split_at(begin);
+    let (own, after) = rest.split_at(end - begin);
+    let mut lanes: Vec<Steps<'_>> =
+        own.chunk_by(|one, other| one.stack == other.stack).map(|it| it.iter().collect()).collect();
+    lanes.sort_by_key(Vec::len);
+    (before.iter().collect(), lanes, after.iter().collect())
 }
 
-impl Damage {
-    /// Whether a step depends on something that failed, or takes away what may still be needed.
-    fn forbids(&self, step: &Step) -> bool {
-        let listener = listener(&step.key).is_some_and(|key| self.listeners.contains(key));
-        let group = match &step.key {
-            Key::TargetGroup(name) => self.groups.contains(name),
-            Key::SecurityGroup(_)
-            | Key::ForeignTargetGroup(_)
-            | Key::ForeignSecurityGroup(_)
-            | Key::LoadBalancer(_)
-            | Key::Listener(_)
-            | Key::Rule { .. } => groups(&step.op).iter().any(|name| self.groups.contains(*name)),
-        };
-        let takes = takes_away(&step.op)
-            && (self.wounded.contains(&step.stack)
-                || (step.stack.is_none() && !self.wounded.is_empty()));
-        self.shared || self.stacks.contains(&step.stack) || listener || group || takes
+/// Why a walk ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Deposed,
+    Newer,
+}
+
+/// The way of one stack, and how far it has come.
+struct Lane<'p> {
+    steps: Steps<'p>,
+    damage: Damage,
+    taken: Vec<(&'p Step, Option<String>)>,
+    failures: Vec<Failure>,
+    skipped: usize,
+    end: Option<End>,
+}
+
+impl<'p> Lane<'p> {
+    fn new(steps: Steps<'p>, damage: &Damage) -> Self {
+        let (taken, failures) = (Vec::new(), Vec::new());
+        Self { steps, damage: damage.clone(), taken, failures, skipped: 0, end: None }
     }
 
-    /// Notes a failed step.
-    fn note(&mut self, step: &Step) {
-        if step.op.is_aside() {
-            return;
-        }
-        self.wounded.insert(step.stack.clone());
-        if matches!(step.op, Op::AddCertificate(_)) {
-            // One name is without its certificate; the rules of all others need not wait for it.
-            return;
-        }
-        match &step.key {
-            Key::TargetGroup(name) => drop(self.groups.insert(name.clone())),
-            Key::Listener(key) => drop(self.listeners.insert(key.clone())),
-            Key::Rule { listener, .. } => drop(self.listeners.insert(listener.clone())),
-            Key::ForeignTargetGroup(_) => {}
-            Key::SecurityGroup(_) | Key::ForeignSecurityGroup(_) | Key::LoadBalancer(_) => {
-                match &step.stack {
-                    Some(_) => drop(self.stacks.insert(step.stack.clone())),
-                    None => self.shared = !takes_away(&step.op),
+    /// The same as [`Lane::follow`], boxed.
+    fn start<C: Cloud>(self, cloud: &'p C, way: &'p Way<'p>, begin: Instant) -> Running<'p> {
+        Box::pin(self.follow(cloud, way, begin))
+    }
+
+    async fn follow<C: Cloud>(mut self, cloud: &C, way: &Way<'_>, begin: Instant) -> Self {
+        let steps = std::mem::take(&mut self.steps);
+        for (at, step) in steps.iter().copied().enumerate() {
+            self.end = way.ends(begin);
+            if self.end.is_some() {
+                self.skipped += steps.len() - at;
+                break;
+            }
+            if self.damage.forbids(step) {
+                self.damage.spread(step);
+                self.skipped += 1;
+                continue;
+            }
+            match cloud.apply(step).await {
+                Ok(address) => {
+                    self.taken.push((step, address));
+                    (way.tell)(Event::Took { stack: step.stack.clone(), step: step.to_string() });
+                }
+                Err(error) => {
+                    let (what, why) = (step.to_string(), error.line());
+                    (way.tell)(Event::Failed { stack: step.stack.clone(), what, why });
+                    self.damage.note(step);
+                    self.failures.push(Failure { step: step.clone(), error });
                 }
             }
         }
+        self
     }
+}
 
-    /// A rule that could not be made because its target group is missing leaves a gap, and no rule
-    /// behind it may be made.
-    fn spread(&mut self, step: &Step) {
-        if let (Some(key), false) = (listener(&step.key), step.op.is_aside()) {
-            self.listeners.insert(key.clone());
-            self.wounded.insert(step.stack.clone());
+impl Way<'_> {
+    fn ends(&self, begin: Instant) -> Option<End> {
+        let has_newer = || self.newer.is_some_and(|newer| newer.has_changed().unwrap_or(false));
+        if !self.tenure.holds() {
+            Some(End::Deposed)
+        } else if begin.elapsed() >= PATIENCE && has_newer() {
+            Some(End::Newer)
+        } else {
+            None
         }
     }
 }
 
-fn listener(key: &Key) -> Option<&ListenerKey> {
-    match key {
-        Key::Listener(listener) | Key::Rule { listener, .. } => Some(listener),
-        Key::SecurityGroup(_)
-        | Key::ForeignSecurityGroup(_)
-        | Key::ForeignTargetGroup(_)
-        | Key::TargetGroup(_)
-        | Key::LoadBalancer(_) => None,
-    }
+/// How far all have come.
+struct Sum<'o> {
+    observed: &'o mut Observed,
+    walk: Walk,
+    damage: Damage,
+    end: Option<End>,
 }
 
-/// Whether a step takes something away that something else may still need.
-fn takes_away(op: &Op) -> bool {
-    op.effect() == Effect::Delete
-        || matches!(op, Op::Revoke(_) | Op::Deregister(_) | Op::RemoveCertificate(_))
+impl Sum<'_> {
+    fn add(&mut self, lane: Lane<'_>) {
+        for (step, address) in &lane.taken {
+            self.observed.take(step);
+            let named = |address: &String| (step.key.to_string(), address.clone());
+            self.observed.addresses.extend(address.as_ref().map(named));
+            self.walk.touched.insert(step.stack.clone());
+        }
+        self.walk.taken += lane.taken.len();
+        self.walk.skipped += lane.skipped;
+        self.walk.touched.extend(lane.failures.iter().map(|failure| failure.step.stack.clone()));
+        self.walk.failures.extend(lane.failures);
+        self.damage.add(lane.damage);
+        self.end = self.end.or(lane.end);
+    }
 }
 
 /// The certificate that a step gives to a listener.
@@ -171,26 +219,11 @@ pub(crate) fn certificate(op: &Op) -> Option<&String> {
     }
 }
 
-/// Target groups that a step sends to.
-fn groups(op: &Op) -> Vec<&str> {
-    let action: Option<&Action> = if let Op::CreateRule(rule) | Op::ModifyRule(rule) = op {
-        Some(&rule.action)
-    } else if let Op::CreateListener(listener) = op {
-        Some(&listener.default_action)
-    } else if let Op::ModifyListener(change) = op {
-        change.default_action.as_ref()
-    } else {
-        None
-    };
-    action.into_iter().flat_map(Action::groups).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::{FakeCloud, objects, refused};
-    use edgeway_alb_core::{Lookups, Settings, desired, plan};
-    use std::sync::Mutex;
+    use edgeway_alb_core::{Key, Lookups, Settings, desired, plan};
 
     /// A plan that builds two stacks, `a` and `b`, in AWS that is empty.
     fn plan_for_two() -> Plan {
@@ -202,13 +235,15 @@ mod tests {
         plan(&wishes, &Observed::default())
     }
 
+    async fn walk_over(cloud: &FakeCloud, plan: &Plan) -> Walk {
+        let way = Way { tenure: &Tenure::always(), newer: None, tell: &|_| {} };
+        walk(cloud, plan, &mut Observed::default(), &way).await
+    }
+
     async fn failing(kind: &'static str) -> (Walk, Vec<String>) {
         let cloud = FakeCloud::default();
         cloud.fail(kind, refused);
-        let told = Mutex::new(Vec::new());
-        let tell = |event: Event| told.lock().unwrap().push(event.to_string());
-        let tenure = Tenure::always();
-        let walk = walk(&cloud, &plan_for_two(), &mut Observed::default(), &tenure, &tell).await;
+        let walk = walk_over(&cloud, &plan_for_two()).await;
         (walk, cloud.tried())
     }
 
@@ -253,11 +288,34 @@ mod tests {
         let cloud = FakeCloud::default();
         cloud.fail("create-listener", refused);
         cloud.fail("create-listener", refused);
-        let tenure = Tenure::always();
-        walk(&cloud, &plan, &mut Observed::default(), &tenure, &|_| {}).await;
+        walk_over(&cloud, &plan).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
         let cloud = FakeCloud::default();
-        walk(&cloud, &plan, &mut Observed::default(), &tenure, &|_| {}).await;
+        walk_over(&cloud, &plan).await;
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stacks_do_not_wait_for_each_other() {
+        let cloud = FakeCloud::default();
+        cloud.slow("create-load-balancer", Duration::from_secs(60));
+        let begin = Instant::now();
+        let walk = walk_over(&cloud, &plan_for_two()).await;
+        assert!(walk.failures.is_empty());
+        assert_eq!(begin.elapsed(), Duration::from_secs(60), "both at the same time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_walk_ends_for_newer_objects() {
+        let cloud = FakeCloud::default();
+        cloud.slow("create-load-balancer", PATIENCE);
+        let (objects, newer) = watch::channel(Arc::default());
+        objects.send_replace(Arc::new(Objects::default()));
+        let way = Way { tenure: &Tenure::always(), newer: Some(&newer), tell: &|_| {} };
+        let plan = plan_for_two();
+        let walk = walk(&cloud, &plan, &mut Observed::default(), &way).await;
+        assert_eq!(cloud.tried().last().map(String::as_str), Some("create-load-balancer"));
+        assert_eq!(walk.taken + walk.skipped, plan.steps.len());
+        assert!(walk.skipped >= 4, "{walk:?}");
     }
 }

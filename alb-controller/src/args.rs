@@ -8,7 +8,7 @@ use crate::{
     serve,
     status::Scribe,
 };
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueEnum};
 use edgeway_alb_core::{Settings, secrets, settings::EDGEWAY};
 use edgeway_api::{Objects, Problem};
 use edgeway_gateway::{
@@ -17,7 +17,9 @@ use edgeway_gateway::{
     lease::Tenure,
     source::{CONTROLLER, Source},
 };
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+};
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -42,15 +44,24 @@ pub struct Args {
     /// Another place for all AWS services, such as `http://127.0.0.1:4599`
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
+    /// How fast AWS is called: `published`, as AWS allows an account; `unlimited`; or `auto`, which is
+    /// `published` unless the endpoint speaks plain HTTP, as a stand-in for AWS does
+    #[arg(long, value_name = "RATES", default_value = "auto")]
+    aws_rates: RatesArg,
     /// Reconcile until nothing is left to do, print every problem, and exit
     #[arg(long)]
     once: bool,
     /// Name of a controller whose classes are served; may be given more than once
     #[arg(long = "controller", value_name = "NAME", default_value = EDGEWAY)]
     controllers: Vec<String>,
-    /// Compare with AWS this often though nothing has changed; 0 for never
+    /// Seconds from one check of AWS for drift to the next; a check makes one call a second at most.
+    /// 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     resync: u64,
+    /// Folder in which what is known of targets outlives a restart, so that it costs few calls
+    /// [default: it does not]
+    #[arg(long, env = "EDGEWAY_LAST_GOOD_DIR", value_name = "DIR")]
+    last_good_dir: Option<PathBuf>,
     /// Where metrics and readiness are told; not with --once
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:15030")]
     metrics: SocketAddr,
@@ -65,6 +76,28 @@ pub struct Args {
     write_status: bool,
     #[command(flatten)]
     lease: LeaseArgs,
+}
+
+/// How fast AWS is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RatesArg {
+    /// By the endpoint.
+    Auto,
+    /// As AWS allows it.
+    Published,
+    /// As fast as it answers.
+    Unlimited,
+}
+
+impl RatesArg {
+    fn rates(self, stand_in: bool) -> Rates {
+        match self {
+            Self::Published => Rates::Published,
+            Self::Unlimited => Rates::Unlimited,
+            Self::Auto if stand_in => Rates::Unlimited,
+            Self::Auto => Rates::Published,
+        }
+    }
 }
 
 impl Args {
@@ -112,7 +145,8 @@ impl Args {
             region: self.region.clone(),
             endpoint: self.endpoint_url.clone(),
             access: Access::Usual,
-            rates: if stand_in { Rates::Unlimited } else { Rates::Published },
+            memory: self.last_good_dir.clone(),
+            rates: self.aws_rates.rates(stand_in),
         };
         let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());
         Config { settings, connection, resync, tenure: Tenure::always() }

@@ -1,11 +1,11 @@
 //! A cloud for tests: it stands as wished once all steps have been taken, and fails where it is told.
 
-use crate::aws::{Call, Cloud, CloudError};
+use crate::aws::{Call, Cloud, CloudError, Sight, Watched};
 use edgeway_alb_core::{
     Desired, Health, Lookups, Needs, Observed, Standing, Step, goal::Bound, settings::Subnet,
 };
 use edgeway_api::{Objects, manifest};
-use std::{collections::VecDeque, sync::Mutex};
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
 /// Makes an error.
 pub(crate) type Failing = fn() -> CloudError;
@@ -30,6 +30,8 @@ struct State {
     broken: bool,
     built: bool,
     before: Vec<Before>,
+    slow: Vec<(&'static str, Duration)>,
+    looks: usize,
 }
 
 impl std::fmt::Debug for State {
@@ -47,6 +49,21 @@ impl FakeCloud {
     /// Does something before each step of a kind.
     pub(crate) fn before(&self, kind: &'static str, act: impl Fn() + Send + 'static) {
         self.state.lock().unwrap().before.push((kind, Box::new(act)));
+    }
+
+    /// Lets each step of a kind take so long.
+    pub(crate) fn slow(&self, kind: &'static str, takes: Duration) {
+        self.state.lock().unwrap().slow.push((kind, takes));
+    }
+
+    /// Lets AWS forget all that was built.
+    pub(crate) fn lose(&self) {
+        self.state.lock().unwrap().built = false;
+    }
+
+    /// How often it was looked at everything.
+    pub(crate) fn looks(&self) -> usize {
+        self.state.lock().unwrap().looks
     }
 
     /// Lets the next look fail.
@@ -117,8 +134,18 @@ impl Cloud for std::sync::Arc<FakeCloud> {
         FakeCloud::look_up(self, needs).await
     }
 
-    async fn observe(&self, desired: &Desired) -> Result<Observed, CloudError> {
-        FakeCloud::observe(self, desired).await
+    async fn observe(&self, desired: &Desired, sight: &Sight) -> Result<Observed, CloudError> {
+        FakeCloud::observe(self, desired, sight).await
+    }
+
+    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+        FakeCloud::check(self, watched, observed).await
+    }
+
+    async fn remember(&self, _: &Observed) {}
+
+    fn gently(&self) -> Self {
+        Self::clone(self)
     }
 
     async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {
@@ -138,8 +165,9 @@ impl Cloud for FakeCloud {
         Ok(Lookups { subnets: Some(vec![subnet("a"), subnet("b")]), ..Lookups::default() })
     }
 
-    async fn observe(&self, desired: &Desired) -> Result<Observed, CloudError> {
+    async fn observe(&self, desired: &Desired, _: &Sight) -> Result<Observed, CloudError> {
         let mut state = self.state.lock().unwrap();
+        state.looks += 1;
         if let Some(error) = state.unseen.pop_front() {
             return Err(error());
         }
@@ -181,9 +209,29 @@ impl Cloud for FakeCloud {
         })
     }
 
+    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+        for name in &watched.groups {
+            observed.health.insert(name.clone(), Health { healthy: 1, registered: 1 });
+        }
+        for name in &watched.balancers {
+            observed.provisioning.remove(name);
+        }
+        Ok(())
+    }
+
+    async fn remember(&self, _: &Observed) {}
+
+    fn gently(&self) -> Self {
+        Self::default()
+    }
+
     async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {
-        let mut state = self.state.lock().unwrap();
         let kind = step.op.kind();
+        let slow = self.state.lock().unwrap().slow.clone();
+        if let Some((_, takes)) = slow.iter().find(|(slow, _)| *slow == kind) {
+            tokio::time::sleep(*takes).await;
+        }
+        let mut state = self.state.lock().unwrap();
         state.tried.push(kind.to_owned());
         state.built = true;
         for (_, act) in state.before.iter().filter(|(before, _)| *before == kind) {

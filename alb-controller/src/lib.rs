@@ -11,17 +11,22 @@ mod apply;
 mod args;
 pub mod aws;
 mod backoff;
+mod damage;
 mod event;
 #[cfg(test)]
 mod fake;
+mod memory;
 mod metrics;
 mod once;
+mod patrol;
 mod reconcile;
+mod rhythm;
 mod run;
 mod serve;
 mod state;
 mod status;
 mod views;
+mod watch;
 
 pub use apply::Failure;
 pub use args::{Args, main};

@@ -1,13 +1,16 @@
 //! One pass: look up, wish, observe, plan, walk, report.
 
 use crate::{
-    apply::{Failure, Walk, certificate, walk},
-    aws::{Cloud, CloudError},
+    apply::{Failure, Walk, Way, certificate, walk},
+    aws::{Cloud, CloudError, Sight, Watched},
     event::{Event, Status},
+    memory::Memory,
     metrics::Metrics,
-    state::{StackState, states},
+    patrol::Sighting,
+    state::states,
     status::{Identities, Identity},
     views::Survey,
+    watch::watched,
 };
 use edgeway_alb_core::{
     Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
@@ -23,7 +26,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// How long what was looked up counts where it may have changed.
 const FRESH: Duration = Duration::from_secs(60);
@@ -48,24 +51,15 @@ pub struct Reconciler<C> {
     memory: Option<Memory>,
     status: Status,
     tenure: Tenure,
-}
-
-/// What stood after the last pass, kept up with each step.
-#[derive(Debug)]
-struct Memory {
-    observed: Observed,
-    /// What has been asked about.
-    answered: BTreeSet<Question>,
-}
-
-impl Memory {
-    /// Whether it tells all that a plan to `desired` depends on.
-    fn tells(&self, desired: &Desired) -> bool {
-        let Self { observed, answered } = self;
-        let told = |question: Question| answered.contains(&question) || !desired.asks(&question);
-        desired.bindings.keys().all(|arn| observed.bindings.contains_key(arn))
-            && observed.questions().all(told)
-    }
+    newer: Option<watch::Receiver<Arc<Objects>>>,
+    /// What was wished in the last pass.
+    wished: Option<Arc<Desired>>,
+    /// What is to be looked at once some time has passed.
+    watched: Watched,
+    /// Whether it has.
+    late: bool,
+    /// Whose turn it is to be watched, where there are many.
+    turn: usize,
 }
 
 /// How a pass ended.
@@ -77,8 +71,8 @@ pub struct Pass {
     pub taken: usize,
     /// Steps that failed.
     pub failures: Vec<Failure>,
-    /// Whether an address is to be told as soon as a target is well.
-    pub awaits: bool,
+    /// How many addresses are to be told as soon as a target is well.
+    pub awaits: usize,
 }
 
 impl<C: Cloud> Reconciler<C> {
@@ -92,7 +86,17 @@ impl<C: Cloud> Reconciler<C> {
             memory: None,
             status: Status::default(),
             tenure: Tenure::always(),
+            newer: None,
+            wished: None,
+            watched: Watched::default(),
+            late: false,
+            turn: 0,
         }
+    }
+
+    /// Ends long walks when newer objects come from there.
+    pub(crate) fn heed(&mut self, objects: watch::Receiver<Arc<Objects>>) {
+        self.newer = Some(objects);
     }
 
     /// Changes nothing unless `tenure` holds.
@@ -109,7 +113,7 @@ impl<C: Cloud> Reconciler<C> {
     /// What is wished and what stands, what would be done about it, and what users should mend.
     pub async fn survey(&mut self, objects: &Objects) -> Result<Survey, CloudError> {
         let desired = self.wishes(objects).await?;
-        let observed = self.cloud.observe(&desired).await?;
+        let observed = self.cloud.observe(&desired, &Sight::Whole).await?;
         let plan = plan(&desired, &observed);
         let problems = report(&desired, &plan, &[]);
         Ok(Survey { desired, observed, plan, problems })
@@ -160,31 +164,34 @@ impl<C: Cloud> Reconciler<C> {
         tell: &(impl Fn(Event) + Sync),
     ) -> Result<Pass, CloudError> {
         let desired = self.wishes(objects).await?;
-        let Memory { mut observed, mut answered } = self.look(&desired).await?;
-        let plan = plan(&desired, &observed);
+        let mut memory = self.look(&desired).await?;
+        let plan = plan(&desired, &memory.observed);
         if !plan.is_empty() {
             tell(Event::Planned(plan.summary()));
         }
         for pending in &plan.pending {
             tell(Event::Waiting(pending.to_string()));
         }
-        let before: BTreeSet<Question> = observed.questions().collect();
-        let Walk { taken, failures, skipped } =
-            walk(&self.cloud, &plan, &mut observed, &self.tenure, tell).await;
+        let before: BTreeSet<Question> = memory.observed.questions().collect();
+        let way = Way { tenure: &self.tenure, newer: self.newer.as_ref(), tell };
+        let Walk { taken, touched, failures, skipped } =
+            walk(&self.cloud, &plan, &mut memory.observed, &way).await;
+        memory.learn(&before, touched, &failures);
+        let observed = &memory.observed;
         self.metrics.steps(taken, failures.len(), skipped);
         let problems = report(&desired, &plan, &failures);
-        let addresses = addresses(&desired, &observed);
-        self.status.states = states((&desired, &observed), &plan, &self.status.states, &addresses);
+        let addresses = addresses(&desired, observed);
+        self.status.states = states((&desired, observed), &plan, &self.status.states, &addresses);
         self.status.identities = identities(objects);
         self.note_refused(&failures);
-        if failures.is_empty() {
-            // Of what has just been made everything is known.
-            answered.extend(observed.questions().filter(|question| !before.contains(question)));
-            self.memory = Some(Memory { observed, answered });
-        }
-        self.publish(desired, problems, addresses, tell);
+        self.watched = watched((&desired, observed), &plan, &self.status.states, self.turn);
+        self.turn = self.turn.wrapping_add(1);
+        self.cloud.remember(observed).await;
+        self.memory = memory.kept();
+        self.publish(&desired, problems, addresses, tell);
+        self.wished = Some(Arc::new(desired));
         self.status.settled = plan.is_settled() && failures.is_empty();
-        let awaits = self.status.states.values().any(StackState::awaits);
+        let awaits = self.status.states.values().filter(|state| state.awaits()).count();
         Ok(Pass { plan, taken, failures, awaits })
     }
 
@@ -197,19 +204,64 @@ impl<C: Cloud> Reconciler<C> {
         lookups.refused.extend(refused.cloned());
     }
 
+    /// Time has passed: the next pass looks at what it may have changed.
+    pub fn later(&mut self) {
+        self.late = true;
+    }
+
+    /// How to look at all of it without haste; nothing, where there is nothing to compare it with.
+    pub(crate) fn sighting(
+        &mut self,
+    ) -> Option<impl Future<Output = Result<Sighting, CloudError>> + Send + use<C>>
+    where
+        C: 'static,
+    {
+        let desired = self.wished.clone()?;
+        let needs = self.lookups.as_ref().map(|(needs, ..)| needs.clone())?;
+        self.memory.as_mut()?.mark();
+        let cloud = self.cloud.gently();
+        Some(async move {
+            let lookups = cloud.look_up(&needs).await?;
+            let observed = cloud.observe(&desired, &Sight::Whole).await?;
+            Ok(Sighting { desired, needs, lookups, observed })
+        })
+    }
+
+    /// Goes by what was seen.
+    pub(crate) fn take_in(&mut self, sighting: Sighting) {
+        let Sighting { desired, needs, lookups, observed } = sighting;
+        if let Some(memory) = &mut self.memory {
+            memory.correct(observed, &desired);
+            self.lookups = Some((needs, lookups, Instant::now()));
+        }
+    }
+
     /// Does not count on what is remembered: the next pass looks at AWS.
     pub fn look_again(&mut self) {
         self.memory = None;
     }
 
-    /// What stands: as it is remembered, if that tells all that matters.
+    /// What stands: as it is remembered, where that tells all that matters.
     async fn look(&mut self, desired: &Desired) -> Result<Memory, CloudError> {
-        match self.memory.take() {
-            Some(memory) if memory.tells(desired) => Ok(memory),
-            Some(_) | None => {
-                let observed = self.cloud.observe(desired).await?;
-                let answered = observed.questions().filter(|q| desired.asks(q)).collect();
-                Ok(Memory { observed, answered })
+        let late = std::mem::take(&mut self.late);
+        let Some(mut memory) = self.memory.take() else {
+            let observed = self.cloud.observe(desired, &Sight::Usual).await?;
+            return Ok(Memory::of(observed, desired));
+        };
+        let mut looked = Ok(());
+        if let Some(stacks) = memory.lacks(desired) {
+            let seen = self.cloud.observe(desired, &memory.sight(&stacks)).await;
+            looked = seen.map(|seen| memory.renew(&stacks, seen, desired));
+        }
+        if looked.is_ok() && late && self.watched != Watched::default() {
+            looked = self.cloud.check(&self.watched, &mut memory.observed).await;
+        }
+        match looked {
+            Ok(()) => Ok(memory),
+            Err(error) => {
+                // What is gone was remembered in vain; otherwise it only could not be asked.
+                self.memory = Some(memory).filter(|_| error.code().is_none());
+                Err(error)
             }
         }
     }
@@ -221,7 +273,7 @@ impl<C: Cloud> Reconciler<C> {
             Some((known, _, at)) => (known.cover(&needs), old(at)),
             None => (false, true),
         };
-        if !covered || (old && self.memory.is_none()) {
+        if !covered || (old && self.memory.as_ref().is_none_or(Memory::is_doubtful)) {
             return self.wishes_anew(objects, needs).await;
         }
         let wishes = self.wish(objects);
@@ -262,7 +314,7 @@ impl<C: Cloud> Reconciler<C> {
     /// Tells what is new.
     fn publish(
         &mut self,
-        desired: Desired,
+        desired: &Desired,
         problems: Vec<Problem>,
         addresses: BTreeMap<StackId, String>,
         tell: &(impl Fn(Event) + Sync),
@@ -282,7 +334,7 @@ impl<C: Cloud> Reconciler<C> {
         }
         self.status.problems = problems;
         self.status.addresses = addresses;
-        self.status.members = desired.members;
+        self.status.members.clone_from(&desired.members);
         self.status.is_incomplete = desired.incomplete.is_some();
     }
 }

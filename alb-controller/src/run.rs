@@ -2,11 +2,12 @@
 //! and now and then, since AWS may have been changed by others.
 
 use crate::{
-    aws::{Aws, Cloud, CloudError, Connection},
-    backoff::Backoff,
+    aws::{Aws, Cloud, Connection},
     event::{Event, Status},
     metrics::Metrics,
-    reconcile::{Pass, Reconciler},
+    patrol::{Patrol, Turn},
+    reconcile::Reconciler,
+    rhythm::{LOOK, Rhythm},
 };
 use edgeway_alb_core::Settings;
 use edgeway_api::Objects;
@@ -15,9 +16,6 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How often to look whether what is waited for has happened: first, and at last.
-const LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
-
 /// How a controller is started.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -25,7 +23,7 @@ pub struct Config {
     pub settings: Settings,
     /// Which AWS.
     pub connection: Connection,
-    /// How often AWS is compared though nothing has changed; nothing for never.
+    /// From one check of AWS for drift to the next; nothing for never.
     pub resync: Option<Duration>,
     /// Whether this replica leads: only then is anything changed.
     pub tenure: Tenure,
@@ -86,12 +84,13 @@ struct Round {
 
 impl Round {
     /// The loop, over any cloud.
-    async fn follow<C: Cloud>(
+    async fn follow<C: Cloud + 'static>(
         mut self,
         mut reconciler: Reconciler<C>,
         mut objects: watch::Receiver<Arc<Objects>>,
     ) {
-        let mut rhythm = Rhythm::new(self.resync);
+        let mut rhythm = Rhythm::default();
+        let mut patrol = Patrol::new(self.resync);
         let mut next: Option<Duration> = None;
         let mut has_objects = false;
         let mut led = false;
@@ -107,6 +106,9 @@ impl Round {
                     rhythm.changed();
                 }
                 () = self.tenure.changed() => {}
+                turn = patrol.turn() => if !self.take(turn, &mut reconciler, &mut patrol) {
+                    continue;
+                },
                 // Right after steps what they have done is known. Otherwise time has done something.
                 () = after(next) => is_late = next != Some(Duration::ZERO),
             }
@@ -114,9 +116,13 @@ impl Round {
             let leads = self.tenure.holds();
             let led_before = std::mem::replace(&mut led, leads);
             self.tell_office(led_before, leads);
-            if is_late || led_before != leads {
+            if is_late {
+                reconciler.later();
+            }
+            if led_before != leads {
                 // Whoever led meanwhile has done something, too.
                 reconciler.look_again();
+                patrol.stop();
             }
             if !has_objects {
                 continue;
@@ -125,7 +131,9 @@ impl Round {
             if leads {
                 let tell = |event| self.handle.tell(event);
                 // A step that has been begun is ended: what AWS has done must be known.
+                reconciler.heed(objects.clone());
                 let result = reconciler.pass(&current, &tell).await;
+                patrol.plan();
                 next = rhythm.next(&result, &self.handle);
             } else if reconciler.status().seen && is_change {
                 // Whoever leads acts on it. AWS need not be asked by all.
@@ -137,14 +145,32 @@ impl Round {
         }
     }
 
-    /// What a replica does that follows; how long it is good for.
+    /// What comes of the patrol; whether there is something to compare.
+    fn take<C: Cloud + 'static>(
+        &self,
+        turn: Turn,
+        reconciler: &mut Reconciler<C>,
+        patrol: &mut Patrol,
+    ) -> bool {
+        match turn {
+            Turn::Due => patrol.begin(reconciler.sighting()),
+            Turn::Seen(Ok(sighting)) => {
+                reconciler.take_in(*sighting);
+                return true;
+            }
+            Turn::Seen(Err(error)) => self.handle.tell(Event::looking_failed(&error)),
+        }
+        false
+    }
+
+    /// What a replica does that follows; after how long again.
     async fn look<C: Cloud>(
         &self,
         reconciler: &mut Reconciler<C>,
         objects: &Objects,
     ) -> Option<Duration> {
         match reconciler.look_on(objects).await {
-            Ok(()) => self.resync,
+            Ok(()) => None,
             Err(error) => {
                 self.handle.tell(Event::looking_failed(&error));
                 Some(LOOK.1)
@@ -159,66 +185,6 @@ impl Round {
             (true, false) => self.handle.tell(Event::Follows),
             (true, true) | (false, false) => {}
         }
-    }
-}
-
-/// When the next pass comes.
-#[derive(Debug)]
-struct Rhythm {
-    resync: Option<Duration>,
-    backoff: Backoff,
-    look: Duration,
-    /// Whether it was said that nothing is left to do.
-    said: bool,
-}
-
-impl Rhythm {
-    fn new(resync: Option<Duration>) -> Self {
-        Self { resync, backoff: Backoff::default(), look: LOOK.0, said: false }
-    }
-
-    fn changed(&mut self) {
-        self.look = LOOK.0;
-        self.backoff.reset();
-        self.said = false;
-    }
-
-    fn next(&mut self, result: &Result<Pass, CloudError>, handle: &Handle) -> Option<Duration> {
-        let errors: Vec<&CloudError> = match result {
-            Err(error) => {
-                handle.tell(Event::looking_failed(error));
-                vec![error]
-            }
-            Ok(pass) => pass.failures.iter().map(|failure| &failure.error).collect(),
-        };
-        if !errors.is_empty() {
-            let wait = self.backoff.next(errors.into_iter());
-            handle.tell(Event::Retry(wait));
-            self.said = false;
-            return Some(wait);
-        }
-        self.backoff.reset();
-        let Ok(pass) = result else { return self.resync };
-        if pass.plan.is_settled() {
-            if !std::mem::replace(&mut self.said, true) {
-                handle.tell(Event::Settled);
-            }
-            if pass.awaits {
-                return Some(self.longer());
-            }
-            self.look = LOOK.0;
-            return self.resync;
-        }
-        // Right after steps the plan is looked at once more; then ever less often.
-        let longer = self.longer();
-        Some(if pass.taken > 0 && pass.plan.pending.is_empty() { Duration::ZERO } else { longer })
-    }
-
-    /// How long to wait now; the next time it is longer.
-    fn longer(&mut self) -> Duration {
-        let wait = self.look;
-        self.look = (wait * 2).min(LOOK.1);
-        wait
     }
 }
 
@@ -292,6 +258,35 @@ mod tests {
         }
         let settled = lines.iter().filter(|line| *line == "nothing left to do").count();
         assert_eq!(settled, 1, "it is said once: {lines:#?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_have_taken_away_comes_back() {
+        let mut running = start(FakeCloud::default(), Some(Duration::from_secs(60)));
+        running.objects.send_replace(Arc::new(objects(&["a"])));
+        settled(&mut running).await;
+        let made = |cloud: &FakeCloud| {
+            cloud.tried().iter().filter(|step| *step == "create-load-balancer").count()
+        };
+        let looks = running.cloud.looks();
+        assert_eq!(made(&running.cloud), 1);
+        running.cloud.lose();
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert_eq!((made(&running.cloud), running.cloud.looks()), (1, looks));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!((made(&running.cloud), running.cloud.looks()), (2, looks + 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_is_tried_again_and_the_rest_is_remembered() {
+        let cloud = FakeCloud::default();
+        cloud.fail("create-rule", stale);
+        let mut running = start(cloud, None);
+        running.objects.send_replace(Arc::new(objects(&["a"])));
+        settled(&mut running).await;
+        assert_eq!(running.cloud.looks(), 2, "at first, and at the stack that failed");
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(running.cloud.looks(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,6 +18,13 @@ impl Arns {
         self.arns.insert(key, arn);
     }
 
+    /// Learns all that others have learnt.
+    pub(super) fn extend(&mut self, others: Self) {
+        for (key, arn) in others.arns {
+            self.learn(key, arn);
+        }
+    }
+
     pub(super) fn forget(&mut self, key: &Key) {
         if let Some(arn) = self.arns.remove(key) {
             self.keys.remove(&arn);

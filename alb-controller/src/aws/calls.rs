@@ -17,6 +17,8 @@ pub enum Family {
     NetworkWrite,
     /// Looks at certificates.
     Certificates,
+    /// Looks for things by their tags.
+    Tagging,
     /// Looks at access control lists and protections.
     GuardRead,
     /// Changes whom these are for.
@@ -27,7 +29,11 @@ impl Call {
     /// Whether it changes anything.
     pub const fn changes(self) -> bool {
         match self.family() {
-            Family::Read | Family::NetworkRead | Family::Certificates | Family::GuardRead => false,
+            Family::Read
+            | Family::NetworkRead
+            | Family::Certificates
+            | Family::Tagging
+            | Family::GuardRead => false,
             Family::Write
             | Family::Heavy
             | Family::Registration
@@ -118,6 +124,7 @@ calls! {
     CreateTags = NetworkWrite "ec2:CreateTags",
     DeleteTags = NetworkWrite "ec2:DeleteTags",
     ListCertificates = Certificates "acm:ListCertificates",
+    GetResources = Tagging "tag:GetResources",
     ListWebACLs = GuardRead "wafv2:ListWebACLs",
     GetWebACLForResource = GuardRead "wafv2:GetWebACLForResource",
     AssociateWebACL = GuardWrite "wafv2:AssociateWebACL",

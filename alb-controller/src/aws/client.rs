@@ -1,10 +1,11 @@
 //! The clients of AWS's services, and one way to call them all.
 
 use super::{
-    Cloud,
+    Cloud, Sight, Watched,
     arns::Arns,
     calls::Call,
     error::CloudError,
+    ledger::Ledger,
     pace::{Pace, Rates},
 };
 use crate::metrics::Metrics;
@@ -13,18 +14,19 @@ use aws_sdk_ec2::config::{Credentials, ProvideCredentials, SharedCredentialsProv
 use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
 use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Settings, Step};
 use edgeway_gateway::lease::Tenure;
-use std::{error::Error, fmt, future::Future, time::Duration};
+use std::{error::Error, fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::Mutex,
-    time::{sleep, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 /// How often a call that AWS has no room for is made again at once.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 10;
 /// How often it is tried again at once where AWS cannot be reached.
 const UNREACHABLE_ATTEMPTS: u32 = 2;
-/// The first wait before that.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The first and the longest wait before that. Each is cut at random, so that calls that were refused
+/// together do not come back together.
+const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -64,20 +66,28 @@ pub struct Connection {
     pub access: Access,
     /// How fast it may be asked.
     pub rates: Rates,
+    /// Where what is known of targets outlives a restart; nothing: nowhere.
+    pub memory: Option<PathBuf>,
 }
 
-/// AWS, as one cluster's controller sees it.
-#[derive(Debug)]
+/// AWS, as one cluster's controller sees it. Clones see the same.
+#[derive(Clone, Debug)]
 pub struct Aws {
     pub(super) balancing: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) network: aws_sdk_ec2::Client,
     pub(super) certificates: aws_sdk_acm::Client,
     pub(super) web_acls: aws_sdk_wafv2::Client,
     pub(super) shields: aws_sdk_shield::Client,
+    pub(super) tagging: aws_sdk_resourcegroupstagging::Client,
     pub(super) settings: Settings,
-    pub(super) arns: Mutex<Arns>,
+    pub(super) arns: Arc<Mutex<Arns>>,
+    pub(super) ledger: Arc<Ledger>,
     credentials: Option<SharedCredentialsProvider>,
-    pace: Pace,
+    pace: Arc<Pace>,
+    /// Whether nobody waits for what is called.
+    gentle: bool,
+    /// When something was last changed.
+    changed: Arc<std::sync::Mutex<Option<Instant>>>,
     metrics: Metrics,
     /// Who does not lead changes nothing.
     tenure: Tenure,
@@ -86,7 +96,7 @@ pub struct Aws {
 impl Aws {
     /// Makes the clients. Nothing is called yet.
     pub async fn connect(connection: &Connection, settings: &Settings, metrics: Metrics) -> Self {
-        let Connection { region, endpoint, access, rates } = connection;
+        let Connection { region, endpoint, access, rates, memory } = connection;
         // Retries are ours: they go by code, and through the pace.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
@@ -109,10 +119,14 @@ impl Aws {
             certificates: aws_sdk_acm::Client::new(&config),
             web_acls: aws_sdk_wafv2::Client::new(&config),
             shields: aws_sdk_shield::Client::new(&config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
             settings: settings.clone(),
-            arns: Mutex::new(Arns::default()),
+            arns: Arc::default(),
+            ledger: Arc::new(Ledger::open(memory.clone())),
             credentials: config.credentials_provider(),
-            pace: Pace::new(*rates),
+            pace: Arc::new(Pace::new(*rates)),
+            gentle: false,
+            changed: Arc::default(),
             metrics,
             tenure: Tenure::always(),
         }
@@ -134,10 +148,14 @@ impl Aws {
         F: Future<Output = Result<T, SdkError<E>>> + Send,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let mut wait = FIRST_WAIT;
+        let mut wait = WAITS.0;
         let (mut left, mut unreachable) = (ATTEMPTS, UNREACHABLE_ATTEMPTS);
         loop {
-            self.pace.wait(call.family()).await;
+            if self.gentle {
+                self.pace.wait_gently(call.family()).await;
+            } else {
+                self.pace.wait(call.family()).await;
+            }
             let error = match self.in_office(call, attempt()).await? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.explained(CloudError::of(call, error)).await,
@@ -151,9 +169,12 @@ impl Aws {
             if left == 0 || !is_passing(call, &error) {
                 return Err(error);
             }
+            if matches!(error, CloudError::Throttled { .. }) {
+                self.pace.refused(call.family());
+            }
             tracing::debug!(call = call.name(), ?wait, "{}", error.line());
-            sleep(wait).await;
-            wait *= 2;
+            sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
+            wait = (wait * 2).min(WAITS.1);
         }
     }
 }
@@ -173,7 +194,24 @@ impl Aws {
         let end = self.tenure.end().filter(|_| self.tenure.holds());
         let end = end.ok_or(CloudError::Deposed { call })?;
         self.metrics.called(call);
+        self.note_change();
         timeout_at(end, attempt).await.map_err(|_| CloudError::Deposed { call })
+    }
+
+    /// What is called next is no urgent call: the check for drift, which is none either, waits for it.
+    pub(super) fn owe(&self) {
+        self.pace.owe();
+    }
+
+    fn note_change(&self) {
+        if let Ok(mut changed) = self.changed.lock() {
+            *changed = Some(Instant::now());
+        }
+    }
+
+    /// How long ago something was changed by us; nothing, if nothing was.
+    pub(super) fn unchanged_for(&self) -> Option<Duration> {
+        self.changed.lock().ok().and_then(|changed| changed.map(|at| at.elapsed()))
     }
 
     /// The SDK reports missing credentials as if AWS could not be reached.
@@ -241,8 +279,20 @@ impl Cloud for Aws {
         Box::pin(super::look_up::look_up(self, needs)).await
     }
 
-    async fn observe(&self, desired: &Desired) -> Result<Observed, CloudError> {
-        Box::pin(super::observe::observe(self, desired)).await
+    async fn observe(&self, desired: &Desired, sight: &Sight) -> Result<Observed, CloudError> {
+        Box::pin(super::observe::observe(self, desired, sight)).await
+    }
+
+    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+        Box::pin(super::check::check(self, watched, observed)).await
+    }
+
+    fn remember(&self, observed: &Observed) -> impl Future<Output = ()> + Send {
+        super::ledger::remember(self, observed)
+    }
+
+    fn gently(&self) -> Self {
+        Self { gentle: true, ..self.clone() }
     }
 
     async fn apply(&self, step: &Step) -> Result<Option<String>, CloudError> {

@@ -1,6 +1,7 @@
 //! What stands and is ours, found by its tags.
 
 use super::{
+    Sight,
     add_ons::read_mutual_tls,
     arns::Arns,
     calls::Call,
@@ -8,6 +9,7 @@ use super::{
     error::CloudError,
     network,
     read::{self, TargetState},
+    skipped::Skipped,
 };
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
@@ -23,29 +25,52 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All target groups that we make are called so.
 const GROUP_PREFIX: &str = "k8s-";
 
-/// Looks at everything; attributes only where some are wished.
-pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Result<Observed, CloudError> {
-    let mut view = View { aws, desired, arns: Arns::default(), observed: Observed::default() };
+/// Looks at everything, or at what is asked for; at attributes only where some are wished.
+pub(super) async fn observe(
+    aws: &Aws,
+    desired: &Desired,
+    sight: &Sight,
+) -> Result<Observed, CloudError> {
+    let arns = match sight {
+        Sight::Part(..) => aws.arns.lock().await.clone(),
+        Sight::Usual | Sight::Whole => Arns::default(),
+    };
+    let mut view = View { aws, desired, sight, arns, observed: Observed::default() };
     let groups = aws.security_groups().await?;
     network::sort(aws, &groups, (desired, &mut view.arns), &mut view.observed);
+    let known = Skipped::of(sight);
+    known.keep(&mut view.observed);
     let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
     let kind = elb::LoadBalancerTypeEnum::Application;
-    balancers.retain(|b| in_vpc(b.vpc_id()) && b.r#type().is_none_or(|own| *own == kind));
+    balancers.retain(|b| {
+        in_vpc(b.vpc_id())
+            && b.r#type().is_none_or(|own| *own == kind)
+            && b.load_balancer_name().is_none_or(|name| !known.has_balancer(name))
+    });
     let mut groups = aws.target_groups().await?;
     groups.retain(|group| {
         in_vpc(group.vpc_id())
-            && group.target_group_name().is_some_and(|name| name.starts_with(GROUP_PREFIX))
+            && group
+                .target_group_name()
+                .is_some_and(|name| name.starts_with(GROUP_PREFIX) && !known.has_group(name))
     });
     let arns = balancers.iter().filter_map(|b| b.load_balancer_arn());
     let arns: Vec<String> =
         arns.chain(groups.iter().filter_map(|g| g.target_group_arn())).map(str::to_owned).collect();
-    let tags = if arns.is_empty() { BTreeMap::new() } else { aws.tags(&arns).await? };
+    let mut tags = aws.tagged(arns.len()).await;
+    tags.extend(aws.tags_of(&arns, &tags).await?);
     view.target_groups(&groups, &balancers, &tags).await?;
     view.load_balancers(&balancers, &tags).await?;
     view.bindings().await?;
     let View { arns, observed, .. } = view;
-    *aws.arns.lock().await = arns;
+    let mut learnt = aws.arns.lock().await;
+    if matches!(sight, Sight::Whole) {
+        // Meanwhile things may have been made.
+        learnt.extend(arns);
+    } else {
+        *learnt = arns;
+    }
     Ok(observed)
 }
 
@@ -53,12 +78,13 @@ pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Result<Observed, Cl
 struct View<'a> {
     aws: &'a Aws,
     desired: &'a Desired,
+    sight: &'a Sight,
     arns: Arns,
     observed: Observed,
 }
 
 /// Tags by ARN.
-type Tagged = BTreeMap<String, Tags>;
+pub(super) type Tagged = BTreeMap<String, Tags>;
 
 impl View<'_> {
     /// The stack that tags name, if they are of this cluster.
@@ -76,6 +102,9 @@ impl View<'_> {
     /// Targets of bound groups. One that cannot be looked at is left as it is.
     async fn bindings(&mut self) -> Result<(), CloudError> {
         for arn in self.desired.bindings.keys() {
+            if self.observed.bindings.contains_key(arn) {
+                continue;
+            }
             match self.aws.health(arn).await {
                 Ok(health) => {
                     let Registered { targets, .. } = Registered::of(&health);
@@ -105,7 +134,7 @@ impl View<'_> {
             };
             self.arns.learn(Key::TargetGroup(name.to_owned()), arn);
             let Registered { targets, draining, health } =
-                Registered::of(&self.aws.health(arn).await?);
+                self.registered((name, arn), &stack).await?;
             self.observed.health.insert(name.to_owned(), health);
             let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
             let question = Question::GroupAttributes(stack.clone(), resource.clone());
@@ -135,6 +164,22 @@ impl View<'_> {
         Ok(())
     }
 
+    /// What is registered in one of our groups: as it was known to be, if that is as wished.
+    async fn registered(
+        &self,
+        (name, arn): (&str, &str),
+        stack: &StackId,
+    ) -> Result<Registered, CloudError> {
+        let wish = self.desired.stacks.get(stack).and_then(|stack| stack.target_groups.get(name));
+        if let (Sight::Usual, Some(wish)) = (self.sight, wish)
+            && let Some(health) = self.aws.ledger.health(arn, &wish.targets)
+        {
+            let targets = wish.targets.clone();
+            return Ok(Registered { targets, draining: BTreeSet::new(), health });
+        }
+        Ok(Registered::of(&self.aws.health(arn).await?))
+    }
+
     async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
         let answer = self
             .aws
@@ -161,7 +206,7 @@ impl View<'_> {
             let Some(tags) = tagged.get(arn) else { continue };
             let Some(stack) = self.stack_of(tags) else { continue };
             self.arns.learn(Key::LoadBalancer(name.to_owned()), arn);
-            let (listeners, foreign) = self.listeners(&stack, (name, arn)).await?;
+            let (listeners, foreign) = self.listeners(&stack, (name, arn), tagged).await?;
             let subnets = balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id());
             let guards = balancer.security_groups().iter();
             let add_ons = self.aws.add_ons((self.desired, &stack), balancer, arn).await?;
@@ -177,8 +222,7 @@ impl View<'_> {
                 listeners,
                 foreign,
             };
-            let state = balancer.state().and_then(|state| state.code());
-            if state == Some(&elb::LoadBalancerStateEnum::Provisioning) {
+            if is_provisioning(balancer) {
                 self.observed.provisioning.insert(name.to_owned());
             }
             if let Some(address) = balancer.dns_name() {
@@ -214,6 +258,7 @@ impl View<'_> {
         &mut self,
         stack: &StackId,
         (balancer, arn): (&str, &str),
+        known: &Tagged,
     ) -> Result<(BTreeMap<u16, Listener>, BTreeSet<u16>), CloudError> {
         let listeners = self.aws.listeners(arn).await?;
         let mut rules = BTreeMap::new();
@@ -226,7 +271,7 @@ impl View<'_> {
             arns.extend(named.filter_map(|rule| rule.rule_arn()).map(str::to_owned));
             rules.insert(arn.to_owned(), own);
         }
-        let tagged = if arns.is_empty() { Tagged::new() } else { self.aws.tags(&arns).await? };
+        let tagged = self.aws.tags_of(&arns, known).await?;
         let (mut ours, mut foreign) = (BTreeMap::new(), BTreeSet::new());
         for listener in &listeners {
             let (Some(arn), port) = (listener.listener_arn(), read::number(listener.port())) else {
@@ -321,17 +366,23 @@ fn groups(action: &Action) -> BTreeSet<String> {
     action.groups().map(str::to_owned).collect()
 }
 
+/// Whether a load balancer takes no requests yet.
+pub(super) fn is_provisioning(balancer: &elb::LoadBalancer) -> bool {
+    let state = balancer.state().and_then(|state| state.code());
+    state == Some(&elb::LoadBalancerStateEnum::Provisioning)
+}
+
 /// What is registered in a group.
 #[derive(Default)]
-struct Registered {
-    targets: Targets,
+pub(super) struct Registered {
+    pub(super) targets: Targets,
     /// On their way out.
-    draining: BTreeSet<TargetId>,
-    health: Health,
+    pub(super) draining: BTreeSet<TargetId>,
+    pub(super) health: Health,
 }
 
 impl Registered {
-    fn of(health: &[elb::TargetHealthDescription]) -> Self {
+    pub(super) fn of(health: &[elb::TargetHealthDescription]) -> Self {
         let mut all = Self::default();
         for (target, zone, state) in health.iter().filter_map(read::target) {
             if state == TargetState::Leaves {

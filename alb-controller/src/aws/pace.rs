@@ -33,7 +33,12 @@ pub enum Rates {
 pub(super) struct Pace {
     rates: Rates,
     buckets: Mutex<BTreeMap<Option<Family>, Bucket>>,
+    /// When the next call may go out that nobody waits for.
+    gentle: Mutex<Option<Instant>>,
 }
+
+/// From one call to the next that nobody waits for.
+const GENTLE: Duration = Duration::from_secs(1);
 
 const fn allowance(family: Option<Family>) -> Allowance {
     match family {
@@ -46,13 +51,13 @@ const fn allowance(family: Option<Family>) -> Allowance {
         Some(Family::NetworkWrite) => Allowance { burst: 50.0, rate: 5.0 },
         Some(Family::GuardRead) => Allowance { burst: 1.0, rate: 1.0 },
         Some(Family::GuardWrite) => Allowance { burst: 1.0, rate: 0.5 },
-        Some(Family::Certificates) => Allowance { burst: 10.0, rate: 5.0 },
+        Some(Family::Certificates | Family::Tagging) => Allowance { burst: 10.0, rate: 5.0 },
     }
 }
 
 impl Pace {
     pub(super) fn new(rates: Rates) -> Self {
-        Self { rates, buckets: Mutex::new(BTreeMap::new()) }
+        Self { rates, buckets: Mutex::default(), gentle: Mutex::default() }
     }
 
     /// Waits until a call of the family may go out.
@@ -66,6 +71,35 @@ impl Pace {
         let own = self.take(Some(family), now);
         let all = if balancing { self.take(None, now) } else { now };
         sleep_until(own.max(all)).await;
+    }
+
+    /// Waits until a call may go out that nobody waits for: one a second, whatever answers.
+    pub(super) async fn wait_gently(&self, family: Family) {
+        let now = Instant::now();
+        let turn = self.gentle.lock().map_or(now, |mut next| {
+            let turn = next.unwrap_or(now).max(now);
+            *next = Some(turn + GENTLE);
+            turn
+        });
+        sleep_until(turn).await;
+        self.wait(family).await;
+    }
+
+    /// A call goes out at once that counts as one that nobody waits for: the next of those comes later.
+    pub(super) fn owe(&self) {
+        if let Ok(mut next) = self.gentle.lock() {
+            let now = Instant::now();
+            *next = Some(next.unwrap_or(now).max(now) + GENTLE);
+        }
+    }
+
+    /// AWS has refused a call: others use up the same allowance, so what was saved is not there.
+    pub(super) fn refused(&self, family: Family) {
+        if let Ok(mut buckets) = self.buckets.lock()
+            && let Some(bucket) = buckets.get_mut(&Some(family))
+        {
+            bucket.tokens = bucket.tokens.min(0.0);
+        }
     }
 
     /// Takes a token, and tells when it is there.
@@ -101,6 +135,31 @@ mod tests {
             (Duration::from_millis(1900)..Duration::from_millis(2100)).contains(&waited),
             "{waited:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_goes_out_once_a_second() {
+        let pace = Pace::new(Rates::Unlimited);
+        let start = Instant::now();
+        for _ in 0..10 {
+            pace.wait_gently(Family::Read).await;
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(9));
+        pace.owe();
+        pace.wait_gently(Family::Read).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_refusal_nothing_is_saved() {
+        let pace = Pace::new(Rates::Published);
+        pace.wait(Family::Write).await;
+        pace.refused(Family::Write);
+        let start = Instant::now();
+        for _ in 0..3 {
+            pace.wait(Family::Write).await;
+        }
+        assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,6 +65,7 @@ fn config(url: &str, vpc: &str) -> Config {
             endpoint: Some(url.into()),
             access,
             rates: Rates::Unlimited,
+            memory: None,
         },
         resync: None,
         tenure: Tenure::always(),

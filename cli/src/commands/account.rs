@@ -120,6 +120,7 @@ impl Account {
             return Ok((offline::survey(&settings, objects), NOTHING.to_owned()));
         }
         let connection = Connection {
+            memory: None,
             region: self.region.clone(),
             endpoint: self.endpoint_url.clone(),
             access: access(),

@@ -280,6 +280,7 @@ fn controller_config(aws: SocketAddr) -> edgeway_alb_controller::Config {
             ..Settings::new(CLUSTER, DEFAULT_VPC)
         },
         connection: Connection {
+            memory: None,
             region: DEFAULT_REGION.to_owned(),
             endpoint: Some(format!("http://{aws}")),
             access: Access::Fixed { key: CLUSTER.to_owned(), secret: CLUSTER.to_owned() },

@@ -88,7 +88,7 @@ fn gone_is_fine(result: Result<(), CloudError>) -> Result<(), CloudError> {
 
 impl Aws {
     /// The ARN of what a key means.
-    async fn arn(&self, key: &Key) -> Result<String, CloudError> {
+    pub(in crate::aws) async fn arn(&self, key: &Key) -> Result<String, CloudError> {
         self.arns.lock().await.of(key)
     }
 

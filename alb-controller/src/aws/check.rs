@@ -1,0 +1,58 @@
+//! Looking again at what only time changes: targets that get well or finish, load balancers that get
+//! ready.
+
+use super::{
+    Watched,
+    calls::Call,
+    client::Aws,
+    error::CloudError,
+    observe::{Registered, is_provisioning},
+};
+use edgeway_alb_core::{Key, Observed};
+
+/// How many load balancers may be named in one call.
+const NAMED: usize = 20;
+
+/// Asks about what is watched, and nothing else.
+pub(super) async fn check(
+    aws: &Aws,
+    watched: &Watched,
+    observed: &mut Observed,
+) -> Result<(), CloudError> {
+    for name in &watched.groups {
+        aws.owe();
+        let arn = aws.arn(&Key::TargetGroup(name.clone())).await?;
+        let Registered { targets, draining, health } = Registered::of(&aws.health(&arn).await?);
+        let groups = observed.stacks.values_mut().flat_map(|it| it.target_groups.values_mut());
+        for group in groups.filter(|group| group.name == *name) {
+            group.targets.clone_from(&targets);
+            group.draining.clone_from(&draining);
+        }
+        observed.health.insert(name.clone(), health);
+    }
+    let names: Vec<&String> = watched.balancers.iter().collect();
+    for some in names.chunks(NAMED) {
+        balancers(aws, some, observed).await?;
+    }
+    Ok(())
+}
+
+async fn balancers(
+    aws: &Aws,
+    names: &[&String],
+    observed: &mut Observed,
+) -> Result<(), CloudError> {
+    aws.owe();
+    let names: Vec<String> = names.iter().map(|name| (*name).clone()).collect();
+    let answer = aws
+        .call(Call::DescribeLoadBalancers, || {
+            aws.balancing.describe_load_balancers().set_names(Some(names.clone())).send()
+        })
+        .await?;
+    for balancer in answer.load_balancers().iter().filter(|it| !is_provisioning(it)) {
+        if let Some(name) = balancer.load_balancer_name() {
+            observed.provisioning.remove(name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! When the next pass comes, by how the last one ended.
+
+use crate::{aws::CloudError, backoff::Backoff, event::Event, reconcile::Pass, run::Handle};
+use std::time::Duration;
+
+/// How often to look whether what is waited for has happened: first, and at last.
+pub(crate) const LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// When the next pass comes.
+#[derive(Debug)]
+pub(crate) struct Rhythm {
+    backoff: Backoff,
+    look: Duration,
+    /// Whether it was said that nothing is left to do.
+    said: bool,
+    /// How many addresses were to be told.
+    awaits: usize,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self { backoff: Backoff::default(), look: LOOK.0, said: false, awaits: 0 }
+    }
+}
+
+impl Rhythm {
+    /// Objects have changed: nothing need be waited for.
+    pub(crate) fn changed(&mut self) {
+        self.look = LOOK.0;
+        self.backoff.reset();
+        self.said = false;
+    }
+
+    /// How long to wait for the next pass; nothing: until something changes.
+    pub(crate) fn next(
+        &mut self,
+        result: &Result<Pass, CloudError>,
+        handle: &Handle,
+    ) -> Option<Duration> {
+        let errors: Vec<&CloudError> = match result {
+            Err(error) => {
+                handle.tell(Event::looking_failed(error));
+                vec![error]
+            }
+            Ok(pass) => pass.failures.iter().map(|failure| &failure.error).collect(),
+        };
+        if !errors.is_empty() {
+            let wait = self.backoff.next(errors.into_iter());
+            handle.tell(Event::Retry(wait));
+            self.said = false;
+            return Some(wait);
+        }
+        self.backoff.reset();
+        let Ok(pass) = result else { return None };
+        if std::mem::replace(&mut self.awaits, pass.awaits) > pass.awaits {
+            // The next one may be well, too.
+            self.look = LOOK.0;
+        }
+        if pass.plan.is_settled() {
+            if !std::mem::replace(&mut self.said, true) {
+                handle.tell(Event::Settled);
+            }
+            if pass.awaits > 0 {
+                return Some(self.longer());
+            }
+            self.look = LOOK.0;
+            return None;
+        }
+        // Right after steps the plan is looked at once more; then ever less often.
+        let longer = self.longer();
+        Some(if pass.taken > 0 && pass.plan.pending.is_empty() { Duration::ZERO } else { longer })
+    }
+
+    /// How long to wait now; the next time it is longer.
+    fn longer(&mut self) -> Duration {
+        let wait = self.look;
+        self.look = (wait * 2).min(LOOK.1);
+        wait
+    }
+}
