@@ -8,6 +8,7 @@
 )]
 
 mod cloud;
+mod faults;
 mod manifests;
 
 use cloud::{Cloud, local, moto};
