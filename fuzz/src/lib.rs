@@ -203,6 +203,7 @@ fn ask(listener: &Listener) {
                     path,
                     query: Some("a=b"),
                     headers: &http::HeaderMap::new(),
+                    made: None,
                     claims: None,
                 };
                 let decided = hosts.route(&request);

@@ -46,6 +46,10 @@ pub struct Args {
     #[arg(long, env = "POD_NAME", default_value = "", hide_default_value = true)]
     pub pod_name: String,
 
+    /// Name of the Node that the gateway runs on [default: its pod's]
+    #[arg(long, env = "NODE_NAME", default_value = "", hide_default_value = true)]
+    pub node_name: String,
+
     /// Where the gateway is [default: where its pod is]
     #[arg(long, env = "EDGEWAY_LOCALITY", value_name = "REGION/ZONE/SUBZONE", default_value = "")]
     #[arg(hide_default_value = true)]
@@ -266,6 +270,7 @@ impl Args {
             namespace: self.namespace.clone(),
             labels: self.labels.0.clone(),
             pod: self.pod_name.clone(),
+            node: self.node_name.clone(),
             locality: edgeway_core::cluster::Locality::parse(&self.locality),
             ..edgeway_core::Workload::default()
         }

@@ -45,7 +45,8 @@ fn of_header(header: &HeaderMatch) -> String {
     let HeaderMatch { subject, text, inverted } = header;
     let name = match subject {
         Subject::Header(name) => format!("header {name}"),
-        Subject::Dropped(name) => format!("header {name}, which clients cannot send"),
+        Subject::Made(field) => format!("header {}, as the gateway has it", field.name()),
+        Subject::Dropped(name) => format!("header {name}, which no request has behind the edge"),
         Subject::Method => "method".to_owned(),
         Subject::Authority => "authority".to_owned(),
         Subject::Path => "path and query".to_owned(),
@@ -123,6 +124,7 @@ mod tests {
             path,
             query,
             headers,
+            made: None,
             claims: None,
         };
         let none = headers.clone();

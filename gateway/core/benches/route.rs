@@ -144,6 +144,7 @@ impl Asked {
             path: &self.path,
             query: None,
             headers: &self.headers,
+            made: None,
             claims: None,
         };
         assert!(matches!(black_box(table.route(&request)), Decision::Route(..)));

@@ -58,6 +58,7 @@ fn a_plain_match_allocates_nothing() {
             path,
             query: None,
             headers,
+            made: None,
             claims: None,
         };
         // The first time, too.

@@ -185,6 +185,7 @@ proptest! {
             path: &path,
             query: query.as_deref(),
             headers: &headers,
+            made: None,
             claims: None,
         };
         for listener in &compiled.table.listeners {

@@ -27,7 +27,7 @@ fn everything_can_be_said() {
     let config = args(
         "--source files:/x --namespace edge --labels app=gw,istio=public --bind 127.0.0.1 \
          --port-offset 8000 --workers 3 --access-log 0.01 --drain-seconds 1 \
-         --locality eu/eu-1 --pod-name gw-1 --last-good-dir /kept \
+         --locality eu/eu-1 --pod-name gw-1 --node-name n1 --last-good-dir /kept \
          --fips --tls-ticket-rotation 20m --dns-server 10.0.0.10 --dns-server [::1]:5353",
     )
     .unwrap()
@@ -35,6 +35,7 @@ fn everything_can_be_said() {
     assert_eq!(config.workload.namespace, "edge");
     assert_eq!(config.workload.labels["istio"], "public");
     assert_eq!(config.workload.locality.to_string(), "eu/eu-1/");
+    assert_eq!(config.workload.node, "n1");
     assert_eq!(config.workload.pod, "gw-1");
     assert_eq!(config.status.to_string(), "127.0.0.1:15021");
     assert_eq!((config.port_offset, config.workers), (8000, 3));

@@ -80,7 +80,7 @@ impl Asked {
         SocketAddr::new(self.client, peer.port())
     }
 
-    /// As the table wants it.
+    /// As the table wants it, but for what [`super::made`] makes of it.
     pub(crate) fn request<'a>(&'a self, parts: &'a Parts) -> Request<'a> {
         Request {
             method: parts.method.as_str(),
@@ -89,6 +89,7 @@ impl Asked {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &parts.headers,
+            made: None,
             claims: None,
         }
     }

@@ -7,6 +7,7 @@ use super::{
     asked::{Asked, Origin},
     clock::Stall,
     headers,
+    made::AtEdge,
     message::{Downstream, Response},
     record::Record,
     refusal::Refusal,
@@ -21,7 +22,7 @@ use crate::{
 };
 use edgeway_core::{
     action::{Action, HeaderOps, Redirect, redirect::https_location},
-    request::Scheme,
+    request::{Request, Scheme},
     table::{Decision, Route},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -121,7 +122,10 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         self.record.id = Some(self.new_id());
         let serving = self.serving;
         let decision = match self.client.hosts(serving, &asked.authority) {
-            Some(hosts) => hosts.route(&asked.request(self.down.request())),
+            Some(hosts) => {
+                let edge = self.at_edge(asked);
+                hosts.route(&Request { made: Some(&edge), ..asked.request(self.down.request()) })
+            }
             None => Decision::NoHost,
         };
         match decision {
@@ -134,6 +138,18 @@ impl<'c, D: Downstream> Exchange<'c, D> {
                 self.answer(Answer::redirect(status, location), asked).await;
             }
             Decision::Route(_, route) => self.act(route, asked).await,
+        }
+    }
+
+    /// The request behind the gateway's edge.
+    pub(super) fn at_edge<'a>(&'a self, asked: &'a Asked) -> AtEdge<'a> {
+        AtEdge {
+            asked,
+            fields: &self.down.request().headers,
+            trust: &self.context.settings.edge.trust,
+            peer: self.down.peer().ip(),
+            id: self.record.id.as_ref(),
+            certificate: self.client.conn().client_certificate(),
         }
     }
 

@@ -22,6 +22,7 @@ use edgeway_core::{
     action::{Destination, Forward, HeaderOps, Retry, hash::Key},
     outlier::Outcome,
     pick::Wish,
+    request::Request,
 };
 use http::HeaderValue;
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
@@ -139,7 +140,9 @@ impl<'c, D: Downstream> Exchange<'c, D> {
         if plan.forward.hash.is_empty() {
             return None;
         }
-        match plan.forward.hash.key(&asked.request(self.down.request()), asked.client) {
+        let edge = self.at_edge(asked);
+        let request = Request { made: Some(&edge), ..asked.request(self.down.request()) };
+        match plan.forward.hash.key(&request, asked.client) {
             Key::Absent => None,
             Key::Of(key) => Some(key),
             Key::NewCookie(cookie) => {

@@ -24,6 +24,7 @@ mod handshake;
 mod head;
 mod headers;
 mod known;
+mod made;
 mod message;
 mod mirror;
 mod outgoing;

@@ -5,20 +5,26 @@ use super::{
     exchange::HEALTH,
     h1::{Decoded, Decoder},
     head::{self, Progress, Scan},
+    made::AtEdge,
     refusal::Refusal,
 };
 use crate::edge::{Edge, HeadLimits, Trust};
 use bytes::BytesMut;
-use edgeway_core::request::{Request, Scheme};
-use http::request::Parts;
-use std::net::IpAddr;
+use edgeway_core::request::{self, Made, Request, Scheme};
+use http::{HeaderValue, request::Parts};
+use std::{borrow::Cow, net::IpAddr};
 
 /// A request that is in order.
 #[derive(Debug)]
 pub struct Preview {
     parts: Parts,
     asked: Asked,
+    trust: Trust,
+    peer: IpAddr,
 }
+
+/// In place of an id that is drawn for each request: one of the same form.
+static SOME_ID: HeaderValue = HeaderValue::from_static("00000000-0000-4000-8000-000000000000");
 
 /// A request that is answered before any route is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +50,27 @@ impl Preview {
 
     /// As the table wants it.
     pub fn request(&self) -> Request<'_> {
-        self.asked.request(&self.parts)
+        Request { made: Some(self), ..self.asked.request(&self.parts) }
     }
 
     /// Whether it asks for the gateway's health, which is told before any route is looked for.
     pub fn is_health_check(&self) -> bool {
         HEALTH.contains(&&*self.asked.path)
+    }
+}
+
+impl request::Edge for Preview {
+    fn made(&self, field: Made) -> Option<Cow<'_, [u8]>> {
+        let Self { parts, asked, trust, peer } = self;
+        let at_edge = AtEdge {
+            asked,
+            fields: &parts.headers,
+            trust,
+            peer: *peer,
+            id: Some(&SOME_ID),
+            certificate: None,
+        };
+        at_edge.made(field).map(|value| value.into_owned().into())
     }
 }
 
@@ -93,7 +114,7 @@ fn read(bytes: &[u8], origin: Origin<'_>) -> Result<Preview, Refusal> {
 fn preview(head: BytesMut, scan: &Scan, origin: Origin) -> Result<Preview, Refusal> {
     let parts = head::parse(head::canonical(head, scan)?)?;
     let asked = Asked::new(&parts, origin)?;
-    Ok(Preview { parts, asked })
+    Ok(Preview { parts, asked, trust: origin.edge.trust.clone(), peer: origin.peer })
 }
 
 fn whole<'b>(
@@ -145,6 +166,15 @@ mod tests {
         assert_eq!((request.path, request.query), ("/bA", Some("q=1")));
         let two: Vec<_> = request.headers.get_all("x-two").iter().collect();
         assert_eq!(two, ["1", "2"]);
+    }
+
+    #[test]
+    fn conditions_see_what_the_gateway_makes_of_fields() {
+        let preview = preview("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: old\r\n\r\n").unwrap();
+        let made = |field| preview.request().made.and_then(|edge| edge.made(field));
+        assert_eq!(made(Made::ForwardedFor).as_deref(), Some(&b"127.0.0.1"[..]));
+        assert_eq!(made(Made::RequestId).as_deref(), Some(SOME_ID.as_bytes()));
+        assert_eq!(made(Made::ClientCertificate), None);
     }
 
     #[test]

@@ -341,6 +341,7 @@ mod tests {
                 path,
                 query: Some("q"),
                 headers: &headers,
+                made: None,
                 claims: None,
             };
             let forward = forward(rewrite);

@@ -2,7 +2,7 @@
 //!
 //! The hash is xxHash64 without a seed: all gateways agree on it, whatever their version.
 
-use crate::request::Request;
+use crate::request::{Made, Request};
 use http::{HeaderName, HeaderValue, header::COOKIE};
 use serde::Serialize;
 use std::{hash::Hasher, net::IpAddr, sync::Arc, time::Duration};
@@ -24,6 +24,8 @@ pub struct HashPolicy(Vec<HashSource>);
 pub enum HashSource {
     /// All lines of a header, in whatever order.
     Header(#[serde(serialize_with = "name_as_text")] HeaderName),
+    /// A header of which the gateway makes something of its own.
+    Made(Made),
     /// `:authority`, which is `Host`.
     Authority,
     /// `:path`, with the query.
@@ -95,6 +97,10 @@ impl HashSource {
     fn key(&self, request: &Request<'_>, client: IpAddr) -> Key<'_> {
         let found = match self {
             Self::Header(name) => of_lines(request.headers.get_all(name).iter()),
+            Self::Made(field) => {
+                let value = request.made.and_then(|edge| edge.made(*field));
+                value.map(|value| hash(&value))
+            }
             Self::Authority => Some(hash(request.authority.as_bytes())),
             Self::Path => Some(of_path(request)),
             Self::Method => Some(hash(request.method.as_bytes())),
@@ -199,8 +205,32 @@ mod tests {
     use super::*;
     use crate::request::Scheme;
     use http::HeaderMap;
+    use std::borrow::Cow;
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    fn plain(headers: &HeaderMap) -> Request<'_> {
+        Request {
+            method: "GET",
+            scheme: Scheme::Http,
+            authority: "h",
+            path: "/p",
+            query: None,
+            headers,
+            made: Some(&Edge),
+            claims: None,
+        }
+    }
+
+    /// One that knows the client's certificate, and no more.
+    #[derive(Debug)]
+    struct Edge;
+
+    impl crate::request::Edge for Edge {
+        fn made(&self, field: Made) -> Option<Cow<'_, [u8]>> {
+            (field == Made::ClientCertificate).then(|| Cow::Borrowed(&b"a"[..]))
+        }
+    }
 
     fn key(
         source: &HashSource,
@@ -211,9 +241,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        let (method, scheme, authority, path) = ("GET", Scheme::Http, "h", "/p");
-        let request =
-            Request { method, scheme, authority, path, query, headers: &headers, claims: None };
+        let request = Request { query, ..plain(&headers) };
         match source.key(&request, CLIENT) {
             Key::Absent => Key::Absent,
             Key::Of(key) => Key::Of(key),
@@ -307,16 +335,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_gateway_makes_of_a_field_counts() {
+        let forged = [("x-forwarded-client-cert", "b"), ("x-request-id", "b")];
+        let key = |made| key(&HashSource::Made(made), None, &forged);
+        assert_eq!(key(Made::ClientCertificate), of("a"));
+        assert_eq!(key(Made::RequestId), Key::Absent);
+    }
+
+    #[test]
     fn the_first_source_that_a_request_has_decides() {
         let x = HashSource::Header(HeaderName::from_static("x"));
         let policy = HashPolicy::new([x.clone(), HashSource::ClientAddress, x, HashSource::Method]);
         assert_eq!(policy.0.len(), 3);
         let mut headers = HeaderMap::new();
-        let (method, scheme, authority, path) = ("GET", Scheme::Http, "h", "/p");
         let ask = |headers: &HeaderMap, client: &str| {
-            let request =
-                Request { method, scheme, authority, path, query: None, headers, claims: None };
-            policy.key(&request, client.parse().unwrap())
+            policy.key(&plain(headers), client.parse().unwrap())
         };
         let address = ask(&headers, "192.0.2.7");
         assert_eq!(address, ask(&headers, "::ffff:192.0.2.7"));

@@ -116,6 +116,7 @@ mod tests {
             path,
             query,
             headers: &headers,
+            made: None,
             claims: None,
         };
         redirect.location(&request)

@@ -1,7 +1,7 @@
 //! Services and ServiceEntries that routes send to, and that may not be what routes take them for.
 
 use super::scene::{Known, Scene};
-use crate::compile::age::oldest_first;
+use crate::compile::{age::oldest_first, locality::is_of_node, nodes::own_node};
 use edgeway_api::{
     Problem, Resource, ServiceEntry,
     k8s_openapi::api::core::v1::{Service, ServicePort},
@@ -17,7 +17,13 @@ const PROTOCOLS: &[&str] =
 pub(super) fn analyze(scene: &Scene<'_>, advice: &mut Vec<Problem>) {
     for host in scene.http_destinations() {
         match scene.services.get(&host) {
-            Some(Known::Kubernetes(service)) => unnamed(service, advice),
+            Some(Known::Kubernetes(service)) => {
+                unnamed(service, advice);
+                sticky(service, advice);
+                if is_of_node(service) && own_node(scene.objects, scene.workload).is_empty() {
+                    advice.push(without_node(service));
+                }
+            }
             Some(Known::Entry(entry)) => {
                 unsaid(entry, advice);
                 nowhere(entry, advice);
@@ -86,6 +92,33 @@ fn without_protocol<T: Resource>(
              gRPC is not"
         ))
         .advice(remedy)
+}
+
+/// A Service for clients on its endpoints' Nodes, where nobody knows on which the gateway is.
+fn without_node(service: &Service) -> Problem {
+    let field = "spec.internalTrafficPolicy";
+    Problem::warning(service.reference(), field, "node-not-known")
+        .message(
+            "it is for clients on the Nodes of its endpoints, and on which Node the gateway runs \
+             is not known: requests get 503",
+        )
+        .advice("start the gateway with `--node-name`, or `--pod-name` where it may read pods")
+}
+
+/// Affinity is done by what the gateway goes past.
+fn sticky(service: &Service, advice: &mut Vec<Problem>) {
+    let spec = service.spec.as_ref();
+    if spec.and_then(|spec| spec.session_affinity.as_deref()) != Some("ClientIP") {
+        return;
+    }
+    advice.push(
+        Problem::warning(service.reference(), "spec.sessionAffinity", "session-affinity-ignored")
+            .message(
+                "the gateway sends to endpoints itself, and keeps no client at one of them because \
+                 of this",
+            )
+            .advice("use `consistentHash` with `useSourceIp: true` in a DestinationRule"),
+    );
 }
 
 /// A gateway cannot go where the client wanted to: that was here.
@@ -165,6 +198,31 @@ mod tests {
         ] {
             let known = service("b", &format!("{{ports: [{port}]}}"));
             table(&[(&format!("{known}{route}"), expected), (&known, "")]);
+        }
+    }
+
+    #[test]
+    fn a_service_asks_for_what_a_gateway_can_do() {
+        let route = virtual_service("a", "a.com", TO_B);
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: gw-1, namespace: istio-system, labels: \
+                   {istio: ingressgateway}}\nspec: {nodeName: n1, containers: []}\n---\n";
+        for (more, pods, expected) in [
+            ("internalTrafficPolicy: Cluster", "", ""),
+            (
+                "internalTrafficPolicy: Local",
+                "",
+                "[node-not-known] Service default/b spec.internalTrafficPolicy",
+            ),
+            ("internalTrafficPolicy: Local", pod, ""),
+            ("sessionAffinity: None", "", ""),
+            (
+                "sessionAffinity: ClientIP",
+                "",
+                "[session-affinity-ignored] Service default/b spec.sessionAffinity",
+            ),
+        ] {
+            let known = service("b", &format!("{{{more}, ports: [{{name: http, port: 80}}]}}"));
+            table(&[(&format!("{known}{route}{pods}"), expected), (&known, "")]);
         }
     }
 

@@ -41,6 +41,9 @@ pub struct Endpoint {
     /// Where it is.
     #[serde(skip_serializing_if = "Locality::is_empty")]
     pub locality: Locality,
+    /// Name of the Node that it runs on, where known; else empty.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub node: Arc<str>,
     /// How far it stands back: 0 comes first. Others follow when too few of those are healthy.
     #[serde(skip_serializing_if = "is_zero")]
     pub priority: u32,
@@ -55,6 +58,7 @@ impl Default for Endpoint {
             labels: Arc::default(),
             workload: Arc::default(),
             locality: Locality::default(),
+            node: Arc::default(),
             priority: 0,
         }
     }
@@ -96,6 +100,10 @@ impl Serialize for Locality {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+fn is_nowhere(node: &Arc<str>) -> bool {
+    node.is_empty()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference to the field")]

@@ -2,7 +2,8 @@
 
 use super::{
     entry::{beside_pods, of_entries},
-    pods::{PodView, selects},
+    nodes::label,
+    pods::PodView,
     registry::{Origin, PortView},
     sites::Sites,
 };
@@ -77,8 +78,14 @@ pub(super) fn places(
     // What nearness and shares are reckoned from counts each address once.
     places.endpoints.sort();
     places.endpoints.dedup_by(|later, first| later.address == first.address);
-    places.retain(|endpoint| selects(subset, &endpoint.labels));
+    places.retain(|endpoint| has(endpoint, subset));
     places
+}
+
+/// Whether an endpoint has all `labels`, those of its place among them.
+fn has(endpoint: &Endpoint, labels: &BTreeMap<String, String>) -> bool {
+    let place = (&endpoint.locality, &*endpoint.node);
+    labels.iter().all(|(name, value)| label(name, &endpoint.labels, place) == Some(value))
 }
 
 fn of_service(sites: &Sites, service: &Service, port: &PortView) -> Vec<Endpoint> {
@@ -113,9 +120,10 @@ fn of_slice(sites: &Sites, slice: &EndpointSlice, port: &PortView) -> Vec<Endpoi
             let node = sites.nodes.named(endpoint.node_name.as_deref()).cloned();
             let zone = || endpoint.zone.as_deref().map(|zone| sites.nodes.in_zone(zone));
             let machine = node.or_else(zone);
+            let on = endpoint.node_name.as_deref();
             endpoint.addresses.iter().filter_map(move |address| {
                 let pod = pod.or_else(|| sites.pods.at(address));
-                endpoint_at(address, number, pod).map(|found| placed(found, machine.as_ref()))
+                endpoint_at(address, number, pod).map(|found| placed(found, machine.as_ref(), on))
             })
         })
         .collect()
@@ -134,14 +142,18 @@ fn of_endpoints(sites: &Sites, old: &OldEndpoints, port: &PortView) -> Vec<Endpo
                 let named = target.and_then(|name| sites.pods.named(old.namespace(), name));
                 let pod = named.or_else(|| sites.pods.at(&address.ip));
                 let machine = sites.nodes.named(address.node_name.as_deref());
-                endpoint_at(&address.ip, number?, pod).map(|found| placed(found, machine))
+                let on = address.node_name.as_deref();
+                endpoint_at(&address.ip, number?, pod).map(|found| placed(found, machine, on))
             })
         })
         .collect()
 }
 
 /// Where its pod does not say, an endpoint is where its machine is.
-fn placed(mut endpoint: Endpoint, machine: Option<&Locality>) -> Endpoint {
+fn placed(mut endpoint: Endpoint, machine: Option<&Locality>, node: Option<&str>) -> Endpoint {
+    if let Some(node) = node.filter(|node| *node != &*endpoint.node) {
+        endpoint.node = node.into();
+    }
     if let (true, Some(machine)) = (endpoint.locality.is_empty(), machine) {
         endpoint.locality = machine.clone();
     }
@@ -157,6 +169,7 @@ pub(super) fn endpoint_at(address: &str, port: u16, pod: Option<&PodView>) -> Op
         labels: pod.labels,
         workload: pod.workload,
         locality: pod.locality,
+        node: pod.node,
         ..Endpoint::default()
     })
 }

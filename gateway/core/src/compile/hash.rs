@@ -1,6 +1,10 @@
 //! `consistentHash`: what a destination's requests are told apart by.
 
-use crate::action::hash::{Cookie, HashSource};
+use crate::{
+    action::hash::{Cookie, HashSource},
+    matcher::header::never_crosses,
+    request::Made,
+};
 use edgeway_api::{
     destination_rule::{ConsistentHash, LoadBalancerSettings},
     duration::Duration,
@@ -19,7 +23,17 @@ pub(super) fn source(settings: Option<&LoadBalancerSettings>) -> Option<HashSour
         minimum_ring_size: _,
     } = settings?.consistent_hash.as_ref()?;
     if let Some(name) = http_header_name.as_deref().filter(|name| !name.is_empty()) {
-        return header(name);
+        return header(name).filter(|source| match source {
+            HashSource::Header(name) => !never_crosses(name),
+            HashSource::Made(_)
+            | HashSource::Authority
+            | HashSource::Path
+            | HashSource::Method
+            | HashSource::Scheme
+            | HashSource::Query(_)
+            | HashSource::Cookie(_)
+            | HashSource::ClientAddress => true,
+        });
     }
     if let Some(cookie) = http_cookie {
         let attributes = cookie.attributes.iter();
@@ -43,8 +57,11 @@ pub(super) fn header(name: &str) -> Option<HashSource> {
         ":authority" | "host" => HashSource::Authority,
         ":path" => HashSource::Path,
         ":method" => HashSource::Method,
-        ":scheme" => HashSource::Scheme,
-        other => HashSource::Header(HeaderName::try_from(other).ok()?),
+        ":scheme" | "x-forwarded-proto" => HashSource::Scheme,
+        other => {
+            let name = HeaderName::try_from(other).ok()?;
+            Made::named(&name).map_or(HashSource::Header(name), HashSource::Made)
+        }
     })
 }
 
@@ -60,6 +77,9 @@ mod tests {
             ("{httpHeaderName: X-User}", Some(HashSource::Header("x-user".parse().unwrap()))),
             ("{httpHeaderName: ':authority'}", Some(HashSource::Authority)),
             ("{httpHeaderName: 'not a name'}", None),
+            ("{httpHeaderName: X-Forwarded-For}", Some(HashSource::Made(Made::ForwardedFor))),
+            ("{httpHeaderName: x-forwarded-proto}", Some(HashSource::Scheme)),
+            ("{httpHeaderName: x-envoy-retry-on}", None),
             ("{useSourceIp: true}", Some(HashSource::ClientAddress)),
             ("{useSourceIp: false}", None),
             ("{httpQueryParameterName: Q}", Some(HashSource::Query("Q".into()))),

@@ -1,30 +1,48 @@
 //! Near endpoints first: `localityLbSetting` and `trafficDistribution` become priorities and shares.
 
 use super::{
+    Workload,
     endpoint::Places,
-    nodes::{REGION, SUBZONE, ZONE},
+    nodes::{HOSTNAME, Nodes, REGION, SUBZONE, ZONE, label, own_node},
     registry::Origin,
 };
 use crate::cluster::{Endpoint, Locality};
 use edgeway_api::{
-    Resource,
+    Objects, Resource,
     destination_rule::{LocalityDistribute, LocalityFailover, TrafficPolicy},
+    k8s_openapi::api::core::v1::Service,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Annotation of a service that works as `trafficDistribution` of a Service does.
 const TRAFFIC_DISTRIBUTION: &str = "networking.istio.io/traffic-distribution";
 
-/// What `PreferClose` compares (as Istio).
-const CLOSE: [&str; 4] = ["topology.istio.io/network", REGION, ZONE, SUBZONE];
+/// What `PreferSameNode` compares, and `PreferClose` but for the last (as Istio).
+const NEAR: [&str; 5] = ["topology.istio.io/network", REGION, ZONE, SUBZONE, HOSTNAME];
 
 /// The gateway, as far as nearness to it goes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Here {
     /// Where it is.
     pub locality: Locality,
+    /// Name of its Node; empty where nobody knows.
+    pub node: Arc<str>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Here {
+    /// Where the gateway is, as far as `objects` and `workload` say so.
+    pub(super) fn new(nodes: &Nodes, objects: &Objects, workload: &Workload) -> Self {
+        Self {
+            locality: nodes.own(objects, workload),
+            node: own_node(objects, workload),
+            labels: workload.labels.clone(),
+        }
+    }
 }
 
 /// Gives the endpoints at `places` their priorities, and takes away those that are to get nothing.
@@ -38,6 +56,9 @@ pub(super) fn arrange(
     origin: &Origin,
     here: &Here,
 ) -> BTreeMap<Locality, u32> {
+    if stays_on_node(origin) {
+        places.retain(|endpoint| !here.node.is_empty() && endpoint.node == here.node);
+    }
     let balancer = traffic.load_balancer.as_ref();
     let watched = traffic.outlier_detection.is_some();
     match balancer.and_then(|balancer| balancer.locality_lb_setting.as_ref()) {
@@ -48,14 +69,32 @@ pub(super) fn arrange(
         Some(setting) if watched => {
             failover(places, &setting.failover_priority, &setting.failover, here);
         }
-        None if prefers_close(origin) => failover(places, &CLOSE, &[], here),
-        None if watched => failover::<&str>(places, &[], &[], here),
-        Some(_) | None => {}
+        None => match preferred(origin) {
+            Some(labels) => failover(places, labels, &[], here),
+            None if watched => failover::<&str>(places, &[], &[], here),
+            None => {}
+        },
+        Some(_) => {}
     }
     BTreeMap::new()
 }
 
-fn prefers_close(origin: &Origin) -> bool {
+/// Whether a service is for clients on the endpoints' own Nodes only.
+fn stays_on_node(origin: &Origin) -> bool {
+    match origin {
+        Origin::Kubernetes(service) => is_of_node(service),
+        Origin::Entries(_) | Origin::Alias(..) => false,
+    }
+}
+
+/// Whether a Service has `internalTrafficPolicy: Local`.
+pub(crate) fn is_of_node(service: &Service) -> bool {
+    let spec = service.spec.as_ref();
+    spec.and_then(|spec| spec.internal_traffic_policy.as_deref()) == Some("Local")
+}
+
+/// In what endpoints should be like the gateway, where a service itself says so.
+fn preferred(origin: &Origin) -> Option<&'static [&'static str]> {
     let (meta, own) = match origin {
         Origin::Kubernetes(object) => {
             let spec = object.spec.as_ref();
@@ -63,15 +102,17 @@ fn prefers_close(origin: &Origin) -> bool {
         }
         Origin::Entries(members) => match members.first() {
             Some(entry) => (entry.meta(), None),
-            None => return false,
+            None => return None,
         },
-        Origin::Alias(..) => return false,
+        Origin::Alias(..) => return None,
     };
     let said = meta.annotations.as_ref().and_then(|all| all.get(TRAFFIC_DISTRIBUTION));
     let said = said.map(String::as_str).or(own).unwrap_or_default();
-    ["PreferClose", "PreferSameZone", "PreferSameNode"]
-        .iter()
-        .any(|it| said.eq_ignore_ascii_case(it))
+    let is = |word: &str| said.eq_ignore_ascii_case(word);
+    if is("PreferSameNode") {
+        return Some(&NEAR);
+    }
+    (is("PreferClose") || is("PreferSameZone")).then_some(NEAR.split_last()?.1)
 }
 
 /// What gets no share is taken away (as Istio). Localities that one entry names together divide its
@@ -151,34 +192,24 @@ fn distance(locality: &Locality, regions: &[LocalityFailover], here: &Here) -> u
 /// How many of `labels` are left at the first in which an endpoint differs from the gateway, or from
 /// the value that is given.
 fn difference<T: AsRef<str>>(endpoint: &Endpoint, labels: &[T], here: &Here) -> u32 {
-    let differs = |label: &T| {
-        let (name, given) = match label.as_ref().split_once('=') {
+    let differs = |wanted: &T| {
+        let (name, given) = match wanted.as_ref().split_once('=') {
             Some((name, value)) => (name, Some(value)),
-            None => (label.as_ref(), None),
+            None => (wanted.as_ref(), None),
         };
-        let own = given.unwrap_or_else(|| value(name, &here.labels, &here.locality));
-        own != value(name, &endpoint.labels, &endpoint.locality)
+        let own =
+            given.map_or_else(|| label(name, &here.labels, (&here.locality, &here.node)), Some);
+        let theirs = label(name, &endpoint.labels, (&endpoint.locality, &endpoint.node));
+        own.unwrap_or_default() != theirs.unwrap_or_default()
     };
     let matching = labels.iter().position(differs).unwrap_or(labels.len());
     u32::try_from(labels.len() - matching).unwrap_or(u32::MAX / FURTHEST)
-}
-
-/// A label's value; those of the topology follow from the place.
-fn value<'v>(name: &str, labels: &'v BTreeMap<String, String>, locality: &'v Locality) -> &'v str {
-    let place = match name {
-        REGION => &*locality.region,
-        ZONE => &*locality.zone,
-        SUBZONE => &*locality.subzone,
-        _ => "",
-    };
-    if place.is_empty() { labels.get(name).map_or("", String::as_str) } else { place }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use edgeway_api::destination_rule::LocalityLbSetting;
-    use std::sync::Arc;
 
     /// Four endpoints here, one in each other place.
     const PLACES: [&str; 8] = [
@@ -188,7 +219,7 @@ mod tests {
 
     fn here() -> Here {
         let labels = BTreeMap::from([("version".to_owned(), "v1".to_owned())]);
-        Here { locality: Locality::parse("r1/z1/s1"), labels }
+        Here { locality: Locality::parse("r1/z1/s1"), node: "n1".into(), labels }
     }
 
     fn places(list: &[(&str, &str)]) -> Places {
@@ -249,7 +280,7 @@ mod tests {
         assert_eq!(shares, expected.map(|(at, share)| (at.to_owned(), share)));
         assert_eq!(found.endpoints.len(), 7);
         let mut found = places(&PLACES.map(|place| (place, "")));
-        let elsewhere = Here { locality: Locality::parse("r7"), labels: BTreeMap::new() };
+        let elsewhere = Here { locality: Locality::parse("r7"), ..here() };
         assert!(distribute(&mut found, &setting(text).distribute, &elsewhere).is_empty());
         assert_eq!(found.endpoints.len(), 8);
     }

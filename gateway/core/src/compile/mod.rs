@@ -16,13 +16,13 @@ mod hash;
 mod headers;
 mod incremental;
 pub(crate) mod listeners;
-mod locality;
+pub(crate) mod locality;
 mod lookup;
 mod matching;
 mod member;
 mod mirrors;
 pub(crate) mod names;
-mod nodes;
+pub(crate) mod nodes;
 mod options;
 mod outlier;
 pub(crate) mod pods;
@@ -68,6 +68,8 @@ pub struct Workload {
     pub root_namespace: String,
     /// Name of the gateway's own Pod; empty if it does not know.
     pub pod: String,
+    /// Name of the Node that the gateway runs on; empty: its Pod's, or one that nobody knows.
+    pub node: String,
     /// Where the gateway runs; empty: where its Pod is, or nowhere that is known.
     pub locality: crate::cluster::Locality,
 }
@@ -81,6 +83,7 @@ impl Default for Workload {
             cluster_domain: "cluster.local".into(),
             root_namespace: "istio-system".into(),
             pod: String::new(),
+            node: String::new(),
             locality: crate::cluster::Locality::default(),
         }
     }

@@ -14,6 +14,9 @@ pub(super) const REGION: &str = "topology.kubernetes.io/region";
 pub(super) const ZONE: &str = "topology.kubernetes.io/zone";
 pub(super) const SUBZONE: &str = "topology.istio.io/subzone";
 
+/// Label of a Node that is its name.
+pub(super) const HOSTNAME: &str = "kubernetes.io/hostname";
+
 /// What clusters older than Kubernetes 1.17 call the first two.
 const OLDER_REGION: &str = "failure-domain.beta.kubernetes.io/region";
 const OLDER_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
@@ -70,16 +73,56 @@ impl Nodes {
         if let Some(locality) = of_labels(&workload.labels) {
             return locality;
         }
-        let mine = objects.pods.iter().filter(|pod| {
-            let labels = pod.meta().labels.as_ref();
-            let alike = || labels.is_some_and(|labels| selects(&workload.labels, labels));
-            let named = workload.pod == pod.name();
-            pod.namespace() == workload.namespace && (named || workload.pod.is_empty() && alike())
-        });
-        let mut places = mine.map(|pod| self.of_pod(pod));
-        let first = places.next().unwrap_or_default();
-        if places.all(|place| place == first) { first } else { Locality::default() }
+        agreed(mine(objects, workload).map(|pod| self.of_pod(pod)))
     }
+}
+
+/// The gateway's Node: as it is said to be, else that of its pod, found as [`Nodes::own`] does; empty
+/// if nobody knows.
+pub(crate) fn own_node(objects: &Objects, workload: &Workload) -> Arc<str> {
+    if !workload.node.is_empty() {
+        return workload.node.as_str().into();
+    }
+    agreed(mine(objects, workload).map(of_pod)).into()
+}
+
+/// The name of a pod's Node; empty while it has none.
+pub(super) fn of_pod(pod: &Pod) -> &str {
+    pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default()
+}
+
+/// The gateway's own pod; if it does not know its name, all that look like it.
+fn mine<'o>(objects: &'o Objects, workload: &'o Workload) -> impl Iterator<Item = &'o Pod> {
+    let is_mine = |pod: &&Pod| {
+        let labels = pod.meta().labels.as_ref();
+        let alike = || labels.is_some_and(|labels| selects(&workload.labels, labels));
+        let named = workload.pod == pod.name();
+        pod.namespace() == workload.namespace && (named || workload.pod.is_empty() && alike())
+    };
+    objects.pods.iter().map(Arc::as_ref).filter(is_mine)
+}
+
+/// What all of them are; nothing in particular where they differ.
+fn agreed<T: Default + PartialEq>(mut all: impl Iterator<Item = T>) -> T {
+    let first = all.next().unwrap_or_default();
+    if all.all(|other| other == first) { first } else { T::default() }
+}
+
+/// A label of a workload at a place and on a Node. Those of the topology follow from where it is,
+/// whatever else it says (as Istio: `AugmentLabels`).
+pub(super) fn label<'v>(
+    name: &str,
+    labels: &'v BTreeMap<String, String>,
+    (locality, node): (&'v Locality, &'v str),
+) -> Option<&'v str> {
+    let place = match name {
+        REGION => &*locality.region,
+        ZONE => &*locality.zone,
+        SUBZONE => &*locality.subzone,
+        HOSTNAME => node,
+        _ => "",
+    };
+    if place.is_empty() { labels.get(name).map(String::as_str) } else { Some(place) }
 }
 
 /// What `istio-locality` says; dots stand for slashes, which labels cannot have.
@@ -151,6 +194,39 @@ spec: {nodeName: n2, containers: []}
         let mut labelled = Workload::default();
         labelled.labels.insert(LOCALITY.into(), "r7/z7/s7".into());
         assert_eq!(own(&labelled, &objects), "r7/z7/s7");
+    }
+
+    #[test]
+    fn the_gateway_is_on_the_node_that_is_said_or_on_its_pods() {
+        let mut objects = Objects::default();
+        manifest::read(OBJECTS, "test", &mut objects);
+        let named = |pod: &str| Workload { pod: pod.into(), ..Workload::default() };
+        for (workload, expected) in [
+            (Workload::default(), ""),
+            (named("gw-1"), "n1"),
+            (named("gw-2"), "n2"),
+            (named("other"), ""),
+            (Workload { node: "n9".into(), ..named("gw-1") }, "n9"),
+        ] {
+            assert_eq!(&*own_node(&objects, &workload), expected, "{workload:?}");
+        }
+    }
+
+    #[test]
+    fn labels_of_the_topology_follow_from_the_place() {
+        let pairs = [("app", "a"), (ZONE, "z0"), (HOSTNAME, "n0")];
+        let labels = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let (at, nowhere) = (Locality::parse("r1/z1"), Locality::default());
+        for (name, there, elsewhere) in [
+            ("app", Some("a"), Some("a")),
+            ("none", None, None),
+            (REGION, Some("r1"), None),
+            (ZONE, Some("z1"), Some("z0")),
+            (HOSTNAME, Some("n1"), Some("n0")),
+        ] {
+            assert_eq!(label(name, &labels, (&at, "n1")), there, "{name}");
+            assert_eq!(label(name, &labels, (&nowhere, "")), elsewhere, "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Pods by name and by address: whose labels an endpoint has, and which workload owns it.
 
-use super::{age::key, nodes::Nodes, sites::ByName};
+use super::{
+    age::key,
+    nodes::{self, Nodes},
+    sites::ByName,
+};
 use crate::cluster::Locality;
 use edgeway_api::{
     Resource,
@@ -18,6 +22,8 @@ pub(super) struct PodView {
     pub workload: Arc<str>,
     /// Where it is.
     pub locality: Locality,
+    /// Name of its Node.
+    pub node: Arc<str>,
 }
 
 /// All pods, to be looked up.
@@ -35,7 +41,8 @@ impl Pods {
         for pod in list {
             let labels = Arc::new(pod.meta().labels.clone().unwrap_or_default());
             let locality = nodes.of_pod(pod);
-            let view = PodView { workload: workload(pod).into(), labels, locality };
+            let node = nodes::of_pod(pod).into();
+            let view = PodView { workload: workload(pod).into(), labels, locality, node };
             for address in addresses(pod) {
                 let owner = owners.entry(address).or_insert(pod);
                 if key(*owner) <= key(&**pod) {

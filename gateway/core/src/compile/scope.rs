@@ -29,7 +29,7 @@ impl Scope {
     /// Reads `objects`; rejected ones do not count.
     pub(super) fn new(objects: &Objects, workload: &Workload, rejected: Rejected) -> Self {
         let sites = Sites::new(objects, workload, &rejected);
-        let locality = sites.nodes.own(objects, workload);
+        let here = Here::new(&sites.nodes, objects, workload);
         let mut virtual_services = ByName::default();
         for service in &objects.virtual_services {
             virtual_services.put(service.namespace(), service.name(), Arc::clone(service));
@@ -44,11 +44,11 @@ impl Scope {
             rules: Rules::new(objects, workload, &rejected),
             secrets: Secrets::new(objects, &workload.namespace),
             front: Front::new(objects, workload),
-            here: Here { locality, labels: workload.labels.clone() },
             workload: workload.clone(),
             gateways: gateways.collect(),
             virtual_services,
             rejected,
+            here,
             sites,
         }
     }

@@ -13,6 +13,7 @@ use super::{
     destination_rule,
     front::Front,
     listeners::{install, listeners},
+    locality::Here,
     lookup::{Lookup, Used},
     names::qualified,
     nodes::Nodes,
@@ -166,7 +167,7 @@ impl State {
             || self.clusters.is_sparse()
             || (changes.may_move_gateway()
                 && (Front::new(now, workload) != *front
-                    || sites.nodes.own(now, workload) != here.locality))
+                    || Here::new(&sites.nodes, now, workload) != *here))
     }
 
     /// Takes services and rules over. Returns the hosts that have others now.

@@ -281,6 +281,7 @@ mod tests {
                         path,
                         query: None,
                         headers: &headers,
+                        made: None,
                         claims: None,
                     };
                     let scanned = routes.iter().find(|route| route.matcher.matches(&request));

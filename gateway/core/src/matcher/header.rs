@@ -1,7 +1,7 @@
 //! Conditions on header fields, pseudo headers and token claims.
 
 use super::Text;
-use crate::request::Request;
+use crate::request::{Made, Request};
 use http::HeaderName;
 use serde::Serialize;
 
@@ -32,7 +32,10 @@ pub enum Subject {
     Path,
     /// `:scheme`.
     Scheme,
-    /// A field that steers proxies: whatever a client sends is dropped before anything is compared.
+    /// A field of which the gateway makes something of its own.
+    Made(Made),
+    /// A field that steers proxies or that concerns one connection: whatever a client sends is dropped
+    /// before anything is compared.
     Dropped(#[serde(serialize_with = "name_as_text")] HeaderName),
     /// A claim of a verified token, by the path to it. What is not there fits nothing, so that an
     /// inverted condition holds.
@@ -50,6 +53,10 @@ impl HeaderMatch {
                     self.text.matches_bytes(value.as_bytes())
                 });
                 any.then_some(fits)
+            }
+            Subject::Made(field) => {
+                let value = request.made.and_then(|edge| edge.made(*field));
+                value.map(|value| self.text.matches_bytes(&value))
             }
             Subject::Dropped(_) => None,
             Subject::Method => Some(self.text.matches(request.method)),
@@ -106,8 +113,18 @@ const STEERING: &[&str] = &[
 impl Subject {
     /// A header field by its name in lower case.
     pub fn field(name: HeaderName) -> Self {
-        if is_steering(&name) { Self::Dropped(name) } else { Self::Header(name) }
+        match Made::named(&name) {
+            Some(made) => Self::Made(made),
+            None if never_crosses(&name) => Self::Dropped(name),
+            None => Self::Header(name),
+        }
     }
+}
+
+/// Whether nobody behind the gateway's edge sees what a client sends in a field.
+pub(crate) fn never_crosses(name: &HeaderName) -> bool {
+    const OF_CONNECTIONS: [&str; 3] = ["keep-alive", "proxy-connection", "transfer-encoding"];
+    is_steering(name) || OF_CONNECTIONS.contains(&name.as_str())
 }
 
 /// Whether a field steers or describes the mesh: nobody believes a client who sends one, and endpoints
@@ -123,12 +140,24 @@ fn name_as_text<S: serde::Serializer>(name: &HeaderName, serializer: S) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Claims;
+    use crate::{claims::Claims, request::Edge};
     use http::{HeaderMap, HeaderValue};
+    use std::borrow::Cow;
 
     fn request<'r>(headers: &'r HeaderMap, claims: Option<&'r Claims>) -> Request<'r> {
         let (scheme, query) = (crate::request::Scheme::Http, None);
-        Request { method: "GET", scheme, authority: "a", path: "/", query, headers, claims }
+        let made: Option<&dyn Edge> = Some(&Peer);
+        Request { method: "GET", scheme, authority: "a", path: "/", query, headers, made, claims }
+    }
+
+    /// An edge that knows the client's address, and no more.
+    #[derive(Debug)]
+    struct Peer;
+
+    impl Edge for Peer {
+        fn made(&self, field: Made) -> Option<Cow<'_, [u8]>> {
+            (field == Made::ForwardedFor).then(|| Cow::Borrowed(&b"v,10.0.0.1"[..]))
+        }
     }
 
     fn fits(text: Text, inverted: bool, values: &[&'static str]) -> bool {
@@ -174,7 +203,10 @@ mod tests {
     fn nobody_is_believed_who_says_what_only_the_gateway_knows() {
         for (name, believed) in [
             ("x-forwarded-client-cert", false),
+            ("x-request-id", false),
             ("x-envoy-internal", false),
+            ("keep-alive", false),
+            ("transfer-encoding", false),
             ("x-envoy-anything", true),
             ("x-forwarded-host", true),
         ] {
@@ -183,6 +215,14 @@ mod tests {
             let subject = Subject::field(HeaderName::from_static(name));
             let condition = HeaderMatch { subject, text: Text::Present, inverted: false };
             assert_eq!(condition.matches(&request(&headers, None)), believed, "{name}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_static("v"));
+        for (text, is) in [("v", false), ("v,10.0.0.1", true)] {
+            let subject = Subject::field(HeaderName::from_static("x-forwarded-for"));
+            let condition =
+                HeaderMatch { subject, text: Text::Exact(text.into()), inverted: false };
+            assert_eq!(condition.matches(&request(&headers, None)), is, "{text}");
         }
     }
 
