@@ -1,8 +1,8 @@
 //! The shell of the ALB controller: looks at objects and at AWS, asks the core for a plan, takes its
 //! steps. What is to be done is decided in `edgeway-alb-core` alone.
 //!
-//! * [`run`] goes on for as long as there is somebody to send objects;
-//! * [`once`] ends when nothing is left to do;
+//! * [`run()`] goes on for as long as there is somebody to send objects;
+//! * [`once()`] ends when nothing is left to do;
 //! * [`survey`] only tells what would be done.
 //!
 //! No global state and no process exit: several may run in one process.
