@@ -75,22 +75,23 @@ impl Pace {
 
     /// Waits until a call may go out that nobody waits for: one a second, whatever answers.
     pub(super) async fn wait_gently(&self, family: Family) {
-        let now = Instant::now();
-        let turn = self.gentle.lock().map_or(now, |mut next| {
-            let turn = next.unwrap_or(now).max(now);
-            *next = Some(turn + GENTLE);
-            turn
-        });
-        sleep_until(turn).await;
+        sleep_until(self.turn()).await;
         self.wait(family).await;
     }
 
     /// A call goes out at once that counts as one that nobody waits for: the next of those comes later.
     pub(super) fn owe(&self) {
-        if let Ok(mut next) = self.gentle.lock() {
-            let now = Instant::now();
-            *next = Some(next.unwrap_or(now).max(now) + GENTLE);
-        }
+        let _ = self.turn();
+    }
+
+    /// When the next call that nobody waits for may go out; the one after it comes later.
+    fn turn(&self) -> Instant {
+        let now = Instant::now();
+        self.gentle.lock().map_or(now, |mut next| {
+            let turn = next.unwrap_or(now).max(now);
+            *next = Some(turn + GENTLE);
+            turn
+        })
     }
 
     /// AWS has refused a call: others use up the same allowance, so what was saved is not there.
