@@ -20,6 +20,8 @@ use std::{
 pub enum Does {
     /// Answers with this status; the body is the backend's number.
     Answer(u16),
+    /// Answers with this status and a header field of this name, with the value 2.
+    Says(u16, &'static str),
     /// Answers 200 once it is told to ([`Crowd::release`]).
     Hold,
     /// Answers with this status after a while.
@@ -261,15 +263,17 @@ fn act(
     mut stream: &TcpStream,
     shared: &Shared,
 ) -> std::io::Result<bool> {
-    let mut answer = |status: u16| {
+    let mut say = |status: u16, field: &str| {
         let body = backend.to_string();
         let length = body.len();
         // In one write: the kernel holds back the second of two until the first is acknowledged.
-        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}");
-        stream.write_all(answer.as_bytes())
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{field}");
+        stream.write_all(format!("{head}\r\n{body}").as_bytes())
     };
+    let mut answer = |status| say(status, "");
     match does {
         Does::Answer(status) => answer(status)?,
+        Does::Says(status, field) => say(status, &format!("{field}: 2\r\n"))?,
         Does::Hold => {
             shared.wait_for_release();
             answer(200)?;

@@ -25,6 +25,8 @@ struct Coverage {
     idle: BTreeMap<String, String>,
     /// What is easily got wrong.
     rules: Vec<Rule>,
+    /// By the name of a scenario that was measured: the tests that repeat it.
+    scenarios: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +109,19 @@ fn every_rule_is_shown() {
         assert!(!shown.is_empty(), "{rule}: shown by nothing");
         let missing = shown.iter().filter(|one| !names.contains(*one) && !is_there(one));
         wrong.extend(missing.map(|one| format!("{rule}: there is no {one}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_scenario_is_repeated() {
+    let scenarios = coverage().scenarios;
+    assert!(scenarios.len() > 70, "{} scenarios", scenarios.len());
+    let mut wrong = Vec::new();
+    for (name, tests) in scenarios {
+        assert!(!tests.is_empty(), "{name}: repeated by nothing");
+        let missing = tests.iter().filter(|test| !is_there(test));
+        wrong.extend(missing.map(|test| format!("{name}: there is no {test}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -2,12 +2,14 @@
 
 use edgeway_core::request::Scheme;
 use serde::{Deserialize, Deserializer};
+use std::net::IpAddr;
 use thiserror::Error;
 
 /// A request as JSON: `{"url","method","headers":[["k","v"],…],"port","sni"}`.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Ask {
-    /// Where to; `http://` is assumed where no scheme is given.
+    /// Where to; `http://` is assumed where no scheme is given. Beside [`Self::port`], an address as the
+    /// host only says where the client connects to: it sends the `Host` that is in the headers, or none.
     pub url: String,
     /// GET if absent.
     #[serde(default)]
@@ -93,7 +95,9 @@ impl Question {
             Sni::Nothing => None,
             Sni::Name(name) => Some(name),
         };
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        let is_told = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let only_where = port.is_some() && is_address(host);
+        if !is_told && !only_where {
             headers.insert(0, ("host".to_owned(), authority));
         }
         Ok(Self { method, scheme, target, headers, port: port.or(url_port), sni, trusted_hops: 0 })
@@ -112,6 +116,10 @@ impl Question {
         let host = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         host.map_or("", |(_, value)| value)
     }
+}
+
+fn is_address(host: &str) -> bool {
+    host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// Scheme, authority without user, and the rest.
@@ -185,6 +193,19 @@ mod tests {
             Some("a.com")
         );
         assert_eq!(question(r#"{"url": "https://a.com/", "sni": null}"#).unwrap().sni, None);
+    }
+
+    #[test]
+    fn an_address_beside_a_port_is_no_host() {
+        for (url, port, host) in [
+            ("http://10.0.0.1:80/", "8080", ""),
+            ("http://[::1]/", "8080", ""),
+            ("http://10.0.0.1:80/", "null", "10.0.0.1:80"),
+            ("http://a.com/", "8080", "a.com"),
+        ] {
+            let given = question(&format!(r#"{{"url": {url:?}, "port": {port}}}"#)).unwrap();
+            assert_eq!(given.host(), host, "{url}, port {port}");
+        }
     }
 
     #[test]

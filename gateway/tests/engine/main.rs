@@ -10,6 +10,7 @@
 mod alpn;
 mod answers;
 mod backend;
+mod breakers_h2;
 mod client;
 mod client_address;
 mod deadlines;
@@ -31,6 +32,7 @@ mod passing;
 mod paths;
 mod pki;
 mod policies;
+mod proxy_upstream;
 mod rig;
 mod statistics;
 mod streams;

@@ -46,6 +46,53 @@ fn a_limit_of_connections_alone_refuses_nobody() {
     assert_eq!((scene.crowd.active().1, scene.crowd.connections(0).2), (2, 2));
 }
 
+/// `cb-defaults`: without a DestinationRule nothing is limited.
+#[test]
+fn without_a_policy_nothing_is_refused() {
+    let scene = Scene::new(Script::default());
+    scene.crowd.tell(0, Does::Hold);
+    let ask = || {
+        let ask = scene.ask("/");
+        std::thread::spawn(move || ask.send().expect("the gateway answers"))
+    };
+    let asking: Vec<_> = (0..300).map(|_| ask()).collect();
+    scene.wait_active(300);
+    scene.crowd.release(300);
+    assert_eq!(statuses(asking), [200; 300]);
+    assert_eq!(scene.crowd.connections(0).2, 300);
+}
+
+/// `cb-pending-1`: in Istio a burst on a cold pool is refused in half, although connections are
+/// unlimited. Ours counts those that wait for somebody else's connection: none here.
+#[test]
+fn a_cold_start_is_no_queue() {
+    let policy = pool("{http: {http1MaxPendingRequests: 1}}");
+    let scene = Scene::new(Script { policy: &policy, ..Script::default() });
+    scene.crowd.tell(0, Does::Hold);
+    let asking = scene.begin(8, "/");
+    scene.wait_active(8);
+    scene.crowd.release(8);
+    assert_eq!(statuses(asking), [200; 8]);
+}
+
+/// `cb-scope`: limits are the cluster's, whatever the number of its endpoints. In Istio each endpoint
+/// may have a connection all the same, three here; ours counts exactly.
+#[test]
+fn limits_are_for_all_endpoints_together() {
+    let policy = pool("{tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}");
+    let scene = Scene::new(Script { policy: &policy, backends: 3, ..Script::default() });
+    scene.crowd.tell_all(Does::Hold);
+    let mut asking = scene.begin(8, "/");
+    for refused in asking.drain(2..) {
+        assert_refused(&refused.join().expect("it has not panicked"));
+    }
+    scene.crowd.release(2);
+    assert_eq!(statuses(asking), [200; 2]);
+    let at_once: usize = (0..3).map(|at| scene.crowd.connections(at).2).sum();
+    assert!(at_once <= 2, "one, and another after its end: {at_once}");
+    assert_eq!(scene.crowd.active().1, 1);
+}
+
 /// `cb-http2maxrequests`: its name notwithstanding it counts HTTP/1.1 as well, over all workers.
 #[test]
 fn a_limit_of_requests_is_exact() {

@@ -51,6 +51,22 @@ fn failures_of_many_kinds_count() {
     }
 }
 
+/// `od-empty`: an empty `outlierDetection` is one with the defaults: five in a row, one of ten out.
+#[test]
+fn an_empty_detection_has_defaults() {
+    let scene = scene(10, "", NO_RETRIES);
+    scene.crowd.tell(3, Does::Answer(503));
+    scene.crowd.tell(7, Does::Answer(503));
+    let answers = statuses(&scene, 200);
+    let counts = scene.crowd.take_counts();
+    let mut failing = [counts[3], counts[7]];
+    failing.sort_unstable();
+    assert_eq!(failing[0], 5, "{counts:?}");
+    assert!(failing[1] > 15, "the tenth part is out, the other stays: {counts:?}");
+    let failed = answers.into_iter().filter(|status| *status == 503).count();
+    assert_eq!(failed, failing[0] + failing[1]);
+}
+
 /// `od-success-resets`: anything below 500 begins the count anew; kinds of failure add up.
 #[test]
 fn a_success_begins_the_count_anew() {

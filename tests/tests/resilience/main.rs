@@ -13,3 +13,4 @@ mod ejection;
 mod locality;
 mod retries;
 mod scene;
+mod timeouts;

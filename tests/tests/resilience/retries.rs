@@ -72,6 +72,48 @@ fn tries_are_counted_for_the_backend() {
     assert_eq!(scene.crowd.take().len(), 1);
 }
 
+/// `retry-backoff`: a random time before each further try, below the base times two to the number of
+/// tries, and below ten times the base.
+#[test]
+fn tries_keep_their_distance() {
+    let rules = "  - match: [{uri: {prefix: /slow}}]
+    route: [{destination: {host: a.default.svc.cluster.local}}]
+    retries: {attempts: 4, retryOn: 5xx, backoff: 100ms}";
+    let route = "retries: {attempts: 4, retryOn: 5xx}";
+    let scene = Scene::new(Script { route, rules, ..Script::default() });
+    scene.crowd.tell(0, Does::Answer(503));
+    for (path, base) in [("/", 25), ("/slow", 100)] {
+        let mut longest = [Duration::ZERO; 4];
+        for _ in 0..12 {
+            scene.get(path);
+            let got = scene.crowd.take();
+            assert_eq!(got.len(), 5, "{path}");
+            for (longest, pair) in longest.iter_mut().zip(got.windows(2)) {
+                *longest = (*longest).max(pair[1].at - pair[0].at);
+            }
+        }
+        // A machine that is busy makes gaps longer, never shorter: of twelve draws one is above a
+        // third of the bound but once in half a million runs.
+        for (at, longest) in longest.iter().enumerate() {
+            let bound = Duration::from_millis(base * (1 << at).min(10));
+            assert!(*longest > bound / 3, "{path}, try {at}: {longest:?} of {bound:?}");
+        }
+        assert!(longest[0] < Duration::from_millis(base * 10), "{path}: {longest:?}");
+    }
+}
+
+/// `retry-backoff`: what the backend says of a time to wait is not asked; that it limits rates ends it.
+#[test]
+fn who_limits_rates_is_not_asked_again() {
+    let route = "retries: {attempts: 1, retryOn: 5xx}";
+    let scene = Scene::new(Script { route, ..Script::default() });
+    for (field, tries) in [("retry-after", 2), ("x-envoy-ratelimited", 1)] {
+        scene.crowd.tell(0, Does::Says(503, field));
+        assert_eq!(scene.get("/").status, 503, "{field}");
+        assert_eq!(scene.crowd.take().len(), tries, "{field}");
+    }
+}
+
 /// `retry-per-try-timeout`: each try has its time, the route's time bounds them all.
 #[test]
 fn a_try_has_its_time() {
