@@ -51,6 +51,11 @@ impl ApiServer {
         Ok(Self { client })
     }
 
+    /// The namespace that is meant where none is named: that of the context, or of the pod.
+    pub fn namespace(&self) -> &str {
+        self.client.default_namespace()
+    }
+
     /// What is at `path`, as text.
     pub async fn text(&self, path: &str) -> Result<String, Refusal> {
         self.ask("GET", path, None).await

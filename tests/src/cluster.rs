@@ -7,13 +7,21 @@ use crate::{PATIENCE, Process, free_port, kubernetes::Kubernetes, root, skipped}
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+
+/// The variable that names a folder with [`PROGRAMS`].
+const ASSETS: &str = "KUBEBUILDER_ASSETS";
+
+/// What is started of such a folder.
+const PROGRAMS: [&str; 2] = ["etcd", "kube-apiserver"];
 
 /// The token of the administrator where we choose it.
 const TOKEN: &str = "edgeway-tests";
@@ -52,6 +60,23 @@ enum Program {
     Ours(PathBuf),
     /// `etcd` and `kube-apiserver`, and the ports they get.
     Assets { folder: PathBuf, etcd: [u16; 2], port: u16 },
+}
+
+/// What there is to start.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    Ours(PathBuf),
+    Assets(PathBuf),
+}
+
+/// What keeps a folder that was asked for from being used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{ASSETS} is {folder:?}, where there is no program {program}: put it there, or unset the variable"
+)]
+struct Lacking {
+    folder: PathBuf,
+    program: &'static str,
 }
 
 /// A service account of the cluster.
@@ -166,19 +191,49 @@ impl Cluster {
     }
 }
 
+impl From<Choice> for Program {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Ours(program) => Self::Ours(program),
+            Choice::Assets(folder) => {
+                let etcd = [free_port(), free_port()];
+                Self::Assets { folder, etcd, port: free_port() }
+            }
+        }
+    }
+}
+
+/// Which program is to be started: of the folder `asked_for`, else the one that was built below
+/// `root`, if it was.
+fn choose(asked_for: Option<&OsStr>, root: &Path) -> Result<Option<Choice>, Lacking> {
+    let Some(folder) = asked_for.filter(|it| !it.is_empty()) else {
+        let ours = root.join("target/tools/cluster");
+        return Ok(ours.exists().then_some(Choice::Ours(ours)));
+    };
+    let folder = PathBuf::from(folder);
+    match PROGRAMS.into_iter().find(|name| !can_run(&folder.join(name))) {
+        Some(program) => Err(Lacking { folder, program }),
+        None => Ok(Some(Choice::Assets(folder))),
+    }
+}
+
+fn can_run(program: &Path) -> bool {
+    fs::metadata(program).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
+
 impl Program {
+    /// `None` where there is none to be had. A folder that was asked for and cannot be used is no
+    /// reason to take another.
     #[expect(
         clippy::disallowed_methods,
         reason = "the name is what all users of such a folder set"
     )]
     fn find() -> Option<Self> {
-        if let Some(folder) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|it| !it.is_empty()) {
-            let folder = PathBuf::from(folder);
-            let etcd = [free_port(), free_port()];
-            return Some(Self::Assets { folder, etcd, port: free_port() });
+        let asked_for = std::env::var_os(ASSETS);
+        match choose(asked_for.as_deref(), &root()) {
+            Ok(choice) => choice.map(Self::from),
+            Err(lacking) => panic!("{lacking}"),
         }
-        let ours = root().join("target/tools/cluster");
-        ours.exists().then_some(Self::Ours(ours))
     }
 
     /// Ours makes everything by itself; others must be told.
@@ -257,4 +312,65 @@ fn kubeconfig_of(server: &str, token: &str) -> String {
         "current-context": "test",
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Choice, Lacking, PROGRAMS, choose};
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt,
+        path::Path,
+    };
+    use tempfile::TempDir;
+
+    fn folder() -> TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn put(program: &Path, mode: u32) {
+        fs::write(program, "").unwrap();
+        fs::set_permissions(program, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_asked_for_goes_before_what_was_built() {
+        let (assets, built) = (folder(), folder());
+        fs::create_dir_all(built.path().join("target/tools")).unwrap();
+        put(&built.path().join("target/tools/cluster"), 0o755);
+        for name in PROGRAMS {
+            put(&assets.path().join(name), 0o755);
+        }
+        let choice = choose(Some(assets.path().as_os_str()), built.path());
+        assert_eq!(choice, Ok(Some(Choice::Assets(assets.path().to_owned()))));
+    }
+
+    #[test]
+    fn a_folder_that_lacks_a_program_is_refused_by_name() {
+        let (assets, built) = (folder(), folder());
+        let choice = || choose(Some(assets.path().as_os_str()), built.path());
+        let lacks = |program| Err(Lacking { folder: assets.path().to_owned(), program });
+        assert_eq!(choice(), lacks("etcd"));
+        put(&assets.path().join("etcd"), 0o755);
+        assert_eq!(choice(), lacks("kube-apiserver"));
+        // What may not be run is as good as nothing.
+        put(&assets.path().join("kube-apiserver"), 0o644);
+        assert_eq!(choice(), lacks("kube-apiserver"));
+        let words = choice().unwrap_err().to_string();
+        assert!(
+            words.contains("KUBEBUILDER_ASSETS") && words.contains("kube-apiserver"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn without_a_folder_it_is_what_was_built_if_anything_was() {
+        let built = folder();
+        assert_eq!(choose(None, built.path()), Ok(None));
+        assert_eq!(choose(Some("".as_ref()), built.path()), Ok(None));
+        let ours = built.path().join("target/tools/cluster");
+        fs::create_dir_all(ours.parent().unwrap()).unwrap();
+        put(&ours, 0o755);
+        assert_eq!(choose(None, built.path()), Ok(Some(Choice::Ours(ours))));
+    }
 }

@@ -1,11 +1,15 @@
 //! `edgeway status`.
 
 use crate::output::{Console, Output, Tone};
+use anyhow::Context;
 use edgeway_api::{
     EdgeStatus,
     edge_status::{Condition, GROUP, PLURAL, VERSION},
 };
-use edgeway_gateway::{api_server::ApiServer, source::Access};
+use edgeway_gateway::{
+    api_server::{ApiServer, Refusal},
+    source::Access,
+};
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -15,10 +19,10 @@ pub struct Args {
     /// Only what is about an object of this name
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// Only what is about objects of this namespace
+    /// What is about objects of this namespace [default: that of the context]
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
-    /// All namespaces, as is the default
+    /// What is about objects of all namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
     /// Context of the kubeconfig [default: the current one]
@@ -43,7 +47,8 @@ enum Format {
 /// The columns of the table.
 const COLUMNS: [&str; 6] = ["NAMESPACE", "KIND", "NAME", "READY", "REASON", "ADDRESS"];
 
-/// Prints what became of Ingresses and gateways; the exit code is 1 if one of them is not ready.
+/// Prints what became of Ingresses and gateways; the exit code is 1 if one of them is not ready, or if
+/// nothing is said of the one that was asked for.
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let mut found = super::runtime()?.block_on(args.read())?;
     found.retain(|it| args.name.as_ref().is_none_or(|name| *name == it.spec.target_ref.name));
@@ -56,8 +61,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         }
         Format::Table => table(&found, &console.out)?,
     }
-    let bad = found.iter().any(|it| ready(it).is_some_and(|ready| ready.status != "True"));
-    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let missing = found.is_empty() && args.name.is_some();
+    Ok(if missing || !found.iter().all(is_ready) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Args {
@@ -65,11 +70,18 @@ impl Args {
         let access = Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
         let api = ApiServer::connect(&access).await?;
         let root = format!("/apis/{GROUP}/{VERSION}");
-        let path = match &self.namespace {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{PLURAL}"),
-            None => format!("{root}/{PLURAL}"),
+        let path = match self.namespace.as_deref().unwrap_or(api.namespace()) {
+            _ if self.all_namespaces => format!("{root}/{PLURAL}"),
+            namespace => format!("{root}/namespaces/{namespace}/{PLURAL}"),
         };
-        Ok(api.list(&path).await?)
+        match api.list(&path).await {
+            // A list of a kind that is installed is there, if empty.
+            Err(Refusal::NotFound) => Err(Refusal::NotFound).context(
+                "the kind EdgeStatus is not installed: `edgeway crds | kubectl apply -f -`, or the \
+                 chart edgeway-crds",
+            ),
+            answer => Ok(answer?),
+        }
     }
 }
 
@@ -87,6 +99,11 @@ fn list(found: &[EdgeStatus]) -> Value {
 
 fn ready(of: &EdgeStatus) -> Option<&Condition> {
     of.status.conditions.iter().find(|it| it.r#type == "Ready")
+}
+
+/// What nothing is said of yet is not ready.
+fn is_ready(of: &EdgeStatus) -> bool {
+    ready(of).is_some_and(|ready| ready.status == "True")
 }
 
 fn table(found: &[EdgeStatus], out: &Output) -> std::io::Result<()> {
@@ -129,7 +146,7 @@ fn row(of: &EdgeStatus) -> [String; 6] {
 
 #[cfg(test)]
 mod tests {
-    use super::{EdgeStatus, list, table};
+    use super::{EdgeStatus, is_ready, list, table};
     use crate::output::tests::console;
     use serde_json::json;
 
@@ -165,5 +182,12 @@ mod tests {
         let list = list(&found());
         assert_eq!(list["items"][1]["kind"], "EdgeStatus");
         assert_eq!(list["items"][1]["spec"]["targetRef"]["name"], "lost");
+    }
+
+    #[test]
+    fn what_nothing_is_said_of_is_not_ready() {
+        let mut all = found();
+        all[1].status.conditions.clear();
+        assert_eq!(all.iter().map(is_ready).collect::<Vec<_>>(), [true, false]);
     }
 }

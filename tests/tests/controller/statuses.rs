@@ -1,7 +1,7 @@
 //! What became of Ingresses is told on them: address, conditions, events.
 
 use crate::scene::{Bench, CLASS, ROLE, STATUS, ingresses};
-use edgeway_tests::{Cluster, Kubernetes, root, wait_for};
+use edgeway_tests::{Cluster, Kubernetes, process::run, root, wait_for};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -63,6 +63,13 @@ fn events(kubernetes: &Kubernetes, name: &str) -> Vec<(String, String)> {
     about.map(|event| (word(&event, "reason"), word(&event, "note"))).collect()
 }
 
+/// What `edgeway status` prints, and its exit code.
+fn status(cluster: &Cluster, arguments: &[&str]) -> (Option<i32>, String) {
+    let kubeconfig = cluster.kubeconfig().display().to_string();
+    let output = run("edgeway", &[&["status", "--kubeconfig", &kubeconfig], arguments].concat());
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 #[test]
 fn ingresses_are_told_what_became_of_them() {
     let Some(cluster) = Cluster::start() else { return };
@@ -91,6 +98,8 @@ fn ingresses_are_told_what_became_of_them() {
     wait_condition(kubernetes, "i0", "Programmed", ("True", "Programmed"));
     wait_condition(kubernetes, "i0", "TargetsHealthy", ("False", "NoHealthyTarget"));
     assert_eq!(hostname(kubernetes, "i0"), None);
+    let (code, told) = status(&cluster, &["i0"]);
+    assert!(code == Some(1) && told.contains("NoHealthyTarget"), "{code:?} {told}");
     for name in ["i0", "i1"] {
         answer_itself(kubernetes, name);
     }
@@ -100,8 +109,15 @@ fn ingresses_are_told_what_became_of_them() {
     wait_for("the same address", || (hostname(kubernetes, "i1")? == told).then_some(()));
     let success = ("SuccessfullyReconciled".to_owned(), "Successfully reconciled".to_owned());
     wait_for("an event", || events(kubernetes, "i0").contains(&success).then_some(()));
+    wait_condition(kubernetes, "i1", "Ready", ("True", "Ready"));
+    let (code, all) = status(&cluster, &[]);
+    assert!(code == Some(0) && all.contains("i0") && all.contains("i1"), "{code:?} {all}");
+    assert!(all.contains(&told), "{all}");
 
     a_broken_one_is_told_why(kubernetes, &told);
+    let (code, all) = status(&cluster, &[]);
+    assert!(code == Some(1) && all.contains("AnnotationInvalid"), "{code:?} {all}");
+    assert_eq!(status(&cluster, &["i0"]).0, Some(0), "the other is well");
     // Who leaves keeps no address, and what was said of it goes.
     kubernetes.apply(OTHER);
     kubernetes

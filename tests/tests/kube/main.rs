@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod command;
 mod outage;
 mod samples;
 mod scene;

@@ -267,3 +267,6 @@ impl Watch {
 async fn in_time<T>(asking: impl Future<Output = T>) -> Result<T, Stop> {
     timeout(ANSWER, asking).await.map_err(|_| Stop::late())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! `edgeway status` over a real API server, of the namespaces that kubectl would take.
+
+use crate::scene::{FRONT, ROLE, STATUS};
+use edgeway_tests::{Cluster, Gateway, process::run, root, wait_for};
+use serde_json::{Value, json};
+use std::{fs, path::Path};
+
+/// Exit code and both outputs.
+fn status(kubeconfig: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let kubeconfig = kubeconfig.display().to_string();
+    let output = run("edgeway", &[&["status", "--kubeconfig", &kubeconfig], arguments].concat());
+    let [out, err] =
+        [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    (output.status.code(), out, err)
+}
+
+#[test]
+fn statuses_are_read_from_the_namespace_that_kubectl_would_take() {
+    let Some(cluster) = Cluster::start() else { return };
+    let (kubernetes, admin) = (cluster.admin(), cluster.kubeconfig());
+    let (code, _, err) = status(&admin, &[]);
+    assert!(code == Some(1) && err.contains("edgeway crds"), "{code:?} {err}");
+
+    let account = cluster.account("istio-system", "gateway");
+    kubernetes.install_istio();
+    let crd = "deploy/charts/edgeway-crds/files/edgestatuses.edgeway.dev.yaml";
+    kubernetes.apply(&fs::read_to_string(root().join(crd)).unwrap());
+    for text in [ROLE, STATUS, FRONT] {
+        kubernetes.apply(text);
+    }
+    let gateway = Gateway::of_cluster(&account.kubeconfig, &["--workers", "1"]);
+    gateway.wait_ready();
+    let all = wait_for("a gateway that is ready", || {
+        let (code, out, _) = status(&admin, &["-A"]);
+        (code == Some(0) && out.contains("istio-ingressgateway")).then_some(out)
+    });
+    assert_eq!(status(&admin, &["-n", "istio-system"]).1, all);
+
+    // Nobody has said anything of the context's namespace, which is `default` unless it is named.
+    let (code, out, err) = status(&admin, &[]);
+    assert!(code == Some(0) && out.is_empty() && err.contains("nothing"), "{code:?} {out} {err}");
+    assert_eq!(status(&admin, &["istio-ingressgateway"]).0, Some(1));
+    let own = tempfile::NamedTempFile::new().unwrap();
+    let mut config: Value = serde_saphyr::from_str(&fs::read_to_string(&admin).unwrap()).unwrap();
+    config["contexts"][0]["context"]["namespace"] = json!("istio-system");
+    fs::write(own.path(), config.to_string()).unwrap();
+    assert_eq!(status(own.path(), &[]).1, all);
+    assert_eq!(status(own.path(), &["istio-ingressgateway"]).0, Some(0));
+    assert!(gateway.process.stop().success());
+}
