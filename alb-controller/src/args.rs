@@ -1,5 +1,9 @@
 //! The command line of the binary, and what it does. The only reader of the environment.
 
+mod habits;
+
+pub use habits::HabitArgs;
+
 use crate::{
     aws::{Access, Connection, Rates, is_stand_in},
     event::{Event, Status},
@@ -75,6 +79,8 @@ pub struct Args {
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     write_status: bool,
     #[command(flatten)]
+    habits: HabitArgs,
+    #[command(flatten)]
     lease: LeaseArgs,
 }
 
@@ -110,7 +116,9 @@ impl Args {
 
     fn settings(&self) -> Settings {
         let controllers = self.controllers.iter().cloned().collect();
-        Settings { controllers, ..Settings::new(&self.cluster_name, &self.vpc_id) }
+        let namespaces = self.source.namespaces.iter().cloned().collect();
+        let usual = Settings::new(&self.cluster_name, &self.vpc_id);
+        self.habits.over(Settings { controllers, namespaces, ..usual })
     }
 
     /// Stands for the lease, where objects come from an API server and replicas are to agree.

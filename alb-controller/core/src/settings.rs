@@ -34,6 +34,11 @@ pub struct Settings {
     pub default_ssl_policy: String,
     /// Whether all load balancers get one security group in common, which is let through to targets.
     pub shared_security_group: bool,
+    /// Whether all that the AWS Load Balancer Controller has made for these classes is taken over.
+    /// Otherwise it is what Ingresses ask for, stack by stack.
+    pub adopt: bool,
+    /// Namespaces whose objects are read; none for all.
+    pub namespaces: BTreeSet<String>,
 }
 
 impl Settings {
@@ -46,6 +51,8 @@ impl Settings {
             default_scheme: Scheme::Internal,
             default_ssl_policy: "ELBSecurityPolicy-2016-08".to_owned(),
             shared_security_group: true,
+            adopt: false,
+            namespaces: BTreeSet::new(),
         }
     }
 }

@@ -191,4 +191,8 @@ pub struct Stack {
     pub broken: BTreeSet<String>,
     /// Names of load balancers whose making, in place of another, a user has approved.
     pub approved: BTreeSet<String>,
+    /// Whether it may be taken over from the AWS Load Balancer Controller.
+    pub adopts: bool,
+    /// What must be open to it in security groups of targets, by id of the group.
+    pub doors: BTreeMap<String, BTreeSet<Ingress>>,
 }

@@ -22,8 +22,9 @@ pub const OWNER: &str = "edgeway.dev/ingress";
 /// A trace of the secret that a login uses, by which another one is noticed: AWS never tells it.
 pub const SECRET: &str = "edgeway.dev/secret-trace";
 
-/// The controller whose class a thing is for, where that is not the AWS Load Balancer Controller's.
-/// Ours alone: both controllers can share a cluster, and neither takes the other's for its own.
+/// The controller whose class a thing is for, on all that we have made or taken over. Ours alone: both
+/// controllers can share a cluster, and neither takes the other's for its own. The AWS Load Balancer
+/// Controller removes it from what it takes back.
 pub const CONTROLLER: &str = "edgeway.dev/controller";
 
 /// Value of [`RESOURCE`] on the load balancer.
@@ -53,6 +54,11 @@ pub fn tracking(cluster: &str, stack: &StackId, resource: &str) -> Tags {
 /// Whether a key is one of those that say whose a thing is; users cannot set these.
 pub fn is_reserved(key: &str) -> bool {
     matches!(key, CLUSTER | STACK | RESOURCE | OWNER | SECRET | CONTROLLER)
+}
+
+/// Whether we have made a thing with these tags, or taken it over.
+pub fn is_marked(tags: &Tags) -> bool {
+    tags.contains_key(CONTROLLER)
 }
 
 /// The controller whose class a thing with these tags is for.

@@ -28,12 +28,14 @@ pub(super) enum Flavour {
 }
 
 impl Flavour {
-    /// The tag by which things of this flavour are told from those of the other.
-    pub(super) fn tag(self) -> Option<(String, String)> {
-        match self {
-            Self::Edgeway => Some((tags::CONTROLLER.to_owned(), EDGEWAY.to_owned())),
-            Self::Aws => None,
-        }
+    /// The tag by which things that we look after are told from others', and those of this flavour
+    /// from those of the other.
+    pub(super) fn tag(self) -> (String, String) {
+        let controller = match self {
+            Self::Edgeway => EDGEWAY,
+            Self::Aws => AWS,
+        };
+        (tags::CONTROLLER.to_owned(), controller.to_owned())
     }
 }
 

@@ -18,6 +18,14 @@ pub(super) struct Doors {
 }
 
 impl Doors {
+    /// Opens what another opens, too.
+    pub(super) fn extend(&mut self, other: Self) {
+        for (group, doors) in other.open {
+            self.open.entry(group).or_default().extend(doors);
+        }
+        self.uncertain.extend(other.uncertain);
+    }
+
     /// Opens what a target group needs.
     pub(super) fn add(&mut self, scene: &Scene<'_>, shared: &str, built: &Built) {
         let groups: BTreeSet<&str> =

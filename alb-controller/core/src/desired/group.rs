@@ -8,6 +8,9 @@ use crate::id::StackId;
 use edgeway_api::{Problem, Resource, k8s_openapi::api::networking::v1::Ingress};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Finalizers of the AWS Load Balancer Controller: of single Ingresses, and of groups.
+const FINALIZERS: &[&str] = &["ingress.k8s.aws/", "group.ingress.k8s.aws/"];
+
 /// Ingresses that share a load balancer.
 #[derive(Debug, Default)]
 pub(super) struct Group<'a> {
@@ -43,6 +46,8 @@ pub(super) fn gather<'a>(
     for ingress in ingresses {
         if ingress.metadata.deletion_timestamp.is_none() {
             admit(ingress, scene, &mut groups, problems);
+        } else {
+            problems.extend(left_behind(ingress, scene));
         }
     }
     for group in groups.values_mut() {
@@ -51,6 +56,27 @@ pub(super) fn gather<'a>(
         });
     }
     groups
+}
+
+/// An Ingress of ours that cannot go because the AWS Load Balancer Controller, which is to let it go,
+/// is not there any more.
+fn left_behind(ingress: &Ingress, scene: &Scene<'_>) -> Option<Problem> {
+    class::of(ingress, &scene.index, scene.settings).ok()??;
+    let theirs = |name: &&String| FINALIZERS.iter().any(|prefix| name.starts_with(prefix));
+    let finalizer = ingress.metadata.finalizers.iter().flatten().find(theirs)?;
+    let (namespace, name) = (ingress.namespace(), ingress.name());
+    let problem =
+        Problem::warning(ingress.reference(), "metadata.finalizers", "finalizer-left-behind");
+    Some(
+        problem
+            .message(format!(
+                "it is deleted and kept by {finalizer}, which the AWS Load Balancer Controller has set"
+            ))
+            .advice(format!(
+                "kubectl -n {namespace} patch ingress {name} --type merge -p \
+                 '{{\"metadata\":{{\"finalizers\":null}}}}'"
+            )),
+    )
 }
 
 fn admit<'a>(

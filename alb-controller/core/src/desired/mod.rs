@@ -75,7 +75,8 @@ impl Scene<'_> {
 pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Desired {
     let scene = Scene { index: Index::of(objects), settings, lookups };
     let (incomplete, limits) = (incomplete(objects), lookups.limits);
-    let mut desired = Desired { incomplete, limits, ..Desired::default() };
+    let namespaces = settings.namespaces.clone();
+    let mut desired = Desired { incomplete, namespaces, limits, ..Desired::default() };
     let mut doors = Doors::default();
     for (id, group) in group::gather(&scene, &mut desired.problems) {
         if group.members.is_empty() {
@@ -125,7 +126,7 @@ fn shared(settings: &Settings) -> SecurityGroup {
         (tags::SHARED_RESOURCE.to_owned(), tags::BACKEND_SECURITY_GROUP.to_owned()),
     ]);
     if !settings.controllers.contains(AWS) {
-        tags.extend(Flavour::Edgeway.tag());
+        tags.extend([Flavour::Edgeway.tag()]);
     }
     SecurityGroup {
         name: settings.shared_name(),
@@ -158,16 +159,19 @@ fn add(
         security_group.ingress = ingress;
     }
     let used: BTreeSet<String> = stack.load_balancer.groups().map(str::to_owned).collect();
+    let mut own = Doors::default();
     for (name, built) in routes.values_mut().flat_map(|routes| std::mem::take(&mut routes.groups)) {
         if !used.contains(&name) {
             continue;
         }
         if bears_shared(&stack, scene.settings) {
-            doors.add(scene, &scene.settings.shared_name(), &built);
+            own.add(scene, &scene.settings.shared_name(), &built);
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);
     }
+    stack.doors.clone_from(&own.open);
+    doors.extend(own);
     if let Some(first) = group.members.first() {
         problems.extend(room::check(&stack, &scene.lookups.limits, &first.reference));
     }
@@ -238,7 +242,7 @@ impl Outline {
         let tagged = |resource| {
             let mut all = tags.clone();
             all.extend(tags::tracking(&settings.cluster, id, resource));
-            all.extend(flavour.tag());
+            all.extend([flavour.tag()]);
             all
         };
         let security_group = self.guards.named.is_none().then(|| SecurityGroup {
@@ -270,6 +274,8 @@ impl Outline {
             backends: BTreeMap::new(),
             broken: group.broken.clone(),
             approved: members.iter().filter_map(|member| member.wish.approved.clone()).collect(),
+            adopts: settings.adopt || members.iter().any(|member| member.wish.adopts),
+            doors: BTreeMap::new(),
         }
     }
 }

@@ -109,7 +109,7 @@ impl Site<'_, '_> {
         }
         tags.retain(|key, _| !tags::is_reserved(key));
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &resource));
-        tags.extend(self.member.flavour.tag());
+        tags.extend([self.member.flavour.tag()]);
         let Staff { targets, places, known } = self.staff(part, &kind)?;
         let ports = ports(&kind, &health_check, targets.keys().map(|target| target.port));
         let group = TargetGroup {

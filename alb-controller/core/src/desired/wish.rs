@@ -17,6 +17,9 @@ use edgeway_api::{
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Asks for a stack to be taken over from the AWS Load Balancer Controller.
+const ADOPT: &str = "edgeway.dev/adopt";
+
 /// Keys and values of attributes.
 pub(super) type Attributes = BTreeMap<String, String>;
 
@@ -55,6 +58,7 @@ pub(super) struct Wish {
     pub(super) address_pool: Option<String>,
     pub(super) customer_pool: Option<String>,
     pub(super) approved: Option<String>,
+    pub(super) adopts: bool,
 }
 
 impl Wish {
@@ -108,6 +112,7 @@ impl Wish {
             address_pool: annotations.word("ipam-ipv4-pool-id"),
             customer_pool: add_ons::customer_pool(annotations)?,
             approved: approval(annotations),
+            adopts: adoption(annotations)?,
         })
     }
 }
@@ -302,4 +307,9 @@ pub(super) fn class_listener_attributes(
 /// The load balancer that may take the place of another.
 fn approval(annotations: &Annotations<'_>) -> Option<String> {
     annotations.raw("edgeway.dev/approve-replacement").map(|name| name.trim().to_owned())
+}
+
+/// Whether what the AWS Load Balancer Controller has made for it may be taken over.
+fn adoption(annotations: &Annotations<'_>) -> Result<bool, Fault> {
+    Ok(annotations.read_raw(ADOPT, value::bool)?.unwrap_or(false))
 }

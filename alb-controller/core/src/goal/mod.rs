@@ -25,7 +25,8 @@ pub struct Desired {
     pub shared: Option<SecurityGroup>,
     /// Whose targets we look after in groups of somebody else, by ARN.
     pub bindings: BTreeMap<String, Binding>,
-    /// What must be open in security groups of targets, by id of the group.
+    /// What must be open in security groups of targets, by id of the group, for all stacks and
+    /// bindings.
     pub doors: BTreeMap<String, BTreeSet<Ingress>>,
     /// Ports that may be in use though no target is known now: what is open stays open.
     pub uncertain_ports: BTreeSet<u16>,
@@ -33,6 +34,8 @@ pub struct Desired {
     pub held: BTreeSet<StackId>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
+    /// Namespaces that were looked at; none for all. What is for others is none of ours.
+    pub namespaces: BTreeSet<String>,
     /// What the account lets one load balancer have.
     pub limits: Limits,
     /// What users should mend, sorted.

@@ -64,7 +64,12 @@ impl Lane {
     pub(super) fn retag_by(&mut self, key: &Key, difference: (Tags, BTreeSet<String>)) {
         let (set, gone) = difference;
         if !set.is_empty() {
-            self.step(key.clone(), Op::AddTags(set), "tags are missing or differ");
+            let reason = if set.contains_key(tags::CONTROLLER) {
+                "it is taken over"
+            } else {
+                "tags are missing or differ"
+            };
+            self.step(key.clone(), Op::AddTags(set), reason);
         }
         if !gone.is_empty() {
             self.step(key.clone(), Op::RemoveTags(gone), "tags are not wished");

@@ -8,21 +8,30 @@ use super::{
 };
 use crate::{
     goal::{Desired, Observed},
-    id::Key,
-    stack::{Ingress, LoadBalancer, SecurityGroupRef, Source},
+    id::{Key, StackId},
+    stack::{Ingress, LoadBalancer, SecurityGroupRef, Source, Stack},
 };
 use std::collections::BTreeSet;
 
-/// Makes the group and opens the doors.
-pub(super) fn prepare(desired: &Desired, observed: &Observed) -> Lane {
+/// Makes the group and opens the doors, but for stacks that are `left` as they are.
+pub(super) fn prepare(desired: &Desired, observed: &Observed, left: &BTreeSet<&StackId>) -> Lane {
     let mut lane = Lane::default();
-    if let Some(wish) = &desired.shared {
+    let served = || desired.stacks.iter().filter(|(id, _)| !left.contains(id)).map(|(_, it)| it);
+    if let Some(wish) = &desired.shared
+        && (left.is_empty() || served().any(|stack| bears(&stack.load_balancer, &wish.name)))
+    {
         groups::open(wish, observed.shared.as_ref(), &mut lane);
     }
     let nothing = BTreeSet::new();
+    let idle = |group: &String, door: &&Ingress| {
+        let opens = |stack: &Stack| stack.doors.get(group).is_some_and(|it| it.contains(*door));
+        let is_theirs = left.iter().filter_map(|id| desired.stacks.get(*id)).any(opens);
+        is_theirs && !served().any(opens)
+    };
     for (group, wish) in &desired.doors {
         let there = observed.doors.get(group).unwrap_or(&nothing);
-        let missing: BTreeSet<Ingress> = wish.difference(there).cloned().collect();
+        let missing = wish.difference(there).filter(|door| !idle(group, door));
+        let missing: BTreeSet<Ingress> = missing.cloned().collect();
         if !missing.is_empty() {
             let key = Key::ForeignSecurityGroup(group.clone());
             lane.step(key, Op::Authorize(missing), "targets in it are sent requests");
@@ -61,9 +70,12 @@ pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -
     lane
 }
 
+fn bears(balancer: &LoadBalancer, group: &str) -> bool {
+    balancer.security_groups.contains(&SecurityGroupRef::Ours(group.to_owned()))
+}
+
 /// Whether some load balancer still bears the group after `steps`.
 fn is_borne(group: &str, observed: &Observed, steps: &[Step]) -> bool {
-    let own = SecurityGroupRef::Ours(group.to_owned());
     let loses = |balancer: &LoadBalancer| {
         let key = Key::LoadBalancer(balancer.name.clone());
         let ends = |op: &Op| matches!(op, Op::DeleteLoadBalancer | Op::SetSecurityGroups(_));
@@ -71,5 +83,5 @@ fn is_borne(group: &str, observed: &Observed, steps: &[Step]) -> bool {
     };
     let mut balancers =
         observed.stacks.values().flat_map(|standing| standing.load_balancers.values());
-    balancers.any(|balancer| balancer.security_groups.contains(&own) && !loses(balancer))
+    balancers.any(|balancer| bears(balancer, group) && !loses(balancer))
 }

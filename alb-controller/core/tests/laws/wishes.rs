@@ -180,7 +180,7 @@ fn bare(id: StackId, named: bool) -> Stack {
             address_pool: Some(if named { "pool-a" } else { "pool-b" }.into()),
             customer_pool: None,
         },
-        tags: tags::tracking("c", &id, tags::LOAD_BALANCER),
+        tags: marked(tags::tracking("c", &id, tags::LOAD_BALANCER)),
         listeners: BTreeMap::new(),
         foreign: BTreeSet::new(),
     };
@@ -192,6 +192,8 @@ fn bare(id: StackId, named: bool) -> Stack {
         backends: BTreeMap::<String, Backend>::new(),
         broken: BTreeSet::new(),
         approved: BTreeSet::new(),
+        adopts: false,
+        doors: BTreeMap::new(),
         id,
     }
 }
@@ -201,7 +203,7 @@ fn security_group(name: &str) -> SecurityGroup {
         name: name.to_owned(),
         description: "a guard".into(),
         ingress: BTreeSet::new(),
-        tags: Tags::new(),
+        tags: marked(Tags::new()),
     }
 }
 
@@ -283,7 +285,7 @@ fn target_group(stack: &str, number: usize, sketch: &GroupSketch) -> TargetGroup
             matcher: Matcher::Http("200".into()),
         },
         attributes: BTreeMap::new(),
-        tags: Tags::from([("resource".to_owned(), format!("{stack}-{number}"))]),
+        tags: marked(Tags::from([("resource".to_owned(), format!("{stack}-{number}"))])),
         targets: sketch
             .targets
             .iter()
@@ -299,4 +301,10 @@ fn target_group(stack: &str, number: usize, sketch: &GroupSketch) -> TargetGroup
 fn token() -> Authentication {
     let (keys, issuer) = ("https://i/keys".to_owned(), "https://i".to_owned());
     Authentication::Jwt(Box::new(Jwt { keys, issuer, claims: Vec::new() }))
+}
+
+/// As all things that we make are.
+fn marked(mut tags: Tags) -> Tags {
+    tags.insert(tags::CONTROLLER.to_owned(), "edgeway.dev/alb".to_owned());
+    tags
 }
