@@ -19,6 +19,7 @@ pub mod plan;
 pub mod rule;
 pub mod settings;
 pub mod stack;
+pub mod switches;
 pub mod tags;
 pub mod target;
 mod words;

@@ -15,8 +15,12 @@ use std::{
 
 /// Pages without manifests, and why they have none.
 const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
+    ("add-on-switched-off", "the controller is started with a flag"),
+    ("group-name-not-allowed", "the controller is started with a flag"),
     ("limit-exceeded", "the example would have 1001 pods"),
     ("limit-near", "the example would have 80 rules"),
+    ("tag-not-allowed", "the controller is started with a flag"),
+    ("target-type-not-allowed", "the controller is started with a flag"),
     ("too-many-certificates", "the example would have 27 certificates"),
     ("too-many-rules", "the example would have 101 rules"),
 ];

@@ -1,7 +1,7 @@
 //! What wishes depend on: subnets, addresses, security groups, instances, certificates.
 
 use super::{calls::Call, client::Aws, error::CloudError};
-use aws_sdk_acm::types::{CertificateStatus, Filters, KeyAlgorithm};
+use aws_sdk_acm::types::{CertificateStatus, CertificateType, Filters, KeyAlgorithm};
 use aws_sdk_ec2::types::{self as ec2, Filter, RouteTable};
 use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
 use edgeway_alb_core::{
@@ -228,6 +228,20 @@ fn interface(interface: &ec2::InstanceNetworkInterface) -> Interface {
     }
 }
 
+/// Who has issued a private certificate. That is asked only where some authorities are not believed.
+async fn authority(aws: &Aws, arn: &str) -> Result<Option<String>, CloudError> {
+    if aws.settings.authorities.is_empty() {
+        return Ok(None);
+    }
+    let answer = aws
+        .call(Call::DescribeCertificate, || {
+            aws.certificates.describe_certificate().certificate_arn(arn).send()
+        })
+        .await?;
+    let certificate = answer.certificate();
+    Ok(certificate.and_then(|it| it.certificate_authority_arn()).map(str::to_owned))
+}
+
 /// All issued certificates, of every kind of key: without a filter AWS leaves most kinds out.
 async fn certificates(aws: &Aws) -> Result<Vec<Certificate>, CloudError> {
     let kinds = KeyAlgorithm::values().iter().map(|kind| KeyAlgorithm::from(*kind)).collect();
@@ -250,7 +264,10 @@ async fn certificates(aws: &Aws) -> Result<Vec<Certificate>, CloudError> {
             let mut names: BTreeSet<String> =
                 summary.subject_alternative_name_summaries().iter().cloned().collect();
             names.extend(summary.domain_name().map(str::to_owned));
-            found.push(Certificate { arn: arn.to_owned(), names: names.into_iter().collect() });
+            let private = summary.r#type() == Some(&CertificateType::Private);
+            let authority = if private { authority(aws, arn).await? } else { None };
+            let (arn, names) = (arn.to_owned(), names.into_iter().collect());
+            found.push(Certificate { arn, names, authority });
         }
         next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if next.is_none() {

@@ -57,8 +57,11 @@ pub(super) fn sort(
     (desired, arns): (&Desired, &mut Arns),
     observed: &mut Observed,
 ) {
-    let is_ours =
-        |group: &aws_sdk_ec2::types::SecurityGroup| aws.settings.owns(&tags(group.tags()));
+    let given = aws.settings.given_security_group.as_deref();
+    // One that was given is somebody else's, whatever its tags are.
+    let is_ours = |group: &aws_sdk_ec2::types::SecurityGroup| {
+        aws.settings.owns(&tags(group.tags())) && (given.is_none() || group.group_id() != given)
+    };
     let ours: Vec<_> = groups.iter().filter(|group| is_ours(group)).collect();
     for group in &ours {
         if let (Some(name), Some(id)) = (group.group_name(), group.group_id()) {
@@ -76,7 +79,10 @@ pub(super) fn sort(
     }
     let wished: BTreeSet<&Source> = desired.doors.values().flatten().map(|d| &d.source).collect();
     let shared = observed.shared.as_ref().map(|group| group.name.clone()).unwrap_or_default();
-    let from_us = Source::Group(SecurityGroupRef::Ours(shared));
+    let from_us = Source::Group(match given {
+        Some(id) => SecurityGroupRef::Id(id.to_owned()),
+        None => SecurityGroupRef::Ours(shared),
+    });
     for group in groups.iter().filter(|group| !is_ours(group)) {
         let all = group.ip_permissions().iter().flat_map(|permission| ingress(permission, arns));
         let doors: BTreeSet<Ingress> = all

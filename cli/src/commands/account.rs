@@ -118,7 +118,7 @@ impl Account {
             given => given.iter().cloned().collect(),
         };
         let settings = Settings { controllers, ..Settings::new(cluster, vpc) };
-        let settings = self.habits.over(settings);
+        let settings = self.habits.over(settings)?;
         if is_offline {
             return Ok((offline::survey(&settings, objects), NOTHING.to_owned()));
         }

@@ -17,6 +17,7 @@ use crate::{
     plan::slots::fresh,
     rule::{Action, Authentication, Redirect, Rule},
     stack::{Ingress, IpAddressType, Listener, Source},
+    switches::Switch,
     tags,
     target::Protocol,
 };
@@ -171,6 +172,9 @@ impl<'p, 'a> Plot<'p, 'a> {
             };
             problems.push(problem);
         }
+        if self.scene.settings.has(Switch::Reset) {
+            right = right.or(Some(MutualTls::Off));
+        }
         (agreed, right)
     }
 
@@ -202,6 +206,7 @@ impl<'p, 'a> Plot<'p, 'a> {
         };
         let port = spot.port.to_string();
         let mut tags = merge(members, "tags", |member| member.wish.tags.clone(), problems);
+        tags = self.scene.settings.with_defaults(tags);
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &port));
         let (authentication, default_action) = self.default_action(spot, members, problems);
         let trace = authentication.as_ref().and_then(Authentication::trace);
@@ -299,6 +304,8 @@ impl<'p, 'a> Plot<'p, 'a> {
             .map(|(priority, mut rule)| {
                 let cluster = &self.scene.settings.cluster;
                 let place = format!("{}:{priority}", spot.port);
+                let own = std::mem::take(&mut rule.tags);
+                rule.tags = self.scene.settings.with_defaults(own);
                 rule.tags.extend(tags::tracking(cluster, self.stack, &place));
                 (priority, rule)
             })

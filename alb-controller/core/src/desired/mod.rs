@@ -20,6 +20,7 @@ mod network;
 mod redirects;
 mod room;
 mod routes;
+mod tagging;
 mod target_group;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ use crate::{
     names,
     settings::{AWS, Lookups, Settings},
     stack::{IpAddressType, LoadBalancer, Scheme, SecurityGroup, SecurityGroupRef, Stack},
-    tags::{self, Tags},
+    tags,
 };
 use agree::{merge, settle, settle_strictly};
 use class::Flavour;
@@ -76,7 +77,10 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     let scene = Scene { index: Index::of(objects), settings, lookups };
     let (incomplete, limits) = (incomplete(objects), lookups.limits);
     let namespaces = settings.namespaces.clone();
-    let mut desired = Desired { incomplete, namespaces, limits, ..Desired::default() };
+    let (given, external_tags) =
+        (settings.given_security_group.clone(), settings.external_tags.clone());
+    let mut desired =
+        Desired { incomplete, namespaces, given, external_tags, limits, ..Desired::default() };
     let mut doors = Doors::default();
     for (id, group) in group::gather(&scene, &mut desired.problems) {
         if group.members.is_empty() {
@@ -87,7 +91,8 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     }
     desired.doors = doors.open;
     desired.uncertain_ports = doors.uncertain;
-    if desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
+    let is_ours = settings.given_security_group.is_none();
+    if is_ours && desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
         desired.shared = Some(shared(settings));
     }
     bindings::add(&scene, &mut desired);
@@ -115,13 +120,13 @@ fn finish(problems: &mut Vec<Problem>, objects: &Objects) {
 }
 
 fn bears_shared(stack: &Stack, settings: &Settings) -> bool {
-    let shared = SecurityGroupRef::Ours(settings.shared_name());
-    stack.load_balancer.security_groups.contains(&shared)
+    stack.load_balancer.security_groups.contains(&settings.shared_group())
 }
 
 /// The security group that all load balancers have in common.
 fn shared(settings: &Settings) -> SecurityGroup {
-    let mut tags = Tags::from([
+    let mut tags = settings.default_tags.clone();
+    tags.extend([
         (tags::CLUSTER.to_owned(), settings.cluster.clone()),
         (tags::SHARED_RESOURCE.to_owned(), tags::BACKEND_SECURITY_GROUP.to_owned()),
     ]);
@@ -165,7 +170,7 @@ fn add(
             continue;
         }
         if bears_shared(&stack, scene.settings) {
-            own.add(scene, &scene.settings.shared_name(), &built);
+            own.add(scene, &built);
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);
@@ -238,6 +243,7 @@ impl Outline {
         let place = network::subnets(scene, group, (self.scheme, self.addresses), problems);
         let members: Vec<&Member<'_>> = group.members.iter().collect();
         let tags = merge(&members, "tags", |member| member.wish.tags.clone(), problems);
+        let tags = settings.with_defaults(tags);
         let flavour = group.members.first().map_or(Flavour::Edgeway, |member| member.flavour);
         let tagged = |resource| {
             let mut all = tags.clone();
@@ -290,7 +296,7 @@ fn security_groups(
     let managed = managed.map(|group| SecurityGroupRef::Ours(group.name.clone()));
     let mut groups: Vec<_> = named.into_iter().flatten().chain(managed).collect();
     if shared && !groups.is_empty() {
-        groups.push(SecurityGroupRef::Ours(settings.shared_name()));
+        groups.push(settings.shared_group());
     }
     groups
 }

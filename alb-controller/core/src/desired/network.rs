@@ -10,6 +10,7 @@ use crate::{
     annotations::{PREFIX, field},
     settings::Subnet,
     stack::{IpAddressType, Scheme, SecurityGroupRef},
+    switches::Switch,
 };
 use edgeway_api::Problem;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +52,8 @@ pub(super) fn subnets(
         }
         None => discovered(scene, known, scheme, addresses),
     };
-    match found.and_then(enough) {
+    let least = if scene.settings.has(Switch::OneSubnet) { 1 } else { 2 };
+    match found.and_then(|subnets| enough(subnets, least)) {
         Ok(subnets) => Place { subnets, named: wish.is_some() },
         Err(message) => {
             let asker = wish.and_then(|_| group.members.iter().find(|m| m.wish.subnets.is_some()));
@@ -111,7 +113,8 @@ fn discovered(
         subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1")
     };
     let reaches = |subnet: &&Subnet| subnet.public == Some(public);
-    if known.iter().any(|subnet| tagged(&subnet)) {
+    let by_tag = scene.settings.has(Switch::TaggedSubnets);
+    if by_tag || known.iter().any(|subnet| tagged(&subnet)) {
         best_of_zones(scene, known.iter().filter(tagged), addresses)
     } else {
         best_of_zones(scene, known.iter().filter(reaches), addresses)
@@ -130,7 +133,8 @@ fn best_of_zones<'k>(
     for subnet in candidates {
         let clusters =
             || subnet.tags.keys().filter(|key| key.starts_with("kubernetes.io/cluster/"));
-        if clusters().next().is_some() && !subnet.tags.contains_key(&own) {
+        let checks = !scene.settings.has(Switch::AnySubnet);
+        if checks && clusters().next().is_some() && !subnet.tags.contains_key(&own) {
             foreign += 1;
         } else if subnet.free < FREE {
             full += 1;
@@ -153,9 +157,9 @@ fn best_of_zones<'k>(
     Ok(best.into_values().cloned().collect())
 }
 
-fn enough(subnets: Vec<Subnet>) -> Result<BTreeSet<String>, String> {
+fn enough(subnets: Vec<Subnet>, least: usize) -> Result<BTreeSet<String>, String> {
     let ids: BTreeSet<String> = subnets.into_iter().map(|subnet| subnet.id).collect();
-    if ids.len() < 2 {
+    if ids.len() < least {
         let found = ids.iter().next().map_or("none", String::as_str);
         return Err(format!("a load balancer needs subnets of two zones, and there is {found}"));
     }
@@ -183,7 +187,8 @@ pub(super) fn guards(
     };
     let open = |member: &super::member::Member<'_>| member.wish.open_targets;
     let open = settle(group, "manage-backend-security-group-rules", open, problems);
-    let shared = open == Some(true) && scene.settings.shared_security_group;
+    let open = open.unwrap_or_else(|| scene.settings.has(Switch::OpenTargets));
+    let shared = open && scene.settings.shared_security_group;
     let groups: Result<Vec<_>, String> = names.iter().map(|name| resolve(scene, name)).collect();
     let found = groups.unwrap_or_else(|name| {
         if let Some(member) = group.members.first() {

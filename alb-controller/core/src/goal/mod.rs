@@ -36,6 +36,10 @@ pub struct Desired {
     pub incomplete: Option<String>,
     /// Namespaces that were looked at; none for all. What is for others is none of ours.
     pub namespaces: BTreeSet<String>,
+    /// The id of the security group that load balancers have in common, where it is somebody else's.
+    pub given: Option<String>,
+    /// Tags that somebody else sets and removes.
+    pub external_tags: BTreeSet<String>,
     /// What the account lets one load balancer have.
     pub limits: Limits,
     /// What users should mend, sorted.

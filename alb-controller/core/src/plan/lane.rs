@@ -6,9 +6,8 @@ use super::{
     step::{Op, Risk, Step},
 };
 use crate::{
-    goal::Standing,
+    goal::{Desired, Standing},
     id::{Key, StackId},
-    limits::Limits,
     stack::{LoadBalancer, Stack},
     tags::{self, Tags},
 };
@@ -21,6 +20,8 @@ const PROTECTION: &str = "deletion_protection.enabled";
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     pub(super) stack: Option<StackId>,
+    /// Tags that somebody else manages.
+    pub(super) external: BTreeSet<String>,
     pub(super) steps: Vec<Step>,
     pub(super) blocked: Vec<Blocked>,
     pub(super) pending: Vec<Pending>,
@@ -62,7 +63,8 @@ impl Lane {
 
     /// Sets and removes the given tags.
     pub(super) fn retag_by(&mut self, key: &Key, difference: (Tags, BTreeSet<String>)) {
-        let (set, gone) = difference;
+        let (set, mut gone) = difference;
+        gone.retain(|key| !self.external.contains(key));
         if !set.is_empty() {
             let reason = if set.contains_key(tags::CONTROLLER) {
                 "it is taken over"
@@ -78,8 +80,8 @@ impl Lane {
 }
 
 /// The way to a stack from what stands of it.
-pub(super) fn build(stack: &Stack, standing: &Standing, limits: &Limits) -> Lane {
-    let mut lane = Lane::of(&stack.id);
+pub(super) fn build(stack: &Stack, standing: &Standing, desired: &Desired) -> Lane {
+    let mut lane = Lane { external: desired.external_tags.clone(), ..Lane::of(&stack.id) };
     let resolved = Resolved::of(stack, standing, &mut lane);
     if !balancer::is_possible(&resolved, &mut lane) {
         return lane;
@@ -87,7 +89,7 @@ pub(super) fn build(stack: &Stack, standing: &Standing, limits: &Limits) -> Lane
     groups::secure(&resolved, &mut lane);
     groups::fill(&resolved, &mut lane);
     balancer::place(&resolved, &mut lane);
-    let outcome = listeners::direct(&resolved, limits.rules, &mut lane);
+    let outcome = listeners::direct(&resolved, desired.limits.rules, &mut lane);
     balancer::adorn(&resolved, &mut lane);
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();

@@ -102,7 +102,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut left = BTreeSet::new();
     for (id, stack) in &desired.stacks {
         let standing = observed.stacks.get(id).unwrap_or(&nothing);
-        let way = lane::build(stack, standing, &desired.limits);
+        let way = lane::build(stack, standing, desired);
         let lane = claims::admit(stack, standing, way);
         if claims::is_theirs(standing) && lane.steps.is_empty() {
             left.insert(id);
@@ -128,7 +128,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     plan.append(shared::prepare(desired, observed, &left));
     plan.append(bindings::bind(desired, observed));
     let Plan { steps, blocked, pending } = own;
-    plan.append(Lane { stack: None, steps, blocked, pending });
+    plan.append(Lane { steps, blocked, pending, ..Lane::default() });
     if left.is_empty() {
         let last = shared::clean_up(desired, observed, &plan.steps);
         plan.append(last);
@@ -153,7 +153,7 @@ impl Plan {
     }
 
     fn append(&mut self, lane: Lane) {
-        let Lane { stack: _, steps, blocked, pending } = lane;
+        let Lane { stack: _, external: _, steps, blocked, pending } = lane;
         self.steps.extend(steps);
         self.blocked.extend(blocked);
         self.pending.extend(pending);

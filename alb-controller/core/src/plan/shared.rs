@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 /// Makes the group and opens the doors, but for stacks that are `left` as they are.
 pub(super) fn prepare(desired: &Desired, observed: &Observed, left: &BTreeSet<&StackId>) -> Lane {
-    let mut lane = Lane::default();
+    let mut lane = Lane { external: desired.external_tags.clone(), ..Lane::default() };
     let served = || desired.stacks.iter().filter(|(id, _)| !left.contains(id)).map(|(_, it)| it);
     if let Some(wish) = &desired.shared
         && (left.is_empty() || served().any(|stack| bears(&stack.load_balancer, &wish.name)))
@@ -52,8 +52,11 @@ pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -
         let idle =
             |door: &&Ingress| desired.uncertain_ports.range(door.from..=door.to).next().is_none();
         // Doors to others are of bindings, which somebody else may have as well.
-        let to_us =
-            |door: &&Ingress| matches!(&door.source, Source::Group(SecurityGroupRef::Ours(_)));
+        let to_us = |door: &&Ingress| match &door.source {
+            Source::Group(SecurityGroupRef::Ours(_)) => true,
+            Source::Group(SecurityGroupRef::Id(id)) => Some(id) == desired.given.as_ref(),
+            Source::Ipv4(_) | Source::Ipv6(_) | Source::PrefixList(_) => false,
+        };
         let surplus = there.difference(wish).filter(idle).filter(to_us);
         let surplus: BTreeSet<Ingress> = surplus.cloned().collect();
         if !surplus.is_empty() {

@@ -7,6 +7,7 @@ mod guards;
 mod limits;
 mod listeners;
 mod routing;
+mod started;
 mod targets;
 mod total;
 
