@@ -3,7 +3,7 @@
 use super::{Scene, endpoints::Place, target_group::Built};
 use crate::{
     settings::{GroupTags, Interface},
-    stack::{Ingress, Source},
+    stack::{Ingress, SecurityGroupRef, Source},
     switches::Switch,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +27,8 @@ impl Doors {
         self.uncertain.extend(other.uncertain);
     }
 
-    /// Opens what a target group needs.
-    pub(super) fn add(&mut self, scene: &Scene<'_>, built: &Built) {
+    /// Opens what a target group needs, for whatever `guard` is on.
+    pub(super) fn add(&mut self, scene: &Scene<'_>, guard: &SecurityGroupRef, built: &Built) {
         let all = scene.settings.has(Switch::AllPorts);
         let groups: BTreeSet<&str> =
             built.places.iter().filter_map(|place| security_group(scene, place)).collect();
@@ -42,7 +42,7 @@ impl Doors {
             doors.extend(ranges.map(|(from, to)| Ingress {
                 from,
                 to,
-                source: Source::Group(scene.settings.shared_group()),
+                source: Source::Group(guard.clone()),
                 description: DESCRIPTION.to_owned(),
             }));
         }

@@ -123,6 +123,16 @@ fn bears_shared(stack: &Stack, settings: &Settings) -> bool {
     stack.load_balancer.security_groups.contains(&settings.shared_group())
 }
 
+/// The security group that targets know a load balancer by: the common one, or its own where there is
+/// none in common. Those of a user's own are for the user to let through.
+fn known_by(stack: &Stack, settings: &Settings) -> Option<SecurityGroupRef> {
+    if bears_shared(stack, settings) {
+        return Some(settings.shared_group());
+    }
+    let own = stack.security_group.as_ref().filter(|_| !settings.shared_security_group);
+    own.map(|group| SecurityGroupRef::Ours(group.name.clone()))
+}
+
 /// The security group that all load balancers have in common.
 fn shared(settings: &Settings) -> SecurityGroup {
     let mut tags = settings.default_tags.clone();
@@ -165,12 +175,13 @@ fn add(
     }
     let used: BTreeSet<String> = stack.load_balancer.groups().map(str::to_owned).collect();
     let mut own = Doors::default();
+    let guard = known_by(&stack, scene.settings);
     for (name, built) in routes.values_mut().flat_map(|routes| std::mem::take(&mut routes.groups)) {
         if !used.contains(&name) {
             continue;
         }
-        if bears_shared(&stack, scene.settings) {
-            own.add(scene, &built);
+        if let Some(guard) = &guard {
+            own.add(scene, guard, &built);
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);

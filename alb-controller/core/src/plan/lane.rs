@@ -3,10 +3,11 @@
 use super::{
     Blocked, Pending, balancer, groups, listeners,
     resolve::Resolved,
+    shared,
     step::{Op, Risk, Step},
 };
 use crate::{
-    goal::{Desired, Standing},
+    goal::{Desired, Observed, Standing},
     id::{Key, StackId},
     stack::{LoadBalancer, Stack},
     tags::{self, Tags},
@@ -80,13 +81,19 @@ impl Lane {
 }
 
 /// The way to a stack from what stands of it.
-pub(super) fn build(stack: &Stack, standing: &Standing, desired: &Desired) -> Lane {
+pub(super) fn build(
+    stack: &Stack,
+    standing: &Standing,
+    desired: &Desired,
+    observed: &Observed,
+) -> Lane {
     let mut lane = Lane { external: desired.external_tags.clone(), ..Lane::of(&stack.id) };
     let resolved = Resolved::of(stack, standing, &mut lane);
     if !balancer::is_possible(&resolved, &mut lane) {
         return lane;
     }
     groups::secure(&resolved, &mut lane);
+    shared::open_own(stack, observed, &mut lane);
     groups::fill(&resolved, &mut lane);
     balancer::place(&resolved, &mut lane);
     let outcome = listeners::direct(&resolved, desired.limits.rules, &mut lane);
@@ -94,12 +101,17 @@ pub(super) fn build(stack: &Stack, standing: &Standing, desired: &Desired) -> La
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();
     balancer::retire(&resolved, settled, &mut lane);
-    groups::retire(&resolved, &outcome, &mut lane);
+    groups::retire(&resolved, &outcome, observed, &mut lane);
     lane
 }
 
 /// The way to nothing, for a stack that nobody wishes any more.
-pub(super) fn remove(id: &StackId, standing: &Standing, incomplete: Option<&str>) -> Lane {
+pub(super) fn remove(
+    id: &StackId,
+    standing: &Standing,
+    incomplete: Option<&str>,
+    observed: &Observed,
+) -> Lane {
     let mut lane = Lane::of(id);
     let keys = standing.load_balancers.keys().map(|name| Key::LoadBalancer(name.clone()));
     let some = standing.target_groups.keys().map(|name| Key::TargetGroup(name.clone()));
@@ -124,6 +136,7 @@ pub(super) fn remove(id: &StackId, standing: &Standing, incomplete: Option<&str>
         lane.step(Key::TargetGroup(name.clone()), Op::DeleteTargetGroup, reason);
     }
     for name in standing.security_groups.keys() {
+        shared::close_own(name, observed, &mut lane);
         lane.step(Key::SecurityGroup(name.clone()), Op::DeleteSecurityGroup, reason);
     }
     lane

@@ -102,7 +102,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut left = BTreeSet::new();
     for (id, stack) in &desired.stacks {
         let standing = observed.stacks.get(id).unwrap_or(&nothing);
-        let way = lane::build(stack, standing, desired);
+        let way = lane::build(stack, standing, desired, observed);
         let lane = claims::admit(stack, standing, way);
         if claims::is_theirs(standing) && lane.steps.is_empty() {
             left.insert(id);
@@ -122,7 +122,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
             left.insert(id);
             claims::leave(id, standing)
         } else {
-            lane::remove(id, standing, desired.incomplete.as_deref())
+            lane::remove(id, standing, desired.incomplete.as_deref(), observed)
         });
     }
     plan.append(shared::prepare(desired, observed, &left));

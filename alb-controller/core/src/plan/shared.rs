@@ -23,6 +23,7 @@ pub(super) fn prepare(desired: &Desired, observed: &Observed, left: &BTreeSet<&S
         groups::open(wish, observed.shared.as_ref(), &mut lane);
     }
     let nothing = BTreeSet::new();
+    let is_own = |door: &&Ingress| desired.stacks.values().any(|stack| is_of(stack, door));
     let idle = |group: &String, door: &&Ingress| {
         let opens = |stack: &Stack| stack.doors.get(group).is_some_and(|it| it.contains(*door));
         let is_theirs = left.iter().filter_map(|id| desired.stacks.get(*id)).any(opens);
@@ -30,7 +31,7 @@ pub(super) fn prepare(desired: &Desired, observed: &Observed, left: &BTreeSet<&S
     };
     for (group, wish) in &desired.doors {
         let there = observed.doors.get(group).unwrap_or(&nothing);
-        let missing = wish.difference(there).filter(|door| !idle(group, door));
+        let missing = wish.difference(there).filter(|door| !is_own(door) && !idle(group, door));
         let missing: BTreeSet<Ingress> = missing.cloned().collect();
         if !missing.is_empty() {
             let key = Key::ForeignSecurityGroup(group.clone());
@@ -57,10 +58,14 @@ pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -
             Source::Group(SecurityGroupRef::Id(id)) => Some(id) == desired.given.as_ref(),
             Source::Ipv4(_) | Source::Ipv6(_) | Source::PrefixList(_) => false,
         };
+        let key = Key::ForeignSecurityGroup(group.clone());
+        let closed = |door: &&Ingress| {
+            let mut closing = steps.iter().filter(|step| step.key == key);
+            closing.any(|step| matches!(&step.op, Op::Revoke(closed) if closed.contains(*door)))
+        };
         let surplus = there.difference(wish).filter(idle).filter(to_us);
-        let surplus: BTreeSet<Ingress> = surplus.cloned().collect();
+        let surplus: BTreeSet<Ingress> = surplus.filter(|it| !closed(it)).cloned().collect();
         if !surplus.is_empty() {
-            let key = Key::ForeignSecurityGroup(group.clone());
             lane.step(key, Op::Revoke(surplus), "no target in it is sent requests there");
         }
     }
@@ -71,6 +76,39 @@ pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -
         lane.step(key, Op::DeleteSecurityGroup, "no load balancer bears it any more");
     }
     lane
+}
+
+/// Whether a door is for the security group of this stack alone, which is made on the stack's way.
+fn is_of(stack: &Stack, door: &Ingress) -> bool {
+    let own = stack.security_group.as_ref().map(|group| &group.name);
+    matches!(&door.source, Source::Group(SecurityGroupRef::Ours(name)) if Some(name) == own)
+}
+
+/// Opens the doors to a stack's own security group.
+pub(super) fn open_own(stack: &Stack, observed: &Observed, lane: &mut Lane) {
+    let nothing = BTreeSet::new();
+    for (group, wish) in &stack.doors {
+        let there = observed.doors.get(group).unwrap_or(&nothing);
+        let missing = wish.difference(there).filter(|door| is_of(stack, door));
+        let missing: BTreeSet<Ingress> = missing.cloned().collect();
+        if !missing.is_empty() {
+            let key = Key::ForeignSecurityGroup(group.clone());
+            lane.step(key, Op::Authorize(missing), "targets in it are sent requests");
+        }
+    }
+}
+
+/// Closes the doors to a security group that goes: AWS keeps one that others name.
+pub(super) fn close_own(name: &str, observed: &Observed, lane: &mut Lane) {
+    let own = Source::Group(SecurityGroupRef::Ours(name.to_owned()));
+    for (group, there) in &observed.doors {
+        let doors = there.iter().filter(|door| door.source == own);
+        let doors: BTreeSet<Ingress> = doors.cloned().collect();
+        if !doors.is_empty() {
+            let key = Key::ForeignSecurityGroup(group.clone());
+            lane.step(key, Op::Revoke(doors), "its security group goes");
+        }
+    }
 }
 
 fn bears(balancer: &LoadBalancer, group: &str) -> bool {

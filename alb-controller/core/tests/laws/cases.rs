@@ -8,7 +8,7 @@ use crate::{
 use edgeway_alb_core::{
     Desired, Key, Plan, StackId, plan,
     plan::Risk,
-    stack::{Ingress, Scheme, Source, Stack},
+    stack::{Ingress, Scheme, SecurityGroupRef, Source, Stack},
     tags::CONTROLLER,
     target::Version,
 };
@@ -182,6 +182,34 @@ fn things_that_stand_under_other_names_are_taken_over() {
     }
     let plan = plan(&fixed(2), &aws.state);
     assert!(plan.is_settled(), "{plan}");
+}
+
+/// A door to a security group, on a port.
+fn door(group: &str, port: u16) -> BTreeMap<String, BTreeSet<Ingress>> {
+    let source = Source::Group(SecurityGroupRef::Ours(group.to_owned()));
+    let door = Ingress { from: port, to: port, source, description: String::new() };
+    BTreeMap::from([("sg-nodes".to_owned(), BTreeSet::from([door]))])
+}
+
+#[test]
+fn doors_to_a_stacks_own_group_are_opened_after_it_is_made_and_closed_before_it_goes() {
+    let open = |port| {
+        let mut wish = fixed(1);
+        wish.shared = None;
+        stack(&mut wish)
+            .load_balancer
+            .security_groups
+            .retain(|group| *group == SecurityGroupRef::Ours("sg-shop".to_owned()));
+        wish.doors = door("sg-shop", port);
+        stack(&mut wish).doors = wish.doors.clone();
+        wish
+    };
+    let mut aws = standing(&open(8080));
+    assert_eq!(aws.state.doors, door("sg-shop", 8080));
+    reach(&mut aws, &open(9090));
+    assert_eq!(aws.state.doors, door("sg-shop", 9090));
+    reach(&mut aws, &Desired::default());
+    assert!(aws.state.stacks.is_empty() && aws.state.doors.values().all(BTreeSet::is_empty));
 }
 
 /// Takes our mark from all that stands.

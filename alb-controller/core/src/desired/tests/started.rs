@@ -161,6 +161,11 @@ fn targets_are_open_on_what_is_used_or_on_all_ports() {
         settings.switches.insert(Switch::AllPorts);
     };
     assert_eq!(doors(&all), ["sg-b 0-65535"]);
+    let alone = |settings: &mut Settings| {
+        chosen(settings);
+        settings.shared_security_group = false;
+    };
+    assert_eq!(doors(&alone), ["sg-b 8080-8080"], "its own group lets it through");
 }
 
 #[test]
