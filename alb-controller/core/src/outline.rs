@@ -6,7 +6,7 @@ use crate::{
     defaults,
     goal::Standing,
     rule::{Action, Authentication, Rule, TargetGroupRef},
-    stack::{Listener, LoadBalancer, SecurityGroup, Stack},
+    stack::{Listener, LoadBalancer, Ownership, SecurityGroup, Stack},
     tags::{Tags, is_reserved},
     target::TargetGroup,
 };
@@ -145,6 +145,13 @@ fn tags(map: &Tags) -> impl Iterator<Item = (String, String)> {
 fn balancer(balancer: &LoadBalancer, standing: &Standing) -> BalancerOutline {
     let add_ons = &balancer.add_ons;
     let own = [
+        named(
+            "ours are",
+            match balancer.ownership {
+                Ownership::Full => "",
+                Ownership::Rules => "rules alone",
+            },
+        ),
         named("scheme", balancer.scheme.as_str()),
         named("addresses", balancer.ip_address_type.as_str()),
         named("subnets", join(&balancer.subnets)),

@@ -4,7 +4,7 @@
 use crate::{
     limits::Limits,
     names,
-    stack::{Scheme, SecurityGroupRef},
+    stack::{IpAddressType, Scheme, SecurityGroupRef},
     switches::Switch,
     tags::{self, Tags},
     target::{IpFamily, TargetType},
@@ -190,6 +190,19 @@ pub struct BoundGroup {
     pub family: IpFamily,
 }
 
+/// A load balancer of somebody else that rules are put on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Whom it is for.
+    pub scheme: Scheme,
+    /// Which addresses it has.
+    pub ip_address_type: IpAddressType,
+    /// Ids of its security groups.
+    pub guards: Vec<String>,
+}
+
 /// What is to be looked up.
 #[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -200,6 +213,8 @@ pub struct Needs {
     pub instances: BTreeSet<String>,
     /// Target groups of somebody else, by name.
     pub target_groups: BTreeSet<String>,
+    /// Load balancers of somebody else, by name or ARN.
+    pub hosts: BTreeSet<String>,
     /// Trust stores, by name.
     pub trust_stores: BTreeSet<String>,
     /// Whether access control lists are to be found by name.
@@ -217,6 +232,7 @@ impl Needs {
             certificates,
             instances,
             target_groups,
+            hosts,
             trust_stores,
             web_acls,
             bindings,
@@ -228,6 +244,7 @@ impl Needs {
             && *anything >= other.anything
             && instances.is_superset(&other.instances)
             && target_groups.is_superset(&other.target_groups)
+            && hosts.is_superset(&other.hosts)
             && trust_stores.is_superset(&other.trust_stores)
     }
 }
@@ -247,6 +264,8 @@ pub struct Lookups {
     pub instances: BTreeMap<String, Vec<Interface>>,
     /// ARNs of target groups of somebody else, by name; nothing if nobody looked.
     pub target_groups: Option<BTreeMap<String, String>>,
+    /// Load balancers of somebody else, by what they were asked for by; nothing if nobody looked.
+    pub hosts: Option<BTreeMap<String, Host>>,
     /// ARNs of trust stores, by name; nothing if nobody looked.
     pub trust_stores: Option<BTreeMap<String, String>>,
     /// ARNs of regional access control lists, by name; nothing if nobody looked.

@@ -33,6 +33,16 @@ words! {
     }
 }
 
+words! {
+    /// How much of a load balancer is ours.
+    Ownership {
+        /// All of it, but for listeners and rules that others have added.
+        Full = "full",
+        /// Rules of ours on listeners of somebody else.
+        Rules = "rules",
+    }
+}
+
 /// A security group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecurityGroupRef {
@@ -131,6 +141,8 @@ pub struct LoadBalancer {
     pub listeners: BTreeMap<u16, Listener>,
     /// Ports of listeners that are not ours.
     pub foreign: BTreeSet<u16>,
+    /// How much of it is ours.
+    pub ownership: Ownership,
 }
 
 impl Listener {

@@ -16,6 +16,7 @@ use std::{
 /// Pages without manifests, and why they have none.
 const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
     ("add-on-switched-off", "the controller is started with a flag"),
+    ("attached-without-effect", "the example needs a load balancer that is there"),
     ("group-name-not-allowed", "the controller is started with a flag"),
     ("limit-exceeded", "the example would have 1001 pods"),
     ("limit-near", "the example would have 80 rules"),
@@ -36,6 +37,7 @@ fn codes(text: &str) -> [BTreeSet<&'static str>; 2] {
         certificates: Some(Vec::new()),
         security_groups: Some(Vec::new()),
         target_groups: Some(BTreeMap::new()),
+        hosts: Some(BTreeMap::new()),
         trust_stores: Some(BTreeMap::new()),
         web_acls: Some(BTreeMap::new()),
         ..Lookups::default()

@@ -1,13 +1,13 @@
 //! What wishes depend on: subnets, addresses, security groups, instances, certificates.
 
-use super::{calls::Call, client::Aws, error::CloudError};
+use super::{calls::Call, client::Aws, error::CloudError, read};
 use aws_sdk_acm::types::{CertificateStatus, CertificateType, Filters, KeyAlgorithm};
 use aws_sdk_ec2::types::{self as ec2, Filter, RouteTable};
-use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TargetGroup};
 use edgeway_alb_core::{
     Lookups, Needs,
     limits::Limits,
-    settings::{BoundGroup, Certificate, GroupTags, Interface, Subnet},
+    settings::{BoundGroup, Certificate, GroupTags, Host, Interface, Subnet},
     target::{IpFamily, TargetType},
 };
 use ipnet::IpNet;
@@ -48,9 +48,35 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         target_groups: Some(target_groups),
         bound_groups: if needs.bindings { Some(bound_groups(aws).await?) } else { None },
         limits: limits(aws).await?,
+        hosts: if needs.hosts.is_empty() { None } else { Some(hosts(aws, &needs.hosts).await?) },
         trust_stores: Some(found(aws.trust_stores(&needs.trust_stores).await)?),
         web_acls: if needs.web_acls { Some(found(aws.web_acls_by_name().await)?) } else { None },
     })
+}
+
+/// Load balancers of the VPC that are asked for by name or ARN.
+async fn hosts(aws: &Aws, wanted: &BTreeSet<String>) -> Result<BTreeMap<String, Host>, CloudError> {
+    let mut found = BTreeMap::new();
+    for balancer in aws.load_balancers().await? {
+        let (Some(name), Some(arn)) = (balancer.load_balancer_name(), balancer.load_balancer_arn())
+        else {
+            continue;
+        };
+        let is_alb = balancer.r#type().is_none_or(|it| *it == LoadBalancerTypeEnum::Application);
+        if !is_alb || balancer.vpc_id() != Some(aws.settings.vpc.as_str()) {
+            continue;
+        }
+        for asked in [name, arn].into_iter().filter(|asked| wanted.contains(*asked)) {
+            let host = Host {
+                name: name.to_owned(),
+                scheme: read::scheme(&balancer),
+                ip_address_type: read::ip_address_type(&balancer),
+                guards: balancer.security_groups().to_vec(),
+            };
+            found.insert(asked.to_owned(), host);
+        }
+    }
+    Ok(found)
 }
 
 /// All target groups, for those who bind one of them.

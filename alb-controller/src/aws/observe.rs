@@ -4,7 +4,6 @@ use super::{
     Sight,
     add_ons::read_mutual_tls,
     arns::Arns,
-    calls::Call,
     client::Aws,
     error::CloudError,
     network,
@@ -16,7 +15,7 @@ use edgeway_alb_core::{
     Desired, Health, Key, ListenerKey, Observed, Question, StackId,
     goal::Bound,
     rule::Action,
-    stack::{Listener, LoadBalancer},
+    stack::{Listener, LoadBalancer, Ownership},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
     target::{Protocol, TargetGroup, TargetId, Targets},
 };
@@ -43,11 +42,9 @@ pub(super) async fn observe(
     let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
     let kind = elb::LoadBalancerTypeEnum::Application;
-    balancers.retain(|b| {
-        in_vpc(b.vpc_id())
-            && b.r#type().is_none_or(|own| *own == kind)
-            && b.load_balancer_name().is_none_or(|name| !known.has_balancer(name))
-    });
+    balancers.retain(|b| in_vpc(b.vpc_id()) && b.r#type().is_none_or(|own| *own == kind));
+    let all = balancers.clone();
+    balancers.retain(|b| b.load_balancer_name().is_none_or(|name| !known.has_balancer(name)));
     let mut groups = aws.target_groups().await?;
     groups.retain(|group| {
         in_vpc(group.vpc_id())
@@ -62,6 +59,7 @@ pub(super) async fn observe(
     tags.extend(aws.tags_of(&arns, &tags).await?);
     view.target_groups(&groups, &balancers, &tags).await?;
     view.load_balancers(&balancers, &tags).await?;
+    view.hosts(&all, &groups, &tags).await?;
     view.bindings().await?;
     let View { arns, observed, .. } = view;
     let mut learnt = aws.arns.lock().await;
@@ -75,12 +73,12 @@ pub(super) async fn observe(
 }
 
 /// What has been seen so far.
-struct View<'a> {
-    aws: &'a Aws,
-    desired: &'a Desired,
-    sight: &'a Sight,
-    arns: Arns,
-    observed: Observed,
+pub(super) struct View<'a> {
+    pub(super) aws: &'a Aws,
+    pub(super) desired: &'a Desired,
+    pub(super) sight: &'a Sight,
+    pub(super) arns: Arns,
+    pub(super) observed: Observed,
 }
 
 /// Tags by ARN.
@@ -88,7 +86,7 @@ pub(super) type Tagged = BTreeMap<String, Tags>;
 
 impl View<'_> {
     /// The stack that tags name, if they are of this cluster.
-    fn stack_of(&self, tags: &Tags) -> Option<StackId> {
+    pub(super) fn stack_of(&self, tags: &Tags) -> Option<StackId> {
         let ours = self.aws.settings.owns(tags);
         tags.get(STACK).filter(|_| ours).map(|stack| StackId::parse(stack))
     }
@@ -139,7 +137,7 @@ impl View<'_> {
             let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
             let question = Question::GroupAttributes(stack.clone(), resource.clone());
             let attributes = if self.desired.asks(&question) {
-                self.group_attributes(arn).await?
+                self.aws.group_attributes(arn).await?
             } else {
                 BTreeMap::new()
             };
@@ -180,18 +178,6 @@ impl View<'_> {
         Ok(Registered::of(&self.aws.health(arn).await?))
     }
 
-    async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
-        let answer = self
-            .aws
-            .call(Call::DescribeTargetGroupAttributes, || {
-                let call = self.aws.balancing.describe_target_group_attributes();
-                call.target_group_arn(arn).send()
-            })
-            .await?;
-        let pairs = answer.attributes().iter();
-        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
-    }
-
     async fn load_balancers(
         &mut self,
         balancers: &[elb::LoadBalancer],
@@ -221,6 +207,7 @@ impl View<'_> {
                 tags: tags.clone(),
                 listeners,
                 foreign,
+                ownership: Ownership::Full,
             };
             if is_provisioning(balancer) {
                 self.observed.provisioning.insert(name.to_owned());
@@ -242,15 +229,7 @@ impl View<'_> {
         if !self.desired.asks(&Question::BalancerAttributes(stack.clone())) {
             return Ok(BTreeMap::new());
         }
-        let answer = self
-            .aws
-            .call(Call::DescribeLoadBalancerAttributes, || {
-                let call = self.aws.balancing.describe_load_balancer_attributes();
-                call.load_balancer_arn(arn).send()
-            })
-            .await?;
-        let pairs = answer.attributes().iter();
-        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
+        self.aws.balancer_attributes(arn).await
     }
 
     /// Our listeners by port, and the ports of others.
@@ -302,7 +281,7 @@ impl View<'_> {
     ) -> Result<Listener, CloudError> {
         let port: u16 = read::number(listener.port());
         let attributes = if self.desired.asks(&Question::ListenerAttributes(stack.clone(), port)) {
-            self.listener_attributes(arn).await?
+            self.aws.listener_attributes(arn).await?
         } else {
             BTreeMap::new()
         };
@@ -325,17 +304,6 @@ impl View<'_> {
             foreign: BTreeMap::new(),
             tags: Tags::new(),
         })
-    }
-
-    async fn listener_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
-        let answer = self
-            .aws
-            .call(Call::DescribeListenerAttributes, || {
-                self.aws.balancing.describe_listener_attributes().listener_arn(arn).send()
-            })
-            .await?;
-        let pairs = answer.attributes().iter();
-        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
     }
 
     /// Sorts the rules of a listener into ours and those of others.
@@ -362,7 +330,7 @@ impl View<'_> {
     }
 }
 
-fn groups(action: &Action) -> BTreeSet<String> {
+pub(super) fn groups(action: &Action) -> BTreeSet<String> {
     action.groups().map(str::to_owned).collect()
 }
 

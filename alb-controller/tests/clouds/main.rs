@@ -9,6 +9,7 @@
 
 mod cloud;
 mod faults;
+mod hosts;
 mod manifests;
 
 use cloud::{Cloud, local, moto};

@@ -4,6 +4,7 @@
 mod add_ons;
 mod agree;
 mod alternatives;
+mod attached;
 mod authentication;
 mod bindings;
 mod certificates;
@@ -35,7 +36,9 @@ use crate::{
     id::StackId,
     names,
     settings::{AWS, Lookups, Settings},
-    stack::{IpAddressType, LoadBalancer, Scheme, SecurityGroup, SecurityGroupRef, Stack},
+    stack::{
+        IpAddressType, LoadBalancer, Ownership, Scheme, SecurityGroup, SecurityGroupRef, Stack,
+    },
     tags,
 };
 use agree::{merge, settle, settle_strictly};
@@ -126,6 +129,11 @@ fn bears_shared(stack: &Stack, settings: &Settings) -> bool {
 /// The security group that targets know a load balancer by: the common one, or its own where there is
 /// none in common. Those of a user's own are for the user to let through.
 fn known_by(stack: &Stack, settings: &Settings) -> Option<SecurityGroupRef> {
+    let balancer = &stack.load_balancer;
+    if balancer.ownership == Ownership::Rules {
+        // Each of its addresses is in all of its groups.
+        return balancer.security_groups.first().cloned();
+    }
     if bears_shared(stack, settings) {
         return Some(settings.shared_group());
     }
@@ -159,16 +167,26 @@ fn add(
     (desired, doors): (&mut Desired, &mut Doors),
 ) {
     let problems = &mut desired.problems;
-    let outline = Outline::of(scene, &mut group, problems);
-    let mut routes = read_routes(scene, &id, &mut group, outline.addresses, problems);
+    let host = attached::host(scene, &mut group, problems);
+    let outline = match &host {
+        Some(_) => None,
+        None => Some(Outline::of(scene, &mut group, problems)),
+    };
+    let theirs = host.as_ref().map_or(IpAddressType::Ipv4, |host| host.ip_address_type);
+    let addresses = outline.as_ref().map_or(theirs, |outline| outline.addresses);
+    let mut routes = read_routes(scene, &id, &mut group, addresses, problems);
     if group.members.is_empty() {
         desired.held.insert(id);
         return;
     }
-    let plot =
-        Plot { scene, stack: &id, group: &group, routes: &routes, addresses: outline.addresses };
+    let is_attached = host.is_some();
+    let plot = Plot { scene, stack: &id, group: &group, routes: &routes, addresses, is_attached };
     let listeners::Built { listeners, ingress } = listeners::build(&plot, problems);
-    let mut stack = outline.stack(scene, &id, &group, problems);
+    let mut stack = match (outline, &host) {
+        (Some(outline), _) => outline.stack(scene, &id, &group, problems),
+        (None, Some(host)) => attached::stack(&id, &group, host),
+        (None, None) => return,
+    };
     stack.load_balancer.listeners = listeners;
     if let Some(security_group) = &mut stack.security_group {
         security_group.ingress = ingress;
@@ -281,6 +299,7 @@ impl Outline {
             tags: tagged(tags::LOAD_BALANCER),
             listeners: BTreeMap::new(),
             foreign: BTreeSet::new(),
+            ownership: Ownership::Full,
         };
         Stack {
             id: id.clone(),

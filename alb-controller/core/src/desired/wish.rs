@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Asks for a stack to be taken over from the AWS Load Balancer Controller.
 const ADOPT: &str = "edgeway.dev/adopt";
 
+/// Names a load balancer of somebody else that rules are put on.
+pub(super) const HOST: &str = "edgeway.dev/load-balancer";
+
 /// Keys and values of attributes.
 pub(super) type Attributes = BTreeMap<String, String>;
 
@@ -59,6 +62,7 @@ pub(super) struct Wish {
     pub(super) customer_pool: Option<String>,
     pub(super) approved: Option<String>,
     pub(super) adopts: bool,
+    pub(super) host: Option<String>,
 }
 
 impl Wish {
@@ -113,6 +117,7 @@ impl Wish {
             customer_pool: add_ons::customer_pool(annotations)?,
             approved: approval(annotations),
             adopts: adoption(annotations)?,
+            host: host(annotations),
         })
     }
 }
@@ -312,4 +317,10 @@ fn approval(annotations: &Annotations<'_>) -> Option<String> {
 /// Whether what the AWS Load Balancer Controller has made for it may be taken over.
 fn adoption(annotations: &Annotations<'_>) -> Result<bool, Fault> {
     Ok(annotations.read_raw(ADOPT, value::bool)?.unwrap_or(false))
+}
+
+/// The load balancer of somebody else that the rules are for, by name or ARN.
+fn host(annotations: &Annotations<'_>) -> Option<String> {
+    let host = annotations.raw(HOST)?.trim();
+    Some(host.to_owned()).filter(|host| !host.is_empty())
 }

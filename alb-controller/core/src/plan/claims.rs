@@ -9,7 +9,7 @@ use super::{
 use crate::{
     goal::{Desired, Standing},
     id::{Key, StackId},
-    stack::Stack,
+    stack::{Ownership, Stack},
     tags,
 };
 
@@ -25,8 +25,9 @@ pub(super) fn is_theirs(standing: &Standing) -> bool {
 /// What of it bears no mark of ours.
 fn theirs(standing: &Standing) -> Option<Key> {
     let Standing { load_balancers, target_groups, security_groups } = standing;
-    if !load_balancers.is_empty() {
-        let unmarked = load_balancers.values().find(|balancer| !tags::is_marked(&balancer.tags));
+    let mut own = load_balancers.values().filter(|it| it.ownership == Ownership::Full).peekable();
+    if own.peek().is_some() {
+        let unmarked = own.find(|balancer| !tags::is_marked(&balancer.tags));
         return unmarked.map(|balancer| Key::LoadBalancer(balancer.name.clone()));
     }
     let group = target_groups.values().find(|group| !tags::is_marked(&group.tags));

@@ -164,7 +164,7 @@ pub(super) fn retire(
 }
 
 /// One step towards the end of a target group that no rule sends to: first its targets finish.
-fn drain(group: &TargetGroup, lane: &mut Lane) {
+pub(super) fn drain(group: &TargetGroup, lane: &mut Lane) {
     let key = Key::TargetGroup(group.name.clone());
     if !group.draining.is_empty() {
         let count = group.draining.len();

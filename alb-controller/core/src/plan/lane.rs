@@ -9,7 +9,7 @@ use super::{
 use crate::{
     goal::{Desired, Observed, Standing},
     id::{Key, StackId},
-    stack::{LoadBalancer, Stack},
+    stack::{LoadBalancer, Ownership, Stack},
     tags::{self, Tags},
 };
 use std::collections::BTreeSet;
@@ -95,9 +95,14 @@ pub(super) fn build(
     groups::secure(&resolved, &mut lane);
     shared::open_own(stack, observed, &mut lane);
     groups::fill(&resolved, &mut lane);
-    balancer::place(&resolved, &mut lane);
+    let is_ours = stack.load_balancer.ownership == Ownership::Full;
+    if is_ours {
+        balancer::place(&resolved, &mut lane);
+    }
     let outcome = listeners::direct(&resolved, desired.limits.rules, &mut lane);
-    balancer::adorn(&resolved, &mut lane);
+    if is_ours {
+        balancer::adorn(&resolved, &mut lane);
+    }
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();
     balancer::retire(&resolved, settled, &mut lane);
@@ -123,17 +128,28 @@ pub(super) fn remove(
         );
         return lane;
     }
-    for balancer in standing.load_balancers.values() {
+    let full = |balancer: &&LoadBalancer| balancer.ownership == Ownership::Full;
+    for balancer in standing.load_balancers.values().filter(full) {
         if !may_go(balancer, &mut lane) {
             return lane;
         }
     }
     let reason = "no Ingress wishes it any more";
-    for name in standing.load_balancers.keys() {
-        lane.step(Key::LoadBalancer(name.clone()), Op::DeleteLoadBalancer, reason);
+    for (name, balancer) in &standing.load_balancers {
+        if full(&balancer) {
+            lane.step(Key::LoadBalancer(name.clone()), Op::DeleteLoadBalancer, reason);
+        } else {
+            listeners::drop_rules(balancer, &BTreeSet::new(), &mut lane);
+        }
     }
-    for name in standing.target_groups.keys() {
-        lane.step(Key::TargetGroup(name.clone()), Op::DeleteTargetGroup, reason);
+    let is_cut = standing.load_balancers.values().any(|balancer| full(&balancer));
+    for (name, group) in &standing.target_groups {
+        if is_cut {
+            lane.step(Key::TargetGroup(name.clone()), Op::DeleteTargetGroup, reason);
+        } else {
+            // Whoever sent to it goes on.
+            groups::drain(group, &mut lane);
+        }
     }
     for name in standing.security_groups.keys() {
         shared::close_own(name, observed, &mut lane);

@@ -8,6 +8,7 @@ mod balancer;
 mod bindings;
 mod claims;
 mod groups;
+mod hosts;
 mod lane;
 mod listeners;
 mod resolve;
@@ -102,6 +103,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut left = BTreeSet::new();
     for (id, stack) in &desired.stacks {
         let standing = observed.stacks.get(id).unwrap_or(&nothing);
+        let shared = hosts::with_others(stack, standing, &own.steps);
+        let standing = shared.as_ref().unwrap_or(standing);
         let way = lane::build(stack, standing, desired, observed);
         let lane = claims::admit(stack, standing, way);
         if claims::is_theirs(standing) && lane.steps.is_empty() {

@@ -7,7 +7,7 @@ use edgeway_alb_core::{
         Action, Authentication, Condition, Forward, Jwt, Patterns, Rule, Share, TargetGroupRef,
     },
     stack::{
-        Backend, Ingress, IpAddressType, Listener, LoadBalancer, Scheme, SecurityGroup,
+        Backend, Ingress, IpAddressType, Listener, LoadBalancer, Ownership, Scheme, SecurityGroup,
         SecurityGroupRef, Source,
     },
     tags::{self, Tags},
@@ -183,6 +183,7 @@ fn bare(id: StackId, named: bool) -> Stack {
         tags: marked(tags::tracking("c", &id, tags::LOAD_BALANCER)),
         listeners: BTreeMap::new(),
         foreign: BTreeSet::new(),
+        ownership: Ownership::Full,
     };
     Stack {
         security_group: Some(security_group(&format!("sg-{id}"))),

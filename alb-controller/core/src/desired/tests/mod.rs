@@ -1,5 +1,6 @@
 //! Wishes of whole manifests.
 
+mod attached;
 mod bindings;
 mod classes;
 mod groups;
