@@ -26,7 +26,7 @@ fn wish(rules: [usize; 2]) -> Desired {
             })
             .collect();
         let balancer = &mut stack.load_balancer;
-        balancer.name = HOST.to_owned();
+        HOST.clone_into(&mut balancer.name);
         balancer.ownership = Ownership::Rules;
         balancer.security_groups.clear();
         for rule in balancer.listeners.values_mut().flat_map(|it| it.rules.values_mut()) {
