@@ -9,6 +9,7 @@ pub mod cost;
 mod defaults;
 pub mod desired;
 pub mod evaluate;
+pub mod frontend;
 mod glob;
 pub mod goal;
 pub mod id;

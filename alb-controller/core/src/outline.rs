@@ -1,9 +1,12 @@
 //! What stands, or will, in words: for people as lines, for scripts as JSON, and line by line beside
 //! what it was. What is as AWS gives it to all that is new is not told.
 
+mod front;
+
 use crate::{
     add_ons::MutualTls,
     defaults,
+    frontend::Front,
     goal::Standing,
     rule::{Action, Authentication, Rule, TargetGroupRef},
     stack::{Listener, LoadBalancer, Ownership, SecurityGroup, Stack},
@@ -96,7 +99,15 @@ impl From<&Stack> for Standing {
     fn from(stack: &Stack) -> Self {
         let balancer = stack.load_balancer.clone();
         let guards = stack.security_group.iter();
+        let front = match &stack.frontend {
+            Front::Wish(wish) => Some(wish),
+            Front::Nothing | Front::Unclear => None,
+        };
+        let frontends =
+            front.iter().map(|wish| (wish.balancer.name.clone(), wish.balancer.clone()));
         Self {
+            frontends: frontends.collect(),
+            front_groups: front.map(|wish| wish.groups.clone()).unwrap_or_default(),
             load_balancers: [(balancer.name.clone(), balancer)].into(),
             target_groups: stack.target_groups.clone(),
             security_groups: guards.map(|group| (group.name.clone(), group.clone())).collect(),
@@ -106,9 +117,15 @@ impl From<&Stack> for Standing {
 
 impl From<&Standing> for Outline {
     fn from(standing: &Standing) -> Self {
-        let Standing { load_balancers, target_groups, security_groups } = standing;
+        let Standing { load_balancers, target_groups, security_groups, frontends, front_groups: _ } =
+            standing;
+        let fronts = frontends.values().map(|it| front::front(it, standing));
         Self {
-            load_balancers: load_balancers.values().map(|b| balancer(b, standing)).collect(),
+            load_balancers: load_balancers
+                .values()
+                .map(|b| balancer(b, standing))
+                .chain(fronts)
+                .collect(),
             target_groups: target_groups.values().map(group).collect(),
             security_groups: security_groups.values().map(guard).collect(),
         }

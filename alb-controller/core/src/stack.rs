@@ -2,6 +2,7 @@
 
 use crate::{
     add_ons::{AddOns, MutualTls},
+    frontend::Front,
     id::StackId,
     rule::{Action, Authentication, Rule},
     tags::Tags,
@@ -207,4 +208,6 @@ pub struct Stack {
     pub adopts: bool,
     /// What must be open to it in security groups of targets, by id of the group.
     pub doors: BTreeMap<String, BTreeSet<Ingress>>,
+    /// The network load balancer before it.
+    pub frontend: Front,
 }

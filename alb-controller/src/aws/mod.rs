@@ -9,6 +9,7 @@ mod calls;
 mod check;
 mod client;
 mod error;
+mod frontends;
 mod hosts;
 mod ledger;
 mod look_up;

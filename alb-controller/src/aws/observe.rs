@@ -6,7 +6,7 @@ use super::{
     arns::Arns,
     client::Aws,
     error::CloudError,
-    network,
+    frontends, network,
     read::{self, TargetState},
     skipped::Skipped,
 };
@@ -41,10 +41,19 @@ pub(super) async fn observe(
     known.keep(&mut view.observed);
     let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
+    balancers.retain(|b| in_vpc(b.vpc_id()));
+    let is_new =
+        |b: &elb::LoadBalancer| b.load_balancer_name().is_none_or(|name| !known.has_balancer(name));
+    let mut fronts = balancers.clone();
+    fronts.retain(|b| {
+        b.r#type() == Some(&elb::LoadBalancerTypeEnum::Network)
+            && b.load_balancer_name().is_some_and(|name| name.ends_with(frontends::SUFFIX))
+            && is_new(b)
+    });
     let kind = elb::LoadBalancerTypeEnum::Application;
-    balancers.retain(|b| in_vpc(b.vpc_id()) && b.r#type().is_none_or(|own| *own == kind));
+    balancers.retain(|b| b.r#type().is_none_or(|own| *own == kind));
     let all = balancers.clone();
-    balancers.retain(|b| b.load_balancer_name().is_none_or(|name| !known.has_balancer(name)));
+    balancers.retain(is_new);
     let mut groups = aws.target_groups().await?;
     groups.retain(|group| {
         in_vpc(group.vpc_id())
@@ -52,13 +61,14 @@ pub(super) async fn observe(
                 .target_group_name()
                 .is_some_and(|name| name.starts_with(GROUP_PREFIX) && !known.has_group(name))
     });
-    let arns = balancers.iter().filter_map(|b| b.load_balancer_arn());
+    let arns = balancers.iter().chain(&fronts).filter_map(|b| b.load_balancer_arn());
     let arns: Vec<String> =
         arns.chain(groups.iter().filter_map(|g| g.target_group_arn())).map(str::to_owned).collect();
     let mut tags = aws.tagged(arns.len()).await;
     tags.extend(aws.tags_of(&arns, &tags).await?);
     view.target_groups(&groups, &balancers, &tags).await?;
     view.load_balancers(&balancers, &tags).await?;
+    view.frontends(&fronts, &groups, &tags).await?;
     view.hosts(&all, &groups, &tags).await?;
     view.bindings().await?;
     let View { arns, observed, .. } = view;

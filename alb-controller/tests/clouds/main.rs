@@ -9,6 +9,7 @@
 
 mod cloud;
 mod faults;
+mod frontends;
 mod hosts;
 mod manifests;
 

@@ -59,22 +59,22 @@ const KNOWN: &[(&str, Support)] = &[
     ("waf-acl-id", Support::No),
     ("web-acl-id", Support::No),
     ("shield-advanced-protection", Support::Yes),
-    ("enable-frontend-nlb", Support::No),
-    ("frontend-nlb-scheme", Support::No),
-    ("frontend-nlb-subnets", Support::No),
-    ("frontend-nlb-security-groups", Support::No),
-    ("frontend-nlb-listener-port-mapping", Support::No),
-    ("frontend-nlb-eip-allocations", Support::No),
-    ("frontend-nlb-healthcheck-port", Support::No),
-    ("frontend-nlb-healthcheck-protocol", Support::No),
-    ("frontend-nlb-healthcheck-path", Support::No),
-    ("frontend-nlb-healthcheck-interval-seconds", Support::No),
-    ("frontend-nlb-healthcheck-timeout-seconds", Support::No),
-    ("frontend-nlb-healthcheck-healthy-threshold-count", Support::No),
-    ("frontend-nlb-healthcheck-unhealthy-threshold-count", Support::No),
-    ("frontend-nlb-healthcheck-success-codes", Support::No),
-    ("frontend-nlb-attributes", Support::No),
-    ("frontend-nlb-tags", Support::No),
+    ("enable-frontend-nlb", Support::Yes),
+    ("frontend-nlb-scheme", Support::Yes),
+    ("frontend-nlb-subnets", Support::Yes),
+    ("frontend-nlb-security-groups", Support::Yes),
+    ("frontend-nlb-listener-port-mapping", Support::Yes),
+    ("frontend-nlb-eip-allocations", Support::Yes),
+    ("frontend-nlb-healthcheck-port", Support::Yes),
+    ("frontend-nlb-healthcheck-protocol", Support::Yes),
+    ("frontend-nlb-healthcheck-path", Support::Yes),
+    ("frontend-nlb-healthcheck-interval-seconds", Support::Yes),
+    ("frontend-nlb-healthcheck-timeout-seconds", Support::Yes),
+    ("frontend-nlb-healthcheck-healthy-threshold-count", Support::Yes),
+    ("frontend-nlb-healthcheck-unhealthy-threshold-count", Support::Yes),
+    ("frontend-nlb-healthcheck-success-codes", Support::Yes),
+    ("frontend-nlb-attributes", Support::Yes),
+    ("frontend-nlb-tags", Support::Yes),
     ("create-acm-cert", Support::No),
     ("acm-pca-arn", Support::No),
     ("multi-cluster-target-group", Support::Yes),
@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_named_unless_it_is_off() {
         assert!(check_one("auth-type", "oidc").is_empty());
-        assert!(check_one("enable-frontend-nlb", "false").is_empty());
-        let problems = check_one("enable-frontend-nlb", "true");
+        assert!(check_one("create-acm-cert", "false").is_empty());
+        let problems = check_one("create-acm-cert", "true");
         assert_eq!(problems[0].code, "annotation-not-supported");
     }
 

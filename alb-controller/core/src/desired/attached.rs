@@ -5,6 +5,7 @@ use super::{Scene, agree::settle_strictly, group::Group, member::Member, wish::H
 use crate::{
     add_ons::AddOns,
     annotations::field,
+    frontend::Front,
     id::StackId,
     settings::Host,
     stack::{IpAddressType, LoadBalancer, Ownership, Scheme, SecurityGroupRef, Stack},
@@ -35,6 +36,7 @@ const THEIRS: &[&str] = &[
     "minimum-load-balancer-capacity",
     "ipam-ipv4-pool-id",
     "customer-owned-ipv4-pool",
+    "enable-frontend-nlb",
 ];
 
 /// The load balancer that the group names. Those who name one that is not there are put aside.
@@ -126,5 +128,6 @@ pub(super) fn stack(id: &StackId, group: &Group<'_>, host: &Host) -> Stack {
         approved: approved.collect(),
         adopts: false,
         doors: BTreeMap::new(),
+        frontend: Front::Nothing,
     }
 }

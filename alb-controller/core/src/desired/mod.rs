@@ -11,6 +11,7 @@ mod certificates;
 mod class;
 mod doors;
 mod endpoints;
+mod frontend;
 mod group;
 mod health;
 mod index;
@@ -32,6 +33,7 @@ pub use needs::{needs, secrets};
 
 use crate::{
     add_ons::AddOns,
+    frontend::Front,
     goal::Desired,
     id::StackId,
     names,
@@ -191,6 +193,10 @@ fn add(
     if let Some(security_group) = &mut stack.security_group {
         security_group.ingress = ingress;
     }
+    if !is_attached {
+        let about = (&group, &stack.load_balancer);
+        stack.frontend = frontend::front(scene, &stack.id, about, problems);
+    }
     let used: BTreeSet<String> = stack.load_balancer.groups().map(str::to_owned).collect();
     let mut own = Doors::default();
     let guard = known_by(&stack, scene.settings);
@@ -312,6 +318,7 @@ impl Outline {
             approved: members.iter().filter_map(|member| member.wish.approved.clone()).collect(),
             adopts: settings.adopt || members.iter().any(|member| member.wish.adopts),
             doors: BTreeMap::new(),
+            frontend: Front::Nothing,
         }
     }
 }

@@ -69,6 +69,29 @@ pub(super) fn subnets(
     }
 }
 
+/// Subnets of a network load balancer, in the order in which they are named. One is enough.
+pub(super) fn of_frontend(
+    scene: &Scene<'_>,
+    names: Option<&[String]>,
+    (scheme, addresses): (Scheme, IpAddressType),
+) -> Result<Vec<String>, String> {
+    let Some(known) = &scene.lookups.subnets else {
+        let given = names.unwrap_or_default().iter().filter(|name| is_subnet_id(name));
+        return Ok(given.cloned().collect());
+    };
+    let Some(names) = names else {
+        let found = discovered(scene, known, scheme, addresses)?;
+        return Ok(found.into_iter().map(|subnet| subnet.id).collect());
+    };
+    // All together, so that two of one zone are found.
+    named(known, &names.iter().cloned().collect(), addresses)?;
+    let one = |name: &String| {
+        let found = named(known, &BTreeSet::from([name.clone()]), addresses)?;
+        found.into_iter().next().map(|subnet| subnet.id).ok_or_else(|| name.clone())
+    };
+    names.iter().map(one).collect()
+}
+
 fn is_subnet_id(name: &str) -> bool {
     name.starts_with("subnet-")
 }
@@ -202,7 +225,7 @@ pub(super) fn guards(
     Guards { named: Some(found), shared }
 }
 
-fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
+pub(super) fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
     let Some(known) = &scene.lookups.security_groups else {
         return Ok(SecurityGroupRef::Id(name.to_owned()));
     };

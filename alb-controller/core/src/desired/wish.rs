@@ -1,6 +1,9 @@
 //! What an Ingress says about the load balancer. The parameters of its class have the first word.
 
-use super::add_ons::{self, AclWish, MutualTlsWish};
+use super::{
+    add_ons::{self, AclWish, MutualTlsWish},
+    frontend::FrontAsk,
+};
 use crate::{
     annotations::{
         Annotations, Fault,
@@ -63,6 +66,7 @@ pub(super) struct Wish {
     pub(super) approved: Option<String>,
     pub(super) adopts: bool,
     pub(super) host: Option<String>,
+    pub(super) front: FrontAsk,
 }
 
 impl Wish {
@@ -118,6 +122,7 @@ impl Wish {
             approved: approval(annotations),
             adopts: adoption(annotations)?,
             host: host(annotations),
+            front: FrontAsk::read(annotations)?,
         })
     }
 }

@@ -1,11 +1,13 @@
 //! The two sides that a plan lies between.
 
+mod front;
 mod question;
 mod take;
 
 pub use question::Question;
 
 use crate::{
+    frontend::{FrontGroup, Frontend},
     id::StackId,
     limits::Limits,
     stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
@@ -73,13 +75,21 @@ pub struct Standing {
     pub target_groups: BTreeMap<String, TargetGroup>,
     /// Security groups by name.
     pub security_groups: BTreeMap<String, SecurityGroup>,
+    /// Network load balancers by name.
+    pub frontends: BTreeMap<String, Frontend>,
+    /// Target groups of these, by name.
+    pub front_groups: BTreeMap<String, FrontGroup>,
 }
 
 impl Standing {
     /// Whether nothing stands.
     pub fn is_empty(&self) -> bool {
-        let Self { load_balancers, target_groups, security_groups } = self;
-        load_balancers.is_empty() && target_groups.is_empty() && security_groups.is_empty()
+        let Self { load_balancers, target_groups, security_groups, frontends, front_groups } = self;
+        load_balancers.is_empty()
+            && target_groups.is_empty()
+            && security_groups.is_empty()
+            && frontends.is_empty()
+            && front_groups.is_empty()
     }
 }
 

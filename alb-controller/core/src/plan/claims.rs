@@ -24,7 +24,7 @@ pub(super) fn is_theirs(standing: &Standing) -> bool {
 
 /// What of it bears no mark of ours.
 fn theirs(standing: &Standing) -> Option<Key> {
-    let Standing { load_balancers, target_groups, security_groups } = standing;
+    let Standing { load_balancers, target_groups, security_groups, .. } = standing;
     let mut own = load_balancers.values().filter(|it| it.ownership == Ownership::Full).peekable();
     if own.peek().is_some() {
         let unmarked = own.find(|balancer| !tags::is_marked(&balancer.tags));

@@ -1,7 +1,7 @@
 //! The steps of one stack.
 
 use super::{
-    Blocked, Pending, balancer, groups, listeners,
+    Blocked, Pending, balancer, frontend, groups, listeners,
     resolve::Resolved,
     shared,
     step::{Op, Risk, Step},
@@ -103,6 +103,7 @@ pub(super) fn build(
     if is_ours {
         balancer::adorn(&resolved, &mut lane);
     }
+    frontend::place(&resolved, standing, observed, &mut lane);
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();
     balancer::retire(&resolved, settled, &mut lane);
@@ -135,6 +136,7 @@ pub(super) fn remove(
         }
     }
     let reason = "no Ingress wishes it any more";
+    frontend::remove(standing, reason, &mut lane);
     for (name, balancer) in &standing.load_balancers {
         if full(&balancer) {
             lane.step(Key::LoadBalancer(name.clone()), Op::DeleteLoadBalancer, reason);

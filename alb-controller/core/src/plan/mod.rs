@@ -7,6 +7,7 @@
 mod balancer;
 mod bindings;
 mod claims;
+mod frontend;
 mod groups;
 mod hosts;
 mod lane;

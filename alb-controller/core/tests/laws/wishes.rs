@@ -3,6 +3,7 @@
 use edgeway_alb_core::{
     Desired, Stack, StackId,
     add_ons::{AddOns, MutualTls, Shield, WebAcl},
+    frontend::Front,
     rule::{
         Action, Authentication, Condition, Forward, Jwt, Patterns, Rule, Share, TargetGroupRef,
     },
@@ -195,6 +196,7 @@ fn bare(id: StackId, named: bool) -> Stack {
         approved: BTreeSet::new(),
         adopts: false,
         doors: BTreeMap::new(),
+        frontend: Front::Nothing,
         id,
     }
 }

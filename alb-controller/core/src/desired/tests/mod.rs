@@ -3,6 +3,7 @@
 mod attached;
 mod bindings;
 mod classes;
+mod frontend;
 mod groups;
 mod guards;
 mod limits;
