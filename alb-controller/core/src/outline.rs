@@ -6,10 +6,9 @@ mod front;
 use crate::{
     add_ons::MutualTls,
     defaults,
-    frontend::Front,
     goal::Standing,
     rule::{Action, Authentication, Rule, TargetGroupRef},
-    stack::{Listener, LoadBalancer, Ownership, SecurityGroup, Stack},
+    stack::{Listener, LoadBalancer, Ownership, SecurityGroup},
     tags::{Tags, is_reserved},
     target::TargetGroup,
 };
@@ -92,27 +91,6 @@ pub struct GuardOutline {
     pub name: String,
     /// Who is let through where.
     pub ingress: Vec<String>,
-}
-
-impl From<&Stack> for Standing {
-    /// What would stand if a wish were fulfilled to the letter.
-    fn from(stack: &Stack) -> Self {
-        let balancer = stack.load_balancer.clone();
-        let guards = stack.security_group.iter();
-        let front = match &stack.frontend {
-            Front::Wish(wish) => Some(wish),
-            Front::Nothing | Front::Unclear => None,
-        };
-        let frontends =
-            front.iter().map(|wish| (wish.balancer.name.clone(), wish.balancer.clone()));
-        Self {
-            frontends: frontends.collect(),
-            front_groups: front.map(|wish| wish.groups.clone()).unwrap_or_default(),
-            load_balancers: [(balancer.name.clone(), balancer)].into(),
-            target_groups: stack.target_groups.clone(),
-            security_groups: guards.map(|group| (group.name.clone(), group.clone())).collect(),
-        }
-    }
 }
 
 impl From<&Standing> for Outline {

@@ -62,8 +62,8 @@ impl FrontAsk {
             enable: annotations.bool("enable-frontend-nlb")?,
             scheme: annotations
                 .read("frontend-nlb-scheme", choice(Scheme::parse, Scheme::choices))?,
-            subnets: list("frontend-nlb-subnets"),
-            security_groups: list("frontend-nlb-security-groups"),
+            subnets: list(SUBNETS),
+            security_groups: list(GUARDS),
             ports: annotations.read(MAPPING, mapping)?.unwrap_or_default(),
             allocations: list("frontend-nlb-eip-allocations"),
             attributes: map("frontend-nlb-attributes")?,
@@ -74,6 +74,8 @@ impl FrontAsk {
 }
 
 const MAPPING: &str = "frontend-nlb-listener-port-mapping";
+const SUBNETS: &str = "frontend-nlb-subnets";
+const GUARDS: &str = "frontend-nlb-security-groups";
 
 /// `nlb=alb,…`, still as text: keys are merged like those of other maps.
 fn mapping(text: &str) -> Result<BTreeMap<String, String>, Expected> {
@@ -167,9 +169,7 @@ impl Builder<'_, '_> {
         };
         let named = self.settle("subnets", |ask| ask.subnets.clone(), problems);
         let subnets = network::of_frontend(self.scene, named.as_deref(), (scheme, ip_address_type))
-            .map_err(|wrong| {
-                ("frontend-nlb-subnets", wrong, "name subnets of different zones, or tag them")
-            })?;
+            .map_err(|wrong| (SUBNETS, wrong, "name subnets of different zones, or tag them"))?;
         let allocations = self.allocations(scheme, &subnets, problems)?;
         let tags = self.tags(problems);
         let groups = self.groups(&tags, problems)?;
@@ -225,7 +225,7 @@ impl Builder<'_, '_> {
             named.iter().map(|name| network::resolve(self.scene, name)).collect();
         found.map_err(|name| {
             let message = format!("there is no security group {name} in the VPC");
-            ("frontend-nlb-security-groups", message, "create it, or name another")
+            (GUARDS, message, "create it, or name another")
         })
     }
 

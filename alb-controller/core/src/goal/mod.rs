@@ -7,7 +7,7 @@ mod take;
 pub use question::Question;
 
 use crate::{
-    frontend::{FrontGroup, Frontend},
+    frontend::{Front, FrontGroup, Frontend},
     id::StackId,
     limits::Limits,
     stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
@@ -119,4 +119,25 @@ pub struct Health {
     pub healthy: usize,
     /// All that are registered.
     pub registered: usize,
+}
+
+impl From<&Stack> for Standing {
+    /// What would stand if a wish were fulfilled to the letter.
+    fn from(stack: &Stack) -> Self {
+        let balancer = stack.load_balancer.clone();
+        let guards = stack.security_group.iter();
+        let front = match &stack.frontend {
+            Front::Wish(wish) => Some(wish),
+            Front::Nothing | Front::Unclear => None,
+        };
+        let frontends =
+            front.iter().map(|wish| (wish.balancer.name.clone(), wish.balancer.clone()));
+        Self {
+            frontends: frontends.collect(),
+            front_groups: front.map(|wish| wish.groups.clone()).unwrap_or_default(),
+            load_balancers: [(balancer.name.clone(), balancer)].into(),
+            target_groups: stack.target_groups.clone(),
+            security_groups: guards.map(|group| (group.name.clone(), group.clone())).collect(),
+        }
+    }
 }
