@@ -1,6 +1,7 @@
 //! Every annotation that there is, and what becomes of it here.
 
 use super::{Annotations, PREFIX, field};
+use crate::target::Protocol;
 use edgeway_api::{Problem, Resource};
 
 /// What becomes of an annotation.
@@ -89,6 +90,9 @@ const KNOWN: &[(&str, Support)] = &[
     ("jwt-validation", Support::Yes),
 ];
 
+/// A family with a port in each name.
+const LISTENER: &str = "listener-attributes.";
+
 /// Values that switch an annotation off.
 const OFF: &[&str] = &["", "none", "false", "off"];
 
@@ -110,10 +114,18 @@ fn support(name: &str) -> Option<Support> {
     let exact = KNOWN.iter().find(|(known, _)| *known == name && !known.ends_with('.'));
     let family = || {
         KNOWN.iter().find(|(known, _)| {
-            known.ends_with('.') && name.len() > known.len() && name.starts_with(known)
+            let own = name.strip_prefix(known).filter(|own| !own.is_empty());
+            known.ends_with('.') && own.is_some_and(|own| *known != LISTENER || is_port(own))
         })
     };
     exact.or_else(family).map(|(_, support)| *support)
+}
+
+/// `HTTPS-443`.
+fn is_port(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(protocol, port)| {
+        Protocol::parse(protocol).is_some() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 fn not_supported<R: Resource>(resource: &R, key: &str) -> Problem {
@@ -125,6 +137,9 @@ fn not_supported<R: Resource>(resource: &R, key: &str) -> Problem {
 fn unknown<R: Resource>(resource: &R, key: &str, name: &str) -> Problem {
     let problem = Problem::warning(resource.reference(), field(key), "annotation-unknown")
         .message("there is no such annotation");
+    if name.starts_with(LISTENER) {
+        return problem.advice(format!("write {PREFIX}{LISTENER}HTTPS-443, or what the port is"));
+    }
     match nearest(name) {
         Some(nearest) => problem.advice(format!("did you mean {PREFIX}{nearest}?")),
         None => problem.advice("remove it"),
@@ -197,6 +212,10 @@ mod tests {
             "{}",
             problems[0]
         );
+        for (key, is_known) in [("HTTPS-443", true), ("https-443", false), ("HTTPS443", false)] {
+            let problems = check_one(&format!("listener-attributes.{key}"), "a=b");
+            assert_eq!(problems.is_empty(), is_known, "{key}: {problems:?}");
+        }
         let problems = check_one("something-else-entirely", "1");
         assert_eq!(problems[0].advice, "remove it");
     }

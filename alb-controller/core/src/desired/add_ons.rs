@@ -1,6 +1,12 @@
 //! What a load balancer gets from other services, and what its listeners ask of clients.
 
-use super::{Scene, agree::settle, group::Group, member::Member, wish::Wish};
+use super::{
+    Scene,
+    agree::{settle, settle_strictly},
+    group::Group,
+    member::Member,
+    wish::Wish,
+};
 use crate::{
     add_ons::{AddOns, MutualTls, MutualTlsMode, Shield, WebAcl},
     annotations::{
@@ -243,17 +249,22 @@ fn fixed_pool(params: &IngressClassParamsSpec) -> Option<String> {
     params.ipam_configuration.as_ref()?.ipv4_ipam_pool_id.clone()
 }
 
-/// A name goes before all ARNs.
+/// A name goes before all ARNs. Whoever asks for another list is not served: its requests would be
+/// checked in another way than it asks for, or not at all.
 fn web_acl_of(
     scene: &Scene<'_>,
     group: &mut Group<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<WebAcl> {
     const NAME: &str = "wafv2-acl-name";
-    let by_name = settle(group, NAME, |member| member.wish.web_acl_name.clone(), problems);
+    let by_name = settle_strictly(group, NAME, |member| member.wish.web_acl_name.clone(), problems);
     let Some(named) = by_name else {
-        let by_arn =
-            settle(group, "wafv2-acl-arn", |member| member.wish.web_acl.clone(), problems)?;
+        let by_arn = settle_strictly(
+            group,
+            "wafv2-acl-arn",
+            |member| member.wish.web_acl.clone(),
+            problems,
+        )?;
         return Some(match by_arn {
             AclWish::Nothing => WebAcl::Nothing,
             AclWish::Some(arn) => WebAcl::Arn(arn),

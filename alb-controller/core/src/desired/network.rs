@@ -79,26 +79,22 @@ pub(super) fn of_frontend(
         let given = names.unwrap_or_default().iter().filter(|name| is_subnet_id(name));
         return Ok(given.cloned().collect());
     };
-    let Some(names) = names else {
-        let found = discovered(scene, known, scheme, addresses)?;
-        return Ok(found.into_iter().map(|subnet| subnet.id).collect());
+    let found = match names {
+        Some(names) => named(known, names, addresses),
+        None => discovered(scene, known, scheme, addresses),
     };
-    // All together, so that two of one zone are found.
-    named(known, &names.iter().cloned().collect(), addresses)?;
-    let one = |name: &String| {
-        let found = named(known, &BTreeSet::from([name.clone()]), addresses)?;
-        found.into_iter().next().map(|subnet| subnet.id).ok_or_else(|| name.clone())
-    };
-    names.iter().map(one).collect()
+    Ok(found?.into_iter().map(|subnet| subnet.id).collect())
 }
 
 fn is_subnet_id(name: &str) -> bool {
     name.starts_with("subnet-")
 }
 
+/// The subnets in the order in which they are named. The second mention of a name is the second
+/// subnet of this name, by its id.
 fn named(
     known: &[Subnet],
-    names: &BTreeSet<String>,
+    names: &[String],
     addresses: IpAddressType,
 ) -> Result<Vec<Subnet>, String> {
     let mut found: Vec<Subnet> = Vec::new();
@@ -106,8 +102,16 @@ fn named(
         let is = |subnet: &&Subnet| {
             subnet.id == *name || (!is_subnet_id(name) && subnet.tags.get("Name") == Some(name))
         };
-        let subnet =
-            known.iter().find(is).ok_or_else(|| format!("there is no subnet {name} in the VPC"))?;
+        let mut alike: Vec<&Subnet> = known.iter().filter(is).collect();
+        alike.sort_by_key(|subnet| &subnet.id);
+        let is_new = |subnet: &&&Subnet| !found.iter().any(|other| other.id == subnet.id);
+        let Some(subnet) = alike.iter().find(is_new) else {
+            if is_subnet_id(name) && !alike.is_empty() {
+                continue;
+            }
+            let more = if alike.is_empty() { "" } else { "other " };
+            return Err(format!("there is no {more}subnet {name} in the VPC"));
+        };
         if let Some(other) = found.iter().find(|other| other.zone == subnet.zone) {
             let zone = &subnet.zone;
             return Err(format!("{} and {} are both in zone {zone}", other.id, subnet.id));
@@ -115,7 +119,7 @@ fn named(
         if addresses != IpAddressType::Ipv4 && !subnet.ipv6 {
             return Err(format!("{} has no IPv6 addresses, which dualstack needs", subnet.id));
         }
-        found.push(subnet.clone());
+        found.push((*subnet).clone());
     }
     Ok(found)
 }
@@ -210,6 +214,18 @@ pub(super) fn guards(
     };
     let open = |member: &super::member::Member<'_>| member.wish.open_targets;
     let open = settle(group, "manage-backend-security-group-rules", open, problems);
+    if open == Some(true) && !scene.settings.shared_security_group {
+        let asks = |member: &&super::member::Member<'_>| member.wish.open_targets == Some(true);
+        for member in group.members.iter().filter(asks) {
+            let key = field(&format!("{PREFIX}manage-backend-security-group-rules"));
+            let problem = Problem::warning(member.reference.clone(), key, "add-on-switched-off");
+            let message = "it has no effect: the controller runs with \
+                           enable-backend-security-group=false";
+            problems.push(
+                problem.message(message).advice("let the groups through to targets yourself"),
+            );
+        }
+    }
     let open = open.unwrap_or_else(|| scene.settings.has(Switch::OpenTargets));
     let shared = open && scene.settings.shared_security_group;
     let groups: Result<Vec<_>, String> = names.iter().map(|name| resolve(scene, name)).collect();

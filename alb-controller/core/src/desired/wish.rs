@@ -32,8 +32,8 @@ pub(super) type Attributes = BTreeMap<String, String>;
 /// Which subnets are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SubnetWish {
-    /// These, by id or by name.
-    Named(BTreeSet<String>),
+    /// These, by id or by name, sorted; a name that is there twice means two of this name.
+    Named(Vec<String>),
     /// Those with these tags.
     Tagged(BTreeMap<String, Vec<String>>),
 }
@@ -220,11 +220,17 @@ fn subnets(annotations: &Annotations<'_>, params: &IngressClassParamsSpec) -> Op
         return Some(if selector.ids.is_empty() {
             SubnetWish::Tagged(selector.tags.clone())
         } else {
-            SubnetWish::Named(selector.ids.iter().cloned().collect())
+            SubnetWish::Named(sorted(selector.ids.clone()))
         });
     }
     let named = annotations.list("subnets").filter(|list| !list.is_empty())?;
-    Some(SubnetWish::Named(named.into_iter().collect()))
+    Some(SubnetWish::Named(sorted(named)))
+}
+
+/// Their order means nothing.
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
 }
 
 /// Who may connect; nothing if that is not said.
@@ -237,7 +243,10 @@ fn sources(
             value::list(text).iter().map(|range| source(range)).collect::<Result<Vec<_>, _>>()
         })?
     } else {
-        Some(params.inbound_cidrs.iter().filter_map(|range| source(range).ok()).collect())
+        // To leave one out could mean to let everybody in.
+        let read = params.inbound_cidrs.iter().map(|range| source(range));
+        let read: Result<Vec<_>, Expected> = read.collect();
+        Some(read.map_err(|expected| annotations.class_fault("inboundCIDRs", &expected))?)
     };
     let lists = if params.prefix_lists_ids.is_empty() {
         annotations.list("security-group-prefix-lists")
@@ -249,10 +258,11 @@ fn sources(
     Ok(Some(sources).filter(|sources| !sources.is_empty()))
 }
 
+/// A range as AWS writes it.
 fn source(range: &str) -> Result<Source, Expected> {
     match range.parse::<IpNet>() {
-        Ok(IpNet::V4(_)) => Ok(Source::Ipv4(range.to_owned())),
-        Ok(IpNet::V6(_)) => Ok(Source::Ipv6(range.to_owned())),
+        Ok(IpNet::V4(range)) => Ok(Source::Ipv4(range.trunc().to_string())),
+        Ok(IpNet::V6(range)) => Ok(Source::Ipv6(range.trunc().to_string())),
         Err(_) => Err(Expected::new(
             format!("{range:?} is no range of addresses"),
             "write an address and the length of its prefix, such as 10.0.0.0/8",
@@ -265,7 +275,10 @@ fn ssl_redirect(
     params: &IngressClassParamsSpec,
 ) -> Result<Option<u16>, Fault> {
     match &params.ssl_redirect_port {
-        Some(port) => Ok(port.parse().ok()),
+        Some(port) => {
+            let read = value::number(port, 1..=u16::MAX);
+            read.map(Some).map_err(|expected| annotations.class_fault("sslRedirectPort", &expected))
+        }
         None => annotations.number("ssl-redirect", 1..=u16::MAX),
     }
 }

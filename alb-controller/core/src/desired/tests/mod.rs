@@ -3,6 +3,7 @@
 mod attached;
 mod bindings;
 mod classes;
+mod corners;
 mod frontend;
 mod groups;
 mod guards;
