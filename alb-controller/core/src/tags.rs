@@ -75,14 +75,14 @@ pub fn difference(wanted: &Tags, found: &Tags) -> (Tags, BTreeSet<String>) {
 }
 
 /// The same for a rule: its place may have changed since it was made, and a missing note of whom it
-/// belongs to is not worth a call.
-pub fn rule_difference(wanted: &Tags, found: &Tags) -> (Tags, BTreeSet<String>) {
+/// belongs to is worth a call only where several share the listener.
+pub fn rule_difference(wanted: &Tags, found: &Tags, is_shared: bool) -> (Tags, BTreeSet<String>) {
     let (mut set, mut gone) = difference(wanted, found);
     for key in [RESOURCE, OWNER] {
         gone.remove(key);
     }
     set.remove(RESOURCE);
-    if !found.contains_key(OWNER) {
+    if !is_shared && !found.contains_key(OWNER) {
         set.remove(OWNER);
     }
     (set, gone)
@@ -113,8 +113,9 @@ mod tests {
     fn a_rule_that_moved_is_not_tagged_anew() {
         let wanted = tags(&[(RESOURCE, "80:200"), ("team", "a"), (OWNER, "app/ing")]);
         let found = tags(&[(RESOURCE, "80:1"), ("team", "a")]);
-        assert_eq!(rule_difference(&wanted, &found), (Tags::new(), BTreeSet::new()));
+        assert_eq!(rule_difference(&wanted, &found, false), (Tags::new(), BTreeSet::new()));
+        assert_eq!(rule_difference(&wanted, &found, true).0, tags(&[(OWNER, "app/ing")]));
         let found = tags(&[(RESOURCE, "80:1"), ("team", "a"), (OWNER, "app/other")]);
-        assert_eq!(rule_difference(&wanted, &found).0, tags(&[(OWNER, "app/ing")]));
+        assert_eq!(rule_difference(&wanted, &found, false).0, tags(&[(OWNER, "app/ing")]));
     }
 }

@@ -208,6 +208,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_before_it_is_told_with_it() {
+        let fronted = StackState { frontend: Some("nlb.example.com".into()), ..serving() };
+        let status = status(vec![], fronted);
+        let place = wishes(&status, "w")[&ObjectRef::new("Ingress", "a", "b")].address.clone();
+        let place = place.unwrap();
+        assert_eq!(place.hostname, "x.example.com");
+        assert_eq!(place.frontend.as_deref(), Some("nlb.example.com"));
+    }
+
+    #[test]
     fn what_does_not_serve_yet_has_none() {
         let ill = StackState {
             targets: Some((0, 2)),

@@ -8,7 +8,7 @@ use super::{
     step::{ListenerChange, Op},
 };
 use crate::{
-    id::{Key, ListenerKey},
+    id::{Key, ListenerKey, StackId},
     rule::{self, Rule},
     stack::{Listener, LoadBalancer, Ownership},
     tags,
@@ -149,9 +149,10 @@ fn rules(
     for step in ahead {
         take(key, step, lane);
     }
+    let is_shared = matches!(lane.stack, Some(StackId::Group(_)));
     for (priority, was, wish) in kept {
         let key = Key::Rule { listener: key.clone(), priority };
-        lane.retag_by(&key, tags::rule_difference(&wish.tags, &was.tags));
+        lane.retag_by(&key, tags::rule_difference(&wish.tags, &was.tags, is_shared));
     }
     outcome.behind.push((key.clone(), behind));
 }

@@ -9,7 +9,7 @@ use edgeway_alb_core::{
     Desired, Key, Plan, StackId, plan,
     plan::Risk,
     stack::{Ingress, Scheme, SecurityGroupRef, Source, Stack},
-    tags::CONTROLLER,
+    tags::{CONTROLLER, OWNER},
     target::Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -291,4 +291,32 @@ fn what_is_for_other_namespaces_stays() {
         let plan = plan(&wish, &single.state);
         assert_eq!(kinds(&plan).contains(&"delete-load-balancer"), goes, "{namespace}: {plan}");
     }
+}
+
+#[test]
+fn a_takeover_deletes_no_rule_that_may_be_of_a_member_that_is_not_understood() {
+    let mut aws = standing(&fixed(3));
+    without_marks(&mut aws);
+    for standing in aws.state.stacks.values_mut() {
+        let listeners =
+            standing.load_balancers.values_mut().flat_map(|it| it.listeners.values_mut());
+        for rule in listeners.flat_map(|it| it.rules.values_mut()) {
+            rule.tags.remove(OWNER);
+        }
+    }
+    let mut wish = fixed(1);
+    stack(&mut wish).adopts = true;
+    stack(&mut wish).broken.insert("app/two".to_owned());
+    let taken = plan(&wish, &aws.state);
+    assert!(!kinds(&taken).contains(&"delete-rule"), "{taken}");
+    assert_eq!(kinds(&taken).iter().filter(|kind| **kind == "add-tags").count(), 4, "{taken}");
+    reach(&mut aws, &wish);
+    let rules = |aws: &Aws| {
+        let balancers = aws.state.stacks.values().flat_map(|it| it.load_balancers.values());
+        balancers.map(edgeway_alb_core::stack::LoadBalancer::rules).sum::<usize>()
+    };
+    assert_eq!(rules(&aws), 3);
+    stack(&mut wish).broken.clear();
+    reach(&mut aws, &wish);
+    assert_eq!(rules(&aws), 1);
 }
