@@ -95,6 +95,14 @@ impl View<'_> {
             self.observed.addresses.insert(name.to_owned(), address.to_lowercase());
         }
         for stack in stacks {
+            let listeners = self.host_listeners(name, stack, &seen, &tagged);
+            let wish = self.desired.stacks.get(stack).map(|stack| &stack.load_balancer);
+            let is_wished =
+                wish.is_some_and(|wish| wish.ownership == Ownership::Rules && wish.name == name);
+            // Others may send to a target group of ours by rules of their own.
+            if !is_wished && listeners.values().all(|listener| listener.rules.is_empty()) {
+                continue;
+            }
             let found = LoadBalancer {
                 name: name.to_owned(),
                 scheme: read::scheme(balancer),
@@ -104,7 +112,7 @@ impl View<'_> {
                 attributes: BTreeMap::new(),
                 add_ons: AddOns::default(),
                 tags: Tags::new(),
-                listeners: self.host_listeners(name, stack, &seen, &tagged),
+                listeners,
                 foreign: BTreeSet::new(),
                 ownership: Ownership::Rules,
             };

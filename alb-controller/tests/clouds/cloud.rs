@@ -232,6 +232,22 @@ impl Cloud {
         self.add_foreign_rule(150).await;
     }
 
+    /// Points the listener of one load balancer to the target group whose name begins so.
+    pub(crate) async fn send_to(&self, balancer: &str, group: &str) {
+        let groups = self.balancing.describe_target_groups().send().await.unwrap();
+        let named = |name: Option<&str>| name.is_some_and(|name| name.starts_with(group));
+        let group = groups.target_groups().iter().find(|it| named(it.target_group_name()));
+        let group = group.unwrap().target_group_arn().unwrap();
+        let found = self.balancing.describe_load_balancers().names(balancer).send().await.unwrap();
+        let arn = found.load_balancers()[0].load_balancer_arn().unwrap();
+        let found =
+            self.balancing.describe_listeners().load_balancer_arn(arn).send().await.unwrap();
+        let arn = found.listeners()[0].listener_arn().unwrap();
+        let action = Action::builder().r#type("forward".into()).target_group_arn(group).build();
+        let call = self.balancing.modify_listener().listener_arn(arn);
+        call.default_actions(action).send().await.unwrap();
+    }
+
     /// A rule that nobody knows of.
     pub(crate) async fn add_foreign_rule(&self, priority: i32) {
         let (arn, _) = self.listeners().await.remove(0);

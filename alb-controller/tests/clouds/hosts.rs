@@ -79,3 +79,16 @@ async fn a_port_without_listener_is_told_of_and_left_alone() {
     assert!(told, "{:?}", outcome.problems);
     assert_eq!(outcome.changes, BTreeMap::new());
 }
+
+/// Whoever sends to a target group of ours by a rule of his own is none of our business.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_of_others_that_send_to_us_are_theirs() {
+    let Some(cloud) = moto().await else { return };
+    cloud.add_balancer("company").await;
+    let objects = read(&[BACKENDS, &plain()]);
+    settle(&cloud, &objects).await;
+    cloud.send_to("company", "k8s-app-web").await;
+    let again = run(&cloud.config, &objects).await;
+    assert_eq!((again.failure, again.problems), (None, Vec::new()));
+    assert_eq!(again.changes, BTreeMap::new());
+}
