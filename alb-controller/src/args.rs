@@ -1,5 +1,17 @@
 //! The command line of the binary, and what it does. The only reader of the environment.
 
+mod gates;
+mod habits;
+mod strangers;
+mod switches;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use habits::HabitArgs;
+
+use strangers::Strangers;
+
 use crate::{
     aws::{Access, Connection, Rates, is_stand_in},
     event::{Event, Status},
@@ -36,10 +48,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     cluster_name: String,
     /// The VPC that load balancers stand in
-    #[arg(long, value_name = "ID")]
+    #[arg(long, alias = "aws-vpc-id", value_name = "ID")]
     vpc_id: String,
     /// The AWS region
-    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    #[arg(long, alias = "aws-region", value_name = "REGION", env = "AWS_REGION")]
     region: String,
     /// Another place for all AWS services, such as `http://127.0.0.1:4599`
     #[arg(long, value_name = "URL")]
@@ -75,6 +87,10 @@ pub struct Args {
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     write_status: bool,
     #[command(flatten)]
+    habits: HabitArgs,
+    #[command(flatten)]
+    strangers: Strangers,
+    #[command(flatten)]
     lease: LeaseArgs,
 }
 
@@ -102,15 +118,16 @@ impl RatesArg {
 
 impl Args {
     /// Where objects come from. Of Secrets only those are read that a login needs.
-    fn open(&self) -> Opened {
-        let settings = self.settings();
+    fn open(&self, settings: Settings) -> Opened {
         let wanted = move |objects: &Objects| secrets(objects, &settings);
         self.source.open(CONTROLLER, Arc::new(wanted))
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> anyhow::Result<Settings> {
         let controllers = self.controllers.iter().cloned().collect();
-        Settings { controllers, ..Settings::new(&self.cluster_name, &self.vpc_id) }
+        let namespaces = self.source.namespaces.iter().cloned().collect();
+        let usual = Settings::new(&self.cluster_name, &self.vpc_id);
+        self.habits.over(Settings { controllers, namespaces, ..usual })
     }
 
     /// Stands for the lease, where objects come from an API server and replicas are to agree.
@@ -138,8 +155,8 @@ impl Args {
     }
 
     /// What the controller is started with.
-    pub fn config(&self) -> Config {
-        let settings = self.settings();
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let settings = self.settings()?;
         let stand_in = self.endpoint_url.as_ref().is_some_and(|url| is_stand_in(url));
         let connection = Connection {
             region: self.region.clone(),
@@ -149,7 +166,7 @@ impl Args {
             rates: self.aws_rates.rates(stand_in),
         };
         let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());
-        Config { settings, connection, resync, tenure: Tenure::always() }
+        Ok(Config { settings, connection, resync, tenure: Tenure::always() })
     }
 }
 
@@ -157,6 +174,9 @@ impl Args {
 pub async fn main(args: Args, out: &mut (impl Write + Send)) -> anyhow::Result<ExitCode> {
     let handle = Handle::default();
     tokio::spawn(log(handle.clone()));
+    for remark in args.habits.remarks().chain(args.strangers.remarks()) {
+        tracing::warn!("{remark}");
+    }
     if args.once { one(&args, &handle, out).await } else { many(args, handle).await }
 }
 
@@ -166,7 +186,8 @@ async fn one(
     handle: &Handle,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<ExitCode> {
-    let objects = match args.open() {
+    let config = args.config()?;
+    let objects = match args.open(config.settings.clone()) {
         Opened::Files(files) => files.read()?,
         kube @ Opened::Kube(_) => {
             let (sender, mut latest) = watch::channel(Arc::default());
@@ -181,7 +202,7 @@ async fn one(
             Arc::unwrap_or_clone(objects)
         }
     };
-    let outcome = once::once(&args.config(), &objects, handle).await;
+    let outcome = once::once(&config, &objects, handle).await;
     for problem in objects.defects.iter().chain(&outcome.problems) {
         writeln!(out, "{problem}")?;
     }
@@ -194,9 +215,9 @@ async fn one(
 
 /// Until a signal comes.
 async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
-    let source = args.open();
+    let mut config = args.config()?;
+    let source = args.open(config.settings.clone());
     let office = args.stand(&source).await?;
-    let mut config = args.config();
     if let Some(office) = &office {
         config.tenure = office.tenure.clone();
         tokio::spawn(tell_problems("leader election", office.problems.clone(), handle.clone()));

@@ -185,6 +185,7 @@ impl Cloud for FakeCloud {
                     .iter()
                     .map(|g| (g.name.clone(), g.clone()))
                     .collect(),
+                ..Standing::default()
             };
             (id.clone(), standing)
         });

@@ -29,7 +29,7 @@ mod views;
 mod watch;
 
 pub use apply::Failure;
-pub use args::{Args, main};
+pub use args::{Args, HabitArgs, main};
 pub use event::{Event, Status};
 pub use metrics::Metrics;
 pub use once::{Outcome, once};

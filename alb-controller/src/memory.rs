@@ -2,7 +2,7 @@
 //! told it ourselves.
 
 use crate::{apply::Failure, aws::Sight};
-use edgeway_alb_core::{Desired, Key, Observed, Question, StackId};
+use edgeway_alb_core::{Desired, Key, Observed, Question, StackId, stack::Ownership};
 use std::collections::BTreeSet;
 
 /// What stands, as far as it can be counted on.
@@ -33,7 +33,16 @@ impl Memory {
         let asked = self.observed.questions().filter(|question| desired.asks(question));
         let unanswered = asked.filter(|question| !self.answered.contains(question));
         let unanswered = unanswered.map(|question| question.stack().clone());
-        let stacks: BTreeSet<StackId> = self.doubted.iter().cloned().chain(unanswered).collect();
+        // What stands on somebody else's load balancer is not known from our own steps.
+        let unseen = desired.stacks.iter().filter(|(id, stack)| {
+            let wish = &stack.load_balancer;
+            let known = self.observed.stacks.get(*id).map(|it| &it.load_balancers);
+            wish.ownership == Ownership::Rules
+                && !known.is_some_and(|known| known.contains_key(&wish.name))
+        });
+        let unseen = unseen.map(|(id, _)| id.clone());
+        let stacks = self.doubted.iter().cloned().chain(unanswered).chain(unseen);
+        let stacks: BTreeSet<StackId> = stacks.collect();
         let bound = desired.bindings.keys().all(|arn| self.observed.bindings.contains_key(arn));
         (!stacks.is_empty() || !bound).then_some(stacks)
     }

@@ -34,6 +34,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// Problems that another look may solve.
 const MISSED: &[&str] = &[
     "certificate-not-found",
+    "load-balancer-not-found",
     "security-group-not-found",
     "subnets-not-found",
     "target-group-not-found",
@@ -354,9 +355,9 @@ fn addresses(desired: &Desired, observed: &Observed) -> BTreeMap<StackId, String
     let of = |id: &StackId| {
         let standing = observed.stacks.get(id)?;
         let wish = &desired.stacks.get(id)?.load_balancer;
-        let all = standing.load_balancers.values();
-        let serving =
-            all.clone().find(|found| found.scheme == wish.scheme).or(all.clone().next())?;
+        let all = || standing.load_balancers.values();
+        let alike = all().find(|found| found.scheme == wish.scheme).or(all().next());
+        let serving = standing.load_balancers.get(&wish.name).or(alike)?;
         observed.addresses.get(&serving.name).cloned()
     };
     desired.stacks.keys().filter_map(|id| Some((id.clone(), of(id)?))).collect()

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct StackState {
     /// DNS name of its load balancer.
     pub address: Option<String>,
+    /// DNS name of the network load balancer before it.
+    pub frontend: Option<String>,
     /// The ports that it listens on.
     pub ports: Vec<u16>,
     /// Whether it ends TLS.
@@ -64,7 +66,10 @@ pub(crate) fn states(
         }
         let has_groups = !stack.target_groups.is_empty();
         let served = before.get(id).is_some_and(|old| old.serves && old.address == address);
+        let fronts = observed.stacks.get(id).into_iter().flat_map(|it| it.frontends.keys());
+        let frontend = fronts.into_iter().find_map(|name| observed.addresses.get(name).cloned());
         let state = StackState {
+            frontend,
             ports: listeners.keys().copied().collect(),
             has_tls: listeners.values().any(|it| it.protocol == Protocol::Https),
             progress,

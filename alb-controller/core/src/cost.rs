@@ -1,6 +1,6 @@
 //! What load balancers cost in a month, as far as it does not depend on what is sent through them.
 
-use crate::stack::{IpAddressType, LoadBalancer, Scheme};
+use crate::stack::{IpAddressType, LoadBalancer, Ownership, Scheme};
 use serde::Serialize;
 
 /// Hours of a month, as AWS counts.
@@ -36,13 +36,17 @@ pub struct Item {
     pub monthly: f64,
 }
 
-/// All that is paid for a load balancer which uses `units` capacity units on average.
+/// All that is paid for a load balancer which uses `units` capacity units on average; nothing for
+/// somebody else's.
 pub fn items(balancer: &LoadBalancer, prices: &Prices, units: u32) -> Vec<Item> {
     let item = |what, count: u32, price: f64| Item {
         what,
         count,
         monthly: f64::from(count) * price * MONTH,
     };
+    if balancer.ownership == Ownership::Rules {
+        return Vec::new();
+    }
     let reserved = balancer.add_ons.capacity.unwrap_or(0);
     let all = [
         item("load balancer", 1, prices.balancer),
@@ -86,6 +90,7 @@ mod tests {
             tags: BTreeMap::new(),
             listeners: BTreeMap::new(),
             foreign: BTreeSet::new(),
+            ownership: Ownership::Full,
         }
     }
 

@@ -2,7 +2,11 @@
 //!
 //! A name matters only when a thing is made: afterwards things are found by their tags.
 
-use crate::{id::StackId, stack::Scheme, target::TargetGroupKind};
+use crate::{
+    id::StackId,
+    stack::Scheme,
+    target::{HealthCheck, TargetGroupKind},
+};
 use sha2::{Digest, Sha256};
 
 /// The longest name that AWS takes for load balancers and target groups.
@@ -67,6 +71,13 @@ pub fn target_group(identity: &TargetGroupIdentity<'_>, kind: &TargetGroupKind) 
         &control,
     ]);
     format!("k8s-{}-{}-{hash}", clean(namespace, 8), clean(service, 8))
+}
+
+/// Name of a target group whose target is a stack's load balancer.
+pub fn front_group(cluster: &str, stack: &StackId, (port, check): (u16, &HealthCheck)) -> String {
+    let (id, port) = (stack.to_string(), port.to_string());
+    let parts = [cluster, &id, &port, "alb", "TCP", &check.port, check.protocol.as_str()];
+    stack_name(stack, &hash(&parts))
 }
 
 /// Another name of the same look, for when `name` is taken by a thing that cannot be reused.

@@ -1,12 +1,14 @@
 //! What stands, or will, in words: for people as lines, for scripts as JSON, and line by line beside
 //! what it was. What is as AWS gives it to all that is new is not told.
 
+mod front;
+
 use crate::{
     add_ons::MutualTls,
     defaults,
     goal::Standing,
     rule::{Action, Authentication, Rule, TargetGroupRef},
-    stack::{Listener, LoadBalancer, SecurityGroup, Stack},
+    stack::{Listener, LoadBalancer, Ownership, SecurityGroup},
     tags::{Tags, is_reserved},
     target::TargetGroup,
 };
@@ -91,24 +93,17 @@ pub struct GuardOutline {
     pub ingress: Vec<String>,
 }
 
-impl From<&Stack> for Standing {
-    /// What would stand if a wish were fulfilled to the letter.
-    fn from(stack: &Stack) -> Self {
-        let balancer = stack.load_balancer.clone();
-        let guards = stack.security_group.iter();
-        Self {
-            load_balancers: [(balancer.name.clone(), balancer)].into(),
-            target_groups: stack.target_groups.clone(),
-            security_groups: guards.map(|group| (group.name.clone(), group.clone())).collect(),
-        }
-    }
-}
-
 impl From<&Standing> for Outline {
     fn from(standing: &Standing) -> Self {
-        let Standing { load_balancers, target_groups, security_groups } = standing;
+        let Standing { load_balancers, target_groups, security_groups, frontends, front_groups: _ } =
+            standing;
+        let fronts = frontends.values().map(|it| front::front(it, standing));
         Self {
-            load_balancers: load_balancers.values().map(|b| balancer(b, standing)).collect(),
+            load_balancers: load_balancers
+                .values()
+                .map(|b| balancer(b, standing))
+                .chain(fronts)
+                .collect(),
             target_groups: target_groups.values().map(group).collect(),
             security_groups: security_groups.values().map(guard).collect(),
         }
@@ -145,6 +140,13 @@ fn tags(map: &Tags) -> impl Iterator<Item = (String, String)> {
 fn balancer(balancer: &LoadBalancer, standing: &Standing) -> BalancerOutline {
     let add_ons = &balancer.add_ons;
     let own = [
+        named(
+            "ours are",
+            match balancer.ownership {
+                Ownership::Full => "",
+                Ownership::Rules => "rules alone",
+            },
+        ),
         named("scheme", balancer.scheme.as_str()),
         named("addresses", balancer.ip_address_type.as_str()),
         named("subnets", join(&balancer.subnets)),

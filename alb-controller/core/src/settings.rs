@@ -4,7 +4,8 @@
 use crate::{
     limits::Limits,
     names,
-    stack::Scheme,
+    stack::{IpAddressType, Scheme, SecurityGroupRef},
+    switches::Switch,
     tags::{self, Tags},
     target::{IpFamily, TargetType},
 };
@@ -19,6 +20,9 @@ pub const EDGEWAY: &str = "edgeway.dev/alb";
 /// Controller of the classes of the AWS Load Balancer Controller.
 pub const AWS: &str = "ingress.k8s.aws/alb";
 
+/// The class that annotations name it by.
+pub const ANNOTATED: &str = "alb";
+
 /// How the controller was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -32,8 +36,30 @@ pub struct Settings {
     pub default_scheme: Scheme,
     /// TLS versions and ciphers of listeners that name none.
     pub default_ssl_policy: String,
+    /// What targets are that nobody says it of; nothing for what is usual for the class.
+    pub default_target_type: Option<TargetType>,
     /// Whether all load balancers get one security group in common, which is let through to targets.
     pub shared_security_group: bool,
+    /// The id of that group, where it is somebody else's.
+    pub given_security_group: Option<String>,
+    /// Tags of all that is made.
+    pub default_tags: Tags,
+    /// Tags that somebody else sets and removes.
+    pub external_tags: BTreeSet<String>,
+    /// Tags of those security groups of targets that are opened, where there are several.
+    pub target_group_tags: Tags,
+    /// The class that annotations name the AWS Load Balancer Controller's by. Without a name
+    /// Ingresses that name no class are of it, too.
+    pub annotated_class: String,
+    /// Authorities whose certificates are found by name; none for all.
+    pub authorities: BTreeSet<String>,
+    /// What is done otherwise than usually.
+    pub switches: BTreeSet<Switch>,
+    /// Whether all that the AWS Load Balancer Controller has made for these classes is taken over.
+    /// Otherwise it is what Ingresses ask for, stack by stack.
+    pub adopt: bool,
+    /// Namespaces whose objects are read; none for all.
+    pub namespaces: BTreeSet<String>,
 }
 
 impl Settings {
@@ -45,7 +71,17 @@ impl Settings {
             controllers: BTreeSet::from([EDGEWAY.to_owned()]),
             default_scheme: Scheme::Internal,
             default_ssl_policy: "ELBSecurityPolicy-2016-08".to_owned(),
+            default_target_type: None,
             shared_security_group: true,
+            given_security_group: None,
+            default_tags: Tags::new(),
+            external_tags: BTreeSet::new(),
+            target_group_tags: Tags::new(),
+            annotated_class: ANNOTATED.to_owned(),
+            authorities: BTreeSet::new(),
+            switches: BTreeSet::new(),
+            adopt: false,
+            namespaces: BTreeSet::new(),
         }
     }
 }
@@ -55,6 +91,29 @@ impl Settings {
     pub fn owns(&self, tags: &Tags) -> bool {
         tags.get(tags::CLUSTER).is_some_and(|cluster| *cluster == self.cluster)
             && self.controllers.contains(tags::controller(tags))
+    }
+
+    /// Whether something is done otherwise than usually.
+    pub fn has(&self, switch: Switch) -> bool {
+        self.switches.contains(&switch)
+    }
+
+    /// Tags that a user asks for, and the default ones.
+    pub fn with_defaults(&self, mut own: Tags) -> Tags {
+        for (key, value) in &self.default_tags {
+            if !(self.has(Switch::TagsGiveWay) && own.contains_key(key)) {
+                own.insert(key.clone(), value.clone());
+            }
+        }
+        own
+    }
+
+    /// The security group that all load balancers have in common.
+    pub fn shared_group(&self) -> SecurityGroupRef {
+        match &self.given_security_group {
+            Some(id) => SecurityGroupRef::Id(id.clone()),
+            None => SecurityGroupRef::Ours(self.shared_name()),
+        }
     }
 
     /// Name of the security group that all load balancers have in common. It is the AWS Load
@@ -92,6 +151,8 @@ pub struct Certificate {
     pub arn: String,
     /// The names it is for, some with `*.`.
     pub names: Vec<String>,
+    /// The private authority that has issued it, as far as that matters.
+    pub authority: Option<String>,
 }
 
 /// A security group of the VPC.
@@ -129,6 +190,19 @@ pub struct BoundGroup {
     pub family: IpFamily,
 }
 
+/// A load balancer of somebody else that rules are put on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Whom it is for.
+    pub scheme: Scheme,
+    /// Which addresses it has.
+    pub ip_address_type: IpAddressType,
+    /// Ids of its security groups.
+    pub guards: Vec<String>,
+}
+
 /// What is to be looked up.
 #[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,6 +213,8 @@ pub struct Needs {
     pub instances: BTreeSet<String>,
     /// Target groups of somebody else, by name.
     pub target_groups: BTreeSet<String>,
+    /// Load balancers of somebody else, by name or ARN.
+    pub hosts: BTreeSet<String>,
     /// Trust stores, by name.
     pub trust_stores: BTreeSet<String>,
     /// Whether access control lists are to be found by name.
@@ -156,6 +232,7 @@ impl Needs {
             certificates,
             instances,
             target_groups,
+            hosts,
             trust_stores,
             web_acls,
             bindings,
@@ -167,6 +244,7 @@ impl Needs {
             && *anything >= other.anything
             && instances.is_superset(&other.instances)
             && target_groups.is_superset(&other.target_groups)
+            && hosts.is_superset(&other.hosts)
             && trust_stores.is_superset(&other.trust_stores)
     }
 }
@@ -186,6 +264,8 @@ pub struct Lookups {
     pub instances: BTreeMap<String, Vec<Interface>>,
     /// ARNs of target groups of somebody else, by name; nothing if nobody looked.
     pub target_groups: Option<BTreeMap<String, String>>,
+    /// Load balancers of somebody else, by what they were asked for by; nothing if nobody looked.
+    pub hosts: Option<BTreeMap<String, Host>>,
     /// ARNs of trust stores, by name; nothing if nobody looked.
     pub trust_stores: Option<BTreeMap<String, String>>,
     /// ARNs of regional access control lists, by name; nothing if nobody looked.

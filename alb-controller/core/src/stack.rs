@@ -2,6 +2,7 @@
 
 use crate::{
     add_ons::{AddOns, MutualTls},
+    frontend::Front,
     id::StackId,
     rule::{Action, Authentication, Rule},
     tags::Tags,
@@ -30,6 +31,16 @@ words! {
         Dualstack = "dualstack",
         /// Both, but public ones of IPv6 only.
         DualstackWithoutPublicIpv4 = "dualstack-without-public-ipv4",
+    }
+}
+
+words! {
+    /// How much of a load balancer is ours.
+    Ownership {
+        /// All of it, but for listeners and rules that others have added.
+        Full = "full",
+        /// Rules of ours on listeners of somebody else.
+        Rules = "rules",
     }
 }
 
@@ -131,6 +142,8 @@ pub struct LoadBalancer {
     pub listeners: BTreeMap<u16, Listener>,
     /// Ports of listeners that are not ours.
     pub foreign: BTreeSet<u16>,
+    /// How much of it is ours.
+    pub ownership: Ownership,
 }
 
 impl Listener {
@@ -191,4 +204,10 @@ pub struct Stack {
     pub broken: BTreeSet<String>,
     /// Names of load balancers whose making, in place of another, a user has approved.
     pub approved: BTreeSet<String>,
+    /// Whether it may be taken over from the AWS Load Balancer Controller.
+    pub adopts: bool,
+    /// What must be open to it in security groups of targets, by id of the group.
+    pub doors: BTreeMap<String, BTreeSet<Ingress>>,
+    /// The network load balancer before it.
+    pub frontend: Front,
 }

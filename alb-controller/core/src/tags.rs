@@ -22,8 +22,9 @@ pub const OWNER: &str = "edgeway.dev/ingress";
 /// A trace of the secret that a login uses, by which another one is noticed: AWS never tells it.
 pub const SECRET: &str = "edgeway.dev/secret-trace";
 
-/// The controller whose class a thing is for, where that is not the AWS Load Balancer Controller's.
-/// Ours alone: both controllers can share a cluster, and neither takes the other's for its own.
+/// The controller whose class a thing is for, on all that we have made or taken over. Ours alone: both
+/// controllers can share a cluster, and neither takes the other's for its own. The AWS Load Balancer
+/// Controller removes it from what it takes back.
 pub const CONTROLLER: &str = "edgeway.dev/controller";
 
 /// Value of [`RESOURCE`] on the load balancer.
@@ -55,6 +56,11 @@ pub fn is_reserved(key: &str) -> bool {
     matches!(key, CLUSTER | STACK | RESOURCE | OWNER | SECRET | CONTROLLER)
 }
 
+/// Whether we have made a thing with these tags, or taken it over.
+pub fn is_marked(tags: &Tags) -> bool {
+    tags.contains_key(CONTROLLER)
+}
+
 /// The controller whose class a thing with these tags is for.
 pub fn controller(tags: &Tags) -> &str {
     tags.get(CONTROLLER).map_or(crate::settings::AWS, String::as_str)
@@ -69,14 +75,14 @@ pub fn difference(wanted: &Tags, found: &Tags) -> (Tags, BTreeSet<String>) {
 }
 
 /// The same for a rule: its place may have changed since it was made, and a missing note of whom it
-/// belongs to is not worth a call.
-pub fn rule_difference(wanted: &Tags, found: &Tags) -> (Tags, BTreeSet<String>) {
+/// belongs to is worth a call only where several share the listener.
+pub fn rule_difference(wanted: &Tags, found: &Tags, is_shared: bool) -> (Tags, BTreeSet<String>) {
     let (mut set, mut gone) = difference(wanted, found);
     for key in [RESOURCE, OWNER] {
         gone.remove(key);
     }
     set.remove(RESOURCE);
-    if !found.contains_key(OWNER) {
+    if !is_shared && !found.contains_key(OWNER) {
         set.remove(OWNER);
     }
     (set, gone)
@@ -107,8 +113,9 @@ mod tests {
     fn a_rule_that_moved_is_not_tagged_anew() {
         let wanted = tags(&[(RESOURCE, "80:200"), ("team", "a"), (OWNER, "app/ing")]);
         let found = tags(&[(RESOURCE, "80:1"), ("team", "a")]);
-        assert_eq!(rule_difference(&wanted, &found), (Tags::new(), BTreeSet::new()));
+        assert_eq!(rule_difference(&wanted, &found, false), (Tags::new(), BTreeSet::new()));
+        assert_eq!(rule_difference(&wanted, &found, true).0, tags(&[(OWNER, "app/ing")]));
         let found = tags(&[(RESOURCE, "80:1"), ("team", "a"), (OWNER, "app/other")]);
-        assert_eq!(rule_difference(&wanted, &found).0, tags(&[(OWNER, "app/ing")]));
+        assert_eq!(rule_difference(&wanted, &found, false).0, tags(&[(OWNER, "app/ing")]));
     }
 }

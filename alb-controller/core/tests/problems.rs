@@ -15,8 +15,13 @@ use std::{
 
 /// Pages without manifests, and why they have none.
 const WITHOUT_MANIFESTS: &[(&str, &str)] = &[
+    ("add-on-switched-off", "the controller is started with a flag"),
+    ("attached-without-effect", "the example needs a load balancer that is there"),
+    ("group-name-not-allowed", "the controller is started with a flag"),
     ("limit-exceeded", "the example would have 1001 pods"),
     ("limit-near", "the example would have 80 rules"),
+    ("tag-not-allowed", "the controller is started with a flag"),
+    ("target-type-not-allowed", "the controller is started with a flag"),
     ("too-many-certificates", "the example would have 27 certificates"),
     ("too-many-rules", "the example would have 101 rules"),
 ];
@@ -32,6 +37,7 @@ fn codes(text: &str) -> [BTreeSet<&'static str>; 2] {
         certificates: Some(Vec::new()),
         security_groups: Some(Vec::new()),
         target_groups: Some(BTreeMap::new()),
+        hosts: Some(BTreeMap::new()),
         trust_stores: Some(BTreeMap::new()),
         web_acls: Some(BTreeMap::new()),
         ..Lookups::default()

@@ -124,6 +124,7 @@ calls! {
     CreateTags = NetworkWrite "ec2:CreateTags",
     DeleteTags = NetworkWrite "ec2:DeleteTags",
     ListCertificates = Certificates "acm:ListCertificates",
+    DescribeCertificate = Certificates "acm:DescribeCertificate",
     GetResources = Tagging "tag:GetResources",
     ListWebACLs = GuardRead "wafv2:ListWebACLs",
     GetWebACLForResource = GuardRead "wafv2:GetWebACLForResource",

@@ -1,13 +1,13 @@
 //! What wishes depend on: subnets, addresses, security groups, instances, certificates.
 
-use super::{calls::Call, client::Aws, error::CloudError};
-use aws_sdk_acm::types::{CertificateStatus, Filters, KeyAlgorithm};
+use super::{calls::Call, client::Aws, error::CloudError, read};
+use aws_sdk_acm::types::{CertificateStatus, CertificateType, Filters, KeyAlgorithm};
 use aws_sdk_ec2::types::{self as ec2, Filter, RouteTable};
-use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TargetGroup};
 use edgeway_alb_core::{
     Lookups, Needs,
     limits::Limits,
-    settings::{BoundGroup, Certificate, GroupTags, Interface, Subnet},
+    settings::{BoundGroup, Certificate, GroupTags, Host, Interface, Subnet},
     target::{IpFamily, TargetType},
 };
 use ipnet::IpNet;
@@ -48,9 +48,35 @@ pub(super) async fn look_up(aws: &Aws, needs: &Needs) -> Result<Lookups, CloudEr
         target_groups: Some(target_groups),
         bound_groups: if needs.bindings { Some(bound_groups(aws).await?) } else { None },
         limits: limits(aws).await?,
+        hosts: if needs.hosts.is_empty() { None } else { Some(hosts(aws, &needs.hosts).await?) },
         trust_stores: Some(found(aws.trust_stores(&needs.trust_stores).await)?),
         web_acls: if needs.web_acls { Some(found(aws.web_acls_by_name().await)?) } else { None },
     })
+}
+
+/// Load balancers of the VPC that are asked for by name or ARN.
+async fn hosts(aws: &Aws, wanted: &BTreeSet<String>) -> Result<BTreeMap<String, Host>, CloudError> {
+    let mut found = BTreeMap::new();
+    for balancer in aws.load_balancers().await? {
+        let (Some(name), Some(arn)) = (balancer.load_balancer_name(), balancer.load_balancer_arn())
+        else {
+            continue;
+        };
+        let is_alb = balancer.r#type().is_none_or(|it| *it == LoadBalancerTypeEnum::Application);
+        if !is_alb || balancer.vpc_id() != Some(aws.settings.vpc.as_str()) {
+            continue;
+        }
+        for asked in [name, arn].into_iter().filter(|asked| wanted.contains(*asked)) {
+            let host = Host {
+                name: name.to_owned(),
+                scheme: read::scheme(&balancer),
+                ip_address_type: read::ip_address_type(&balancer),
+                guards: balancer.security_groups().to_vec(),
+            };
+            found.insert(asked.to_owned(), host);
+        }
+    }
+    Ok(found)
 }
 
 /// All target groups, for those who bind one of them.
@@ -228,6 +254,20 @@ fn interface(interface: &ec2::InstanceNetworkInterface) -> Interface {
     }
 }
 
+/// Who has issued a private certificate. That is asked only where some authorities are not believed.
+async fn authority(aws: &Aws, arn: &str) -> Result<Option<String>, CloudError> {
+    if aws.settings.authorities.is_empty() {
+        return Ok(None);
+    }
+    let answer = aws
+        .call(Call::DescribeCertificate, || {
+            aws.certificates.describe_certificate().certificate_arn(arn).send()
+        })
+        .await?;
+    let certificate = answer.certificate();
+    Ok(certificate.and_then(|it| it.certificate_authority_arn()).map(str::to_owned))
+}
+
 /// All issued certificates, of every kind of key: without a filter AWS leaves most kinds out.
 async fn certificates(aws: &Aws) -> Result<Vec<Certificate>, CloudError> {
     let kinds = KeyAlgorithm::values().iter().map(|kind| KeyAlgorithm::from(*kind)).collect();
@@ -250,7 +290,10 @@ async fn certificates(aws: &Aws) -> Result<Vec<Certificate>, CloudError> {
             let mut names: BTreeSet<String> =
                 summary.subject_alternative_name_summaries().iter().cloned().collect();
             names.extend(summary.domain_name().map(str::to_owned));
-            found.push(Certificate { arn: arn.to_owned(), names: names.into_iter().collect() });
+            let private = summary.r#type() == Some(&CertificateType::Private);
+            let authority = if private { authority(aws, arn).await? } else { None };
+            let (arn, names) = (arn.to_owned(), names.into_iter().collect());
+            found.push(Certificate { arn, names, authority });
         }
         next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if next.is_none() {

@@ -2,12 +2,15 @@
 
 mod add_ons;
 mod arns;
+mod attributes;
 mod authentication;
 mod balancing;
 mod calls;
 mod check;
 mod client;
 mod error;
+mod frontends;
+mod hosts;
 mod ledger;
 mod look_up;
 mod network;

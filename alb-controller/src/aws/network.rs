@@ -57,8 +57,11 @@ pub(super) fn sort(
     (desired, arns): (&Desired, &mut Arns),
     observed: &mut Observed,
 ) {
-    let is_ours =
-        |group: &aws_sdk_ec2::types::SecurityGroup| aws.settings.owns(&tags(group.tags()));
+    let given = aws.settings.given_security_group.as_deref();
+    // One that was given is somebody else's, whatever its tags are.
+    let is_ours = |group: &aws_sdk_ec2::types::SecurityGroup| {
+        aws.settings.owns(&tags(group.tags())) && (given.is_none() || group.group_id() != given)
+    };
     let ours: Vec<_> = groups.iter().filter(|group| is_ours(group)).collect();
     for group in &ours {
         if let (Some(name), Some(id)) = (group.group_name(), group.group_id()) {
@@ -75,12 +78,15 @@ pub(super) fn sort(
         }
     }
     let wished: BTreeSet<&Source> = desired.doors.values().flatten().map(|d| &d.source).collect();
-    let shared = observed.shared.as_ref().map(|group| group.name.clone()).unwrap_or_default();
-    let from_us = Source::Group(SecurityGroupRef::Ours(shared));
+    let is_from_us = |source: &Source| match source {
+        Source::Group(SecurityGroupRef::Ours(_)) => true,
+        Source::Group(SecurityGroupRef::Id(id)) => Some(id.as_str()) == given,
+        Source::Ipv4(_) | Source::Ipv6(_) | Source::PrefixList(_) => false,
+    };
     for group in groups.iter().filter(|group| !is_ours(group)) {
         let all = group.ip_permissions().iter().flat_map(|permission| ingress(permission, arns));
         let doors: BTreeSet<Ingress> = all
-            .filter(|door| door.source == from_us || wished.contains(&door.source))
+            .filter(|door| is_from_us(&door.source) || wished.contains(&door.source))
             .filter(|door| door.description == DOOR_DESCRIPTION)
             .collect();
         if let (Some(id), false) = (group.group_id(), doors.is_empty()) {

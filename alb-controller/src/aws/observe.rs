@@ -4,10 +4,9 @@ use super::{
     Sight,
     add_ons::read_mutual_tls,
     arns::Arns,
-    calls::Call,
     client::Aws,
     error::CloudError,
-    network,
+    frontends, network,
     read::{self, TargetState},
     skipped::Skipped,
 };
@@ -16,7 +15,7 @@ use edgeway_alb_core::{
     Desired, Health, Key, ListenerKey, Observed, Question, StackId,
     goal::Bound,
     rule::Action,
-    stack::{Listener, LoadBalancer},
+    stack::{Listener, LoadBalancer, Ownership},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
     target::{Protocol, TargetGroup, TargetId, Targets},
 };
@@ -42,12 +41,19 @@ pub(super) async fn observe(
     known.keep(&mut view.observed);
     let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
-    let kind = elb::LoadBalancerTypeEnum::Application;
-    balancers.retain(|b| {
-        in_vpc(b.vpc_id())
-            && b.r#type().is_none_or(|own| *own == kind)
-            && b.load_balancer_name().is_none_or(|name| !known.has_balancer(name))
+    balancers.retain(|b| in_vpc(b.vpc_id()));
+    let is_new =
+        |b: &elb::LoadBalancer| b.load_balancer_name().is_none_or(|name| !known.has_balancer(name));
+    let mut fronts = balancers.clone();
+    fronts.retain(|b| {
+        b.r#type() == Some(&elb::LoadBalancerTypeEnum::Network)
+            && b.load_balancer_name().is_some_and(|name| name.ends_with(frontends::SUFFIX))
+            && is_new(b)
     });
+    let kind = elb::LoadBalancerTypeEnum::Application;
+    balancers.retain(|b| b.r#type().is_none_or(|own| *own == kind));
+    let all = balancers.clone();
+    balancers.retain(is_new);
     let mut groups = aws.target_groups().await?;
     groups.retain(|group| {
         in_vpc(group.vpc_id())
@@ -55,13 +61,15 @@ pub(super) async fn observe(
                 .target_group_name()
                 .is_some_and(|name| name.starts_with(GROUP_PREFIX) && !known.has_group(name))
     });
-    let arns = balancers.iter().filter_map(|b| b.load_balancer_arn());
+    let arns = balancers.iter().chain(&fronts).filter_map(|b| b.load_balancer_arn());
     let arns: Vec<String> =
         arns.chain(groups.iter().filter_map(|g| g.target_group_arn())).map(str::to_owned).collect();
     let mut tags = aws.tagged(arns.len()).await;
     tags.extend(aws.tags_of(&arns, &tags).await?);
     view.target_groups(&groups, &balancers, &tags).await?;
     view.load_balancers(&balancers, &tags).await?;
+    view.frontends(&fronts, &groups, &tags).await?;
+    view.hosts(&all, &groups, &tags).await?;
     view.bindings().await?;
     let View { arns, observed, .. } = view;
     let mut learnt = aws.arns.lock().await;
@@ -75,12 +83,12 @@ pub(super) async fn observe(
 }
 
 /// What has been seen so far.
-struct View<'a> {
-    aws: &'a Aws,
-    desired: &'a Desired,
-    sight: &'a Sight,
-    arns: Arns,
-    observed: Observed,
+pub(super) struct View<'a> {
+    pub(super) aws: &'a Aws,
+    pub(super) desired: &'a Desired,
+    pub(super) sight: &'a Sight,
+    pub(super) arns: Arns,
+    pub(super) observed: Observed,
 }
 
 /// Tags by ARN.
@@ -88,7 +96,7 @@ pub(super) type Tagged = BTreeMap<String, Tags>;
 
 impl View<'_> {
     /// The stack that tags name, if they are of this cluster.
-    fn stack_of(&self, tags: &Tags) -> Option<StackId> {
+    pub(super) fn stack_of(&self, tags: &Tags) -> Option<StackId> {
         let ours = self.aws.settings.owns(tags);
         tags.get(STACK).filter(|_| ours).map(|stack| StackId::parse(stack))
     }
@@ -139,7 +147,7 @@ impl View<'_> {
             let resource = tags.get(RESOURCE).cloned().unwrap_or_default();
             let question = Question::GroupAttributes(stack.clone(), resource.clone());
             let attributes = if self.desired.asks(&question) {
-                self.group_attributes(arn).await?
+                self.aws.group_attributes(arn).await?
             } else {
                 BTreeMap::new()
             };
@@ -180,18 +188,6 @@ impl View<'_> {
         Ok(Registered::of(&self.aws.health(arn).await?))
     }
 
-    async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
-        let answer = self
-            .aws
-            .call(Call::DescribeTargetGroupAttributes, || {
-                let call = self.aws.balancing.describe_target_group_attributes();
-                call.target_group_arn(arn).send()
-            })
-            .await?;
-        let pairs = answer.attributes().iter();
-        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
-    }
-
     async fn load_balancers(
         &mut self,
         balancers: &[elb::LoadBalancer],
@@ -221,6 +217,7 @@ impl View<'_> {
                 tags: tags.clone(),
                 listeners,
                 foreign,
+                ownership: Ownership::Full,
             };
             if is_provisioning(balancer) {
                 self.observed.provisioning.insert(name.to_owned());
@@ -242,15 +239,7 @@ impl View<'_> {
         if !self.desired.asks(&Question::BalancerAttributes(stack.clone())) {
             return Ok(BTreeMap::new());
         }
-        let answer = self
-            .aws
-            .call(Call::DescribeLoadBalancerAttributes, || {
-                let call = self.aws.balancing.describe_load_balancer_attributes();
-                call.load_balancer_arn(arn).send()
-            })
-            .await?;
-        let pairs = answer.attributes().iter();
-        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
+        self.aws.balancer_attributes(arn).await
     }
 
     /// Our listeners by port, and the ports of others.
@@ -302,7 +291,7 @@ impl View<'_> {
     ) -> Result<Listener, CloudError> {
         let port: u16 = read::number(listener.port());
         let attributes = if self.desired.asks(&Question::ListenerAttributes(stack.clone(), port)) {
-            self.listener_attributes(arn).await?
+            self.aws.listener_attributes(arn).await?
         } else {
             BTreeMap::new()
         };
@@ -325,17 +314,6 @@ impl View<'_> {
             foreign: BTreeMap::new(),
             tags: Tags::new(),
         })
-    }
-
-    async fn listener_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
-        let answer = self
-            .aws
-            .call(Call::DescribeListenerAttributes, || {
-                self.aws.balancing.describe_listener_attributes().listener_arn(arn).send()
-            })
-            .await?;
-        let pairs = answer.attributes().iter();
-        Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
     }
 
     /// Sorts the rules of a listener into ours and those of others.
@@ -362,7 +340,7 @@ impl View<'_> {
     }
 }
 
-fn groups(action: &Action) -> BTreeSet<String> {
+pub(super) fn groups(action: &Action) -> BTreeSet<String> {
     action.groups().map(str::to_owned).collect()
 }
 

@@ -19,6 +19,8 @@ impl<'s> Skipped<'s> {
         for (_, standing) in known.stacks.iter().filter(|(id, _)| !doubted.contains(*id)) {
             skipped.balancers.extend(standing.load_balancers.keys().map(String::as_str));
             skipped.groups.extend(standing.target_groups.keys().map(String::as_str));
+            skipped.balancers.extend(standing.frontends.keys().map(String::as_str));
+            skipped.groups.extend(standing.front_groups.keys().map(String::as_str));
         }
         skipped
     }
@@ -35,7 +37,7 @@ impl<'s> Skipped<'s> {
     pub(super) fn keep(&self, observed: &mut Observed) {
         let Some(known) = self.known else { return };
         for (id, standing) in &known.stacks {
-            let Standing { load_balancers, target_groups, security_groups: _ } = standing;
+            let Standing { load_balancers, target_groups, frontends, front_groups, .. } = standing;
             let balancers = load_balancers.iter().filter(|(name, _)| self.has_balancer(name));
             let groups = target_groups.iter().filter(|(name, _)| self.has_group(name));
             let (mut balancers, mut groups) = (balancers.peekable(), groups.peekable());
@@ -45,6 +47,10 @@ impl<'s> Skipped<'s> {
             let kept = observed.stacks.entry(id.clone()).or_default();
             kept.load_balancers.extend(balancers.map(|(name, it)| (name.clone(), it.clone())));
             kept.target_groups.extend(groups.map(|(name, it)| (name.clone(), it.clone())));
+            let fronts = frontends.iter().filter(|(name, _)| self.has_balancer(name));
+            kept.frontends.extend(fronts.map(|(name, it)| (name.clone(), it.clone())));
+            let groups = front_groups.iter().filter(|(name, _)| self.has_group(name));
+            kept.front_groups.extend(groups.map(|(name, it)| (name.clone(), it.clone())));
         }
         let addresses = known.addresses.iter().filter(|(name, _)| self.has_balancer(name));
         observed.addresses.extend(addresses.map(|(name, it)| (name.clone(), it.clone())));

@@ -109,12 +109,12 @@ impl Scribe {
         memory.pace.wait().await;
         let before = memory.said.get(object).and_then(|said| said.address.clone());
         let mut is_done = true;
-        if let Some((address, ports)) =
-            wish.address.as_ref().filter(|now| Some(*now) != before.as_ref())
-        {
-            let ports: Vec<Value> =
-                ports.iter().map(|port| json!({"port": port, "protocol": "TCP"})).collect();
-            let told = json!({"ingress": [{"hostname": address, "ports": ports}]});
+        if let Some(place) = wish.address.as_ref().filter(|now| Some(*now) != before.as_ref()) {
+            let ports = place.ports.iter().map(|port| json!({"port": port, "protocol": "TCP"}));
+            let own = json!({"hostname": place.hostname, "ports": ports.collect::<Vec<Value>>()});
+            let front = place.frontend.iter().map(|hostname| json!({"hostname": hostname}));
+            let all: Vec<Value> = std::iter::once(own).chain(front).collect();
+            let told = json!({"ingress": all});
             let written = self.publish(object, Some(&wish.identity.uid), told).await;
             is_done &= memory.note("ingresses.networking.k8s.io/status", object, written);
         }

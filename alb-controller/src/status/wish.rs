@@ -18,13 +18,24 @@ use std::collections::BTreeMap;
 /// How many problems an `EdgeStatus` repeats.
 const REPEATED: usize = 50;
 
+/// Where requests are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// DNS name of the load balancer.
+    pub(super) hostname: String,
+    /// Its ports.
+    pub(super) ports: Vec<u16>,
+    /// DNS name of the network load balancer before it.
+    pub(super) frontend: Option<String>,
+}
+
 /// What should be said of one Ingress.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct IngressWish {
     pub(super) edge: EdgeWish,
     pub(super) identity: Identity,
-    /// Address and ports, once they can be told.
-    pub(super) address: Option<(String, Vec<u16>)>,
+    /// Where it is, once that can be told.
+    pub(super) address: Option<Place>,
     pub(super) words: Vec<Word>,
 }
 
@@ -60,17 +71,17 @@ struct Told<'t> {
 
 impl Told<'_> {
     fn wish(&self, object: &ObjectRef, writer: &str) -> IngressWish {
-        let address = self
-            .state
-            .filter(|state| state.serves)
-            .and_then(|state| state.address.clone().map(|address| (address, state.ports.clone())));
+        let address = self.state.filter(|state| state.serves).and_then(|state| {
+            let (ports, frontend) = (state.ports.clone(), state.frontend.clone());
+            Some(Place { hostname: state.address.clone()?, ports, frontend })
+        });
         let mut problems = self.problems.to_vec();
         problems.sort_by_key(|problem| problem.severity);
         let state = EdgeState {
             observed_generation: self.identity.generation,
             conditions: self.conditions().summed(),
             problems: problems.iter().take(REPEATED).map(|it| Finding::from(*it)).collect(),
-            address: address.as_ref().map(|(address, _)| address.clone()),
+            address: address.as_ref().map(|place| place.hostname.clone()),
             writer: Some(writer.to_owned()),
             ..EdgeState::default()
         };
@@ -175,7 +186,7 @@ mod tests {
         let conditions = wish.edge.state.conditions.iter();
         let conditions = conditions.map(|it| format!("{}={} {}", it.r#type, it.status, it.reason));
         let words = wish.words.iter().map(|word| format!("{} {}", word.reason, word.note));
-        let address = wish.address.as_ref().map(|(address, _)| address.clone());
+        let address = wish.address.as_ref().map(|place| place.hostname.clone());
         (conditions.collect(), address, words.collect())
     }
 
@@ -194,6 +205,16 @@ mod tests {
         );
         assert_eq!(address.as_deref(), Some("x.example.com"));
         assert_eq!(words, ["SuccessfullyReconciled Successfully reconciled"]);
+    }
+
+    #[test]
+    fn what_stands_before_it_is_told_with_it() {
+        let fronted = StackState { frontend: Some("nlb.example.com".into()), ..serving() };
+        let status = status(vec![], fronted);
+        let place = wishes(&status, "w")[&ObjectRef::new("Ingress", "a", "b")].address.clone();
+        let place = place.unwrap();
+        assert_eq!(place.hostname, "x.example.com");
+        assert_eq!(place.frontend.as_deref(), Some("nlb.example.com"));
     }
 
     #[test]

@@ -214,6 +214,40 @@ impl Cloud {
         rules.rules().iter().filter_map(|rule| rule.priority()?.parse().ok()).collect()
     }
 
+    /// A load balancer that is nobody's, with a listener on port 80 and a rule.
+    pub(crate) async fn add_balancer(&self, name: &str) {
+        let subnets = self.network.describe_subnets().send().await.unwrap();
+        let in_vpc = |vpc: Option<&str>| vpc == Some(self.config.settings.vpc.as_str());
+        let subnets = subnets.subnets().iter().filter(|it| in_vpc(it.vpc_id()));
+        let subnets = subnets.filter_map(|it| it.subnet_id()).take(2).map(str::to_owned).collect();
+        let made = self.balancing.create_load_balancer().name(name).set_subnets(Some(subnets));
+        let made = made.send().await.unwrap();
+        let fixed = aws_sdk_elasticloadbalancingv2::types::FixedResponseActionConfig::builder();
+        let action = Action::builder()
+            .r#type("fixed-response".into())
+            .fixed_response_config(fixed.status_code("404").build());
+        let call = self.balancing.create_listener().port(80).protocol("HTTP".into());
+        let arn = made.load_balancers()[0].load_balancer_arn().unwrap();
+        call.load_balancer_arn(arn).default_actions(action.build()).send().await.unwrap();
+        self.add_foreign_rule(150).await;
+    }
+
+    /// Points the listener of one load balancer to the target group whose name begins so.
+    pub(crate) async fn send_to(&self, balancer: &str, group: &str) {
+        let groups = self.balancing.describe_target_groups().send().await.unwrap();
+        let named = |name: Option<&str>| name.is_some_and(|name| name.starts_with(group));
+        let group = groups.target_groups().iter().find(|it| named(it.target_group_name()));
+        let group = group.unwrap().target_group_arn().unwrap();
+        let found = self.balancing.describe_load_balancers().names(balancer).send().await.unwrap();
+        let arn = found.load_balancers()[0].load_balancer_arn().unwrap();
+        let found =
+            self.balancing.describe_listeners().load_balancer_arn(arn).send().await.unwrap();
+        let arn = found.listeners()[0].listener_arn().unwrap();
+        let action = Action::builder().r#type("forward".into()).target_group_arn(group).build();
+        let call = self.balancing.modify_listener().listener_arn(arn);
+        call.default_actions(action).send().await.unwrap();
+    }
+
     /// A rule that nobody knows of.
     pub(crate) async fn add_foreign_rule(&self, priority: i32) {
         let (arn, _) = self.listeners().await.remove(0);

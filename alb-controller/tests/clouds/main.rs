@@ -9,6 +9,8 @@
 
 mod cloud;
 mod faults;
+mod frontends;
+mod hosts;
 mod manifests;
 
 use cloud::{Cloud, local, moto};

@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use edgeway_alb_controller::{
-    Config, Survey,
+    Config, HabitArgs, Survey,
     aws::{Access, Connection, Rates},
     survey,
 };
@@ -45,6 +45,8 @@ pub struct Account {
     /// `edgeway.dev/alb`, as for the controller itself, and offline the AWS controller's too
     #[arg(long = "controller", value_name = "NAME")]
     controllers: Vec<String>,
+    #[command(flatten)]
+    habits: HabitArgs,
 }
 
 /// How results are printed.
@@ -116,6 +118,7 @@ impl Account {
             given => given.iter().cloned().collect(),
         };
         let settings = Settings { controllers, ..Settings::new(cluster, vpc) };
+        let settings = self.habits.over(settings)?;
         if is_offline {
             return Ok((offline::survey(&settings, objects), NOTHING.to_owned()));
         }

@@ -64,6 +64,8 @@ fn values_that_mean_nothing_are_refused() {
         ("edgeway", "controllers=null", "controllers"),
         ("edgeway", "image.pullPolicy=Sometimes", "pullPolicy"),
         ("edgeway", "secrets={oidc}", "secrets"),
+        ("edgeway", "defaultTargetType=lambda", "defaultTargetType"),
+        ("edgeway", "enableShield=perhaps", "enableShield"),
         ("edgeway-gateway", "image.name=a", "name"),
         ("edgeway-gateway", "service.ports[0].port=70000", "port"),
         ("edgeway-gateway", "drain.seconds=70", "terminationGracePeriodSeconds is 75"),
@@ -77,6 +79,48 @@ fn values_that_mean_nothing_are_refused() {
             Err(error) => assert!(error.contains(word), "{chart}, {value}: {error}"),
         }
     }
+}
+
+#[test]
+fn values_of_the_aws_load_balancer_controllers_chart_become_its_flags() {
+    let Some(helm) = Helm::find() else { return };
+    let values = [
+        "adopt=true",
+        "defaultTags.team=a",
+        "defaultTags.env=b",
+        "externalManagedTags={cost,owner}",
+        "defaultSSLPolicy=policy",
+        "defaultTargetType=ip",
+        "enableBackendSecurityGroup=false",
+        "certDiscovery.allowedCertificateAuthorityARNs=arn:1",
+        "enableShield=false",
+        "controllerConfig.featureGates.ALBSingleSubnet=true",
+    ];
+    let made = helm.objects("it", "edgeway", &[&PLACE[..], &values].concat());
+    let usual = helm.objects("it", "edgeway", &PLACE);
+    let arguments = |objects: &[Value]| {
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let all = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let all = all.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned());
+        all.collect::<Vec<_>>()
+    };
+    let usual = arguments(&usual);
+    let mut more = arguments(&made);
+    more.retain(|argument| !usual.contains(argument));
+    assert_eq!(
+        more,
+        [
+            "--adopt",
+            "--default-ssl-policy=policy",
+            "--default-target-type=ip",
+            "--enable-backend-security-group=false",
+            "--enable-shield=false",
+            "--default-tags=env=b,team=a",
+            "--feature-gates=ALBSingleSubnet=true",
+            "--external-managed-tags=cost,owner",
+            "--allowed-certificate-authority-arns=arn:1",
+        ]
+    );
 }
 
 #[test]

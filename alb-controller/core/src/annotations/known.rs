@@ -1,6 +1,7 @@
 //! Every annotation that there is, and what becomes of it here.
 
 use super::{Annotations, PREFIX, field};
+use crate::target::Protocol;
 use edgeway_api::{Problem, Resource};
 
 /// What becomes of an annotation.
@@ -59,22 +60,22 @@ const KNOWN: &[(&str, Support)] = &[
     ("waf-acl-id", Support::No),
     ("web-acl-id", Support::No),
     ("shield-advanced-protection", Support::Yes),
-    ("enable-frontend-nlb", Support::No),
-    ("frontend-nlb-scheme", Support::No),
-    ("frontend-nlb-subnets", Support::No),
-    ("frontend-nlb-security-groups", Support::No),
-    ("frontend-nlb-listener-port-mapping", Support::No),
-    ("frontend-nlb-eip-allocations", Support::No),
-    ("frontend-nlb-healthcheck-port", Support::No),
-    ("frontend-nlb-healthcheck-protocol", Support::No),
-    ("frontend-nlb-healthcheck-path", Support::No),
-    ("frontend-nlb-healthcheck-interval-seconds", Support::No),
-    ("frontend-nlb-healthcheck-timeout-seconds", Support::No),
-    ("frontend-nlb-healthcheck-healthy-threshold-count", Support::No),
-    ("frontend-nlb-healthcheck-unhealthy-threshold-count", Support::No),
-    ("frontend-nlb-healthcheck-success-codes", Support::No),
-    ("frontend-nlb-attributes", Support::No),
-    ("frontend-nlb-tags", Support::No),
+    ("enable-frontend-nlb", Support::Yes),
+    ("frontend-nlb-scheme", Support::Yes),
+    ("frontend-nlb-subnets", Support::Yes),
+    ("frontend-nlb-security-groups", Support::Yes),
+    ("frontend-nlb-listener-port-mapping", Support::Yes),
+    ("frontend-nlb-eip-allocations", Support::Yes),
+    ("frontend-nlb-healthcheck-port", Support::Yes),
+    ("frontend-nlb-healthcheck-protocol", Support::Yes),
+    ("frontend-nlb-healthcheck-path", Support::Yes),
+    ("frontend-nlb-healthcheck-interval-seconds", Support::Yes),
+    ("frontend-nlb-healthcheck-timeout-seconds", Support::Yes),
+    ("frontend-nlb-healthcheck-healthy-threshold-count", Support::Yes),
+    ("frontend-nlb-healthcheck-unhealthy-threshold-count", Support::Yes),
+    ("frontend-nlb-healthcheck-success-codes", Support::Yes),
+    ("frontend-nlb-attributes", Support::Yes),
+    ("frontend-nlb-tags", Support::Yes),
     ("create-acm-cert", Support::No),
     ("acm-pca-arn", Support::No),
     ("multi-cluster-target-group", Support::Yes),
@@ -88,6 +89,9 @@ const KNOWN: &[(&str, Support)] = &[
     ("auth-session-timeout", Support::Yes),
     ("jwt-validation", Support::Yes),
 ];
+
+/// A family with a port in each name.
+const LISTENER: &str = "listener-attributes.";
 
 /// Values that switch an annotation off.
 const OFF: &[&str] = &["", "none", "false", "off"];
@@ -110,10 +114,18 @@ fn support(name: &str) -> Option<Support> {
     let exact = KNOWN.iter().find(|(known, _)| *known == name && !known.ends_with('.'));
     let family = || {
         KNOWN.iter().find(|(known, _)| {
-            known.ends_with('.') && name.len() > known.len() && name.starts_with(known)
+            let own = name.strip_prefix(known).filter(|own| !own.is_empty());
+            known.ends_with('.') && own.is_some_and(|own| *known != LISTENER || is_port(own))
         })
     };
     exact.or_else(family).map(|(_, support)| *support)
+}
+
+/// `HTTPS-443`.
+fn is_port(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(protocol, port)| {
+        Protocol::parse(protocol).is_some() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 fn not_supported<R: Resource>(resource: &R, key: &str) -> Problem {
@@ -125,6 +137,9 @@ fn not_supported<R: Resource>(resource: &R, key: &str) -> Problem {
 fn unknown<R: Resource>(resource: &R, key: &str, name: &str) -> Problem {
     let problem = Problem::warning(resource.reference(), field(key), "annotation-unknown")
         .message("there is no such annotation");
+    if name.starts_with(LISTENER) {
+        return problem.advice(format!("write {PREFIX}{LISTENER}HTTPS-443, or what the port is"));
+    }
     match nearest(name) {
         Some(nearest) => problem.advice(format!("did you mean {PREFIX}{nearest}?")),
         None => problem.advice("remove it"),
@@ -197,6 +212,10 @@ mod tests {
             "{}",
             problems[0]
         );
+        for (key, is_known) in [("HTTPS-443", true), ("https-443", false), ("HTTPS443", false)] {
+            let problems = check_one(&format!("listener-attributes.{key}"), "a=b");
+            assert_eq!(problems.is_empty(), is_known, "{key}: {problems:?}");
+        }
         let problems = check_one("something-else-entirely", "1");
         assert_eq!(problems[0].advice, "remove it");
     }
@@ -204,8 +223,8 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_named_unless_it_is_off() {
         assert!(check_one("auth-type", "oidc").is_empty());
-        assert!(check_one("enable-frontend-nlb", "false").is_empty());
-        let problems = check_one("enable-frontend-nlb", "true");
+        assert!(check_one("create-acm-cert", "false").is_empty());
+        let problems = check_one("create-acm-cert", "true");
         assert_eq!(problems[0].code, "annotation-not-supported");
     }
 

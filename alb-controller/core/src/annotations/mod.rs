@@ -78,6 +78,30 @@ impl<'a> Annotations<'a> {
         layers.filter_map(|annotations| annotations.get(key)).map(String::as_str).next()
     }
 
+    /// Says what is wrong with a parameter of the class.
+    pub(crate) fn class_fault(&self, parameter: &str, expected: &Expected) -> Fault {
+        let Expected { wrong, advice } = expected;
+        let object = self.layers.last().map(|layer| layer.object.clone());
+        let object = object.unwrap_or_else(|| ObjectRef::new("Ingress", "", ""));
+        let problem = Problem::error(object, "spec.ingressClassName", "class-parameter-invalid");
+        let message = format!("{parameter} of its class's parameters: {wrong}");
+        Box::new(problem.message(message).advice(advice.clone()))
+    }
+
+    /// A value of an annotation that has another prefix, if `read` can make it out.
+    pub(crate) fn read_raw<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<T, Expected>,
+    ) -> Result<Option<T>, Fault> {
+        let mut found = self.layers.iter().filter_map(|Layer { object, annotations }| {
+            let text = annotations.as_ref()?.get(key)?;
+            Some(Found { text, key: key.to_owned(), object })
+        });
+        let Some(found) = found.next() else { return Ok(None) };
+        read(found.text.trim()).map(Some).map_err(|expected| found.fault(&expected))
+    }
+
     /// The text without blanks around it; nothing if it is empty.
     pub(crate) fn word(&self, name: &str) -> Option<String> {
         let found = self.text(name)?;

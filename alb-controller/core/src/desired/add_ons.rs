@@ -1,12 +1,19 @@
 //! What a load balancer gets from other services, and what its listeners ask of clients.
 
-use super::{Scene, agree::settle, group::Group, member::Member};
+use super::{
+    Scene,
+    agree::{settle, settle_strictly},
+    group::Group,
+    member::Member,
+    wish::Wish,
+};
 use crate::{
     add_ons::{AddOns, MutualTls, MutualTlsMode, Shield, WebAcl},
     annotations::{
         Annotations, Fault, PREFIX, field,
         value::{self, Expected},
     },
+    switches::Switch,
 };
 use edgeway_api::{Problem, ingress_class_params::IngressClassParamsSpec};
 use serde::Deserialize;
@@ -181,7 +188,14 @@ pub(super) fn add_ons(
     group: &mut Group<'_>,
     problems: &mut Vec<Problem>,
 ) -> AddOns {
-    let web_acl = web_acl_of(scene, group, problems);
+    let off = |switch| scene.settings.has(switch);
+    let web_acl = if off(Switch::NoWebAcl) {
+        let asks = |wish: &Wish| wish.web_acl.is_some() || wish.web_acl_name.is_some();
+        switched_off(group, ("wafv2-acl-arn", Switch::NoWebAcl), asks, problems);
+        None
+    } else {
+        web_acl_of(scene, group, problems)
+    };
     let shield = settle(group, "shield-advanced-protection", |member| member.wish.shield, problems);
     let first = group.members.first().and_then(|member| member.params);
     let capacity =
@@ -189,12 +203,41 @@ pub(super) fn add_ons(
     let pool = |member: &Member<'_>| member.wish.address_pool.clone();
     let address_pool = settle(group, "ipam-ipv4-pool-id", pool, problems);
     let customer = |member: &Member<'_>| member.wish.customer_pool.clone();
+    let capacity = first.and_then(fixed_capacity).or(capacity);
+    let capacity = capacity.or(off(Switch::Reset).then_some(0));
+    if off(Switch::NoShield) {
+        let about = ("shield-advanced-protection", Switch::NoShield);
+        switched_off(group, about, |wish| wish.shield.is_some(), problems);
+    }
+    if off(Switch::NoCapacity) {
+        let about = ("minimum-load-balancer-capacity", Switch::NoCapacity);
+        switched_off(group, about, |wish| wish.capacity.is_some(), problems);
+    }
+    let shield = shield.filter(|_| !off(Switch::NoShield));
     AddOns {
         web_acl,
         shield: shield.map(|on| if on { Shield::Ours } else { Shield::Off }),
-        capacity: first.and_then(fixed_capacity).or(capacity),
+        capacity: capacity.filter(|_| !off(Switch::NoCapacity)),
         address_pool: first.and_then(fixed_pool).or(address_pool),
         customer_pool: settle(group, "customer-owned-ipv4-pool", customer, problems),
+    }
+}
+
+/// Tells those who ask for what the controller was started without.
+fn switched_off(
+    group: &Group<'_>,
+    (name, switch): (&str, Switch),
+    asks: impl Fn(&Wish) -> bool,
+    problems: &mut Vec<Problem>,
+) {
+    for member in group.members.iter().filter(|member| asks(&member.wish)) {
+        let key = field(&format!("{PREFIX}{name}"));
+        let problem = Problem::warning(member.reference.clone(), key, "add-on-switched-off");
+        problems.push(
+            problem
+                .message(format!("it has no effect: the controller runs with {switch}=false"))
+                .advice("remove it, or start the controller with this"),
+        );
     }
 }
 
@@ -206,17 +249,22 @@ fn fixed_pool(params: &IngressClassParamsSpec) -> Option<String> {
     params.ipam_configuration.as_ref()?.ipv4_ipam_pool_id.clone()
 }
 
-/// A name goes before all ARNs.
+/// A name goes before all ARNs. Whoever asks for another list is not served: its requests would be
+/// checked in another way than it asks for, or not at all.
 fn web_acl_of(
     scene: &Scene<'_>,
     group: &mut Group<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<WebAcl> {
     const NAME: &str = "wafv2-acl-name";
-    let by_name = settle(group, NAME, |member| member.wish.web_acl_name.clone(), problems);
+    let by_name = settle_strictly(group, NAME, |member| member.wish.web_acl_name.clone(), problems);
     let Some(named) = by_name else {
-        let by_arn =
-            settle(group, "wafv2-acl-arn", |member| member.wish.web_acl.clone(), problems)?;
+        let by_arn = settle_strictly(
+            group,
+            "wafv2-acl-arn",
+            |member| member.wish.web_acl.clone(),
+            problems,
+        )?;
         return Some(match by_arn {
             AclWish::Nothing => WebAcl::Nothing,
             AclWish::Some(arn) => WebAcl::Arn(arn),

@@ -68,7 +68,7 @@ fn conflict(
     theirs: &str,
     (first, right): (&Member<'_>, &str),
 ) -> Problem {
-    let name = format!("{PREFIX}{name}");
+    let name = if name.contains('/') { name.to_owned() } else { format!("{PREFIX}{name}") };
     Problem::error(loser.reference.clone(), field(&name), "group-conflict")
         .message(format!(
             "it wants {theirs}, but {} wants {right} and comes first in the group",

@@ -230,9 +230,11 @@ impl<'b> Bind<'b, '_> {
     }
 }
 
+/// A range as AWS writes it.
 fn source(range: &str) -> Source {
     match range.parse::<IpNet>() {
-        Ok(IpNet::V6(_)) => Source::Ipv6(range.to_owned()),
-        Ok(IpNet::V4(_)) | Err(_) => Source::Ipv4(range.to_owned()),
+        Ok(IpNet::V6(range)) => Source::Ipv6(range.trunc().to_string()),
+        Ok(IpNet::V4(range)) => Source::Ipv4(range.trunc().to_string()),
+        Err(_) => Source::Ipv4(range.to_owned()),
     }
 }

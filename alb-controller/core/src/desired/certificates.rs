@@ -63,6 +63,10 @@ fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>
         return named.iter().filter(|arn| !refused.contains(*arn)).cloned().collect();
     }
     let Some(known) = &scene.lookups.certificates else { return Vec::new() };
+    let trusted = &scene.settings.authorities;
+    let may = |certificate: &&Certificate| {
+        trusted.is_empty() || certificate.authority.as_ref().is_some_and(|it| trusted.contains(it))
+    };
     let hosts = hosts(member);
     if hosts.is_empty() {
         let problem =
@@ -75,7 +79,8 @@ fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>
     }
     let mut found = BTreeSet::new();
     for host in hosts {
-        let mut matching = known.iter().filter(|certificate| is_for(certificate, host)).peekable();
+        let mut matching =
+            known.iter().filter(may).filter(|certificate| is_for(certificate, host)).peekable();
         if matching.peek().is_none() {
             let problem =
                 Problem::error(member.reference.clone(), "spec.rules", "certificate-not-found")

@@ -2,8 +2,9 @@
 
 use super::index::{Index, takes};
 use crate::{
-    annotations::Fault,
-    settings::{AWS, EDGEWAY, Settings},
+    annotations::{Fault, field},
+    settings::{ANNOTATED, AWS, EDGEWAY, Settings},
+    switches::Switch,
     tags,
 };
 use edgeway_api::{
@@ -28,12 +29,14 @@ pub(super) enum Flavour {
 }
 
 impl Flavour {
-    /// The tag by which things of this flavour are told from those of the other.
-    pub(super) fn tag(self) -> Option<(String, String)> {
-        match self {
-            Self::Edgeway => Some((tags::CONTROLLER.to_owned(), EDGEWAY.to_owned())),
-            Self::Aws => None,
-        }
+    /// The tag by which things that we look after are told from others', and those of this flavour
+    /// from those of the other.
+    pub(super) fn tag(self) -> (String, String) {
+        let controller = match self {
+            Self::Edgeway => EDGEWAY,
+            Self::Aws => AWS,
+        };
+        (tags::CONTROLLER.to_owned(), controller.to_owned())
     }
 }
 
@@ -52,20 +55,17 @@ pub(super) fn of<'a>(
 ) -> Result<Option<Class<'a>>, Fault> {
     let annotations = ingress.metadata.annotations.as_ref();
     if let Some(legacy) = annotations.and_then(|annotations| annotations.get(LEGACY)) {
-        let controller = match legacy.as_str() {
-            "alb" => AWS,
-            "edgeway" => EDGEWAY,
-            _ => return Ok(None),
-        };
-        let ours = settings.controllers.contains(controller);
-        return Ok(ours.then(|| Class { flavour: flavour(controller), params: None }));
+        return annotated(ingress, legacy, settings);
     }
     let named = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
     let class = match named {
         Some(name) => Some(index.class(name).ok_or_else(|| not_found(ingress, name))?),
         None => default_class(index),
     };
-    let Some(class) = class else { return Ok(None) };
+    let Some(class) = class else {
+        let unnamed = settings.annotated_class.is_empty() && settings.controllers.contains(AWS);
+        return Ok(unnamed.then_some(Class { flavour: Flavour::Aws, params: None }));
+    };
     let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
     match controller.filter(|controller| settings.controllers.contains(*controller)) {
         Some(controller) => {
@@ -74,6 +74,34 @@ pub(super) fn of<'a>(
         }
         None => Ok(None),
     }
+}
+
+/// The class that an annotation names.
+fn annotated<'a>(
+    ingress: &Ingress,
+    name: &str,
+    settings: &Settings,
+) -> Result<Option<Class<'a>>, Fault> {
+    let own =
+        if settings.annotated_class.is_empty() { ANNOTATED } else { &settings.annotated_class };
+    let controller = match name {
+        name if name == own => AWS,
+        "edgeway" => EDGEWAY,
+        _ => return Ok(None),
+    };
+    if !settings.controllers.contains(controller) {
+        return Ok(None);
+    }
+    if settings.has(Switch::NoClassAnnotation) {
+        let key = field(LEGACY);
+        let problem = Problem::error(ingress.reference(), key, "ingress-class-not-usable");
+        return Err(Box::new(
+            problem
+                .message("classes are not chosen by annotation here: what stands of it stays")
+                .advice("set spec.ingressClassName instead"),
+        ));
+    }
+    Ok(Some(Class { flavour: flavour(controller), params: None }))
 }
 
 fn flavour(controller: &str) -> Flavour {

@@ -2,8 +2,9 @@
 
 use super::{Scene, endpoints::Place, target_group::Built};
 use crate::{
-    settings::Interface,
+    settings::{GroupTags, Interface},
     stack::{Ingress, SecurityGroupRef, Source},
+    switches::Switch,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +19,17 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    /// Opens what a target group needs.
-    pub(super) fn add(&mut self, scene: &Scene<'_>, shared: &str, built: &Built) {
+    /// Opens what another opens, too.
+    pub(super) fn extend(&mut self, other: Self) {
+        for (group, doors) in other.open {
+            self.open.entry(group).or_default().extend(doors);
+        }
+        self.uncertain.extend(other.uncertain);
+    }
+
+    /// Opens what a target group needs, for whatever `guard` is on.
+    pub(super) fn add(&mut self, scene: &Scene<'_>, guard: &SecurityGroupRef, built: &Built) {
+        let all = scene.settings.has(Switch::AllPorts);
         let groups: BTreeSet<&str> =
             built.places.iter().filter_map(|place| security_group(scene, place)).collect();
         if groups.is_empty() {
@@ -27,10 +37,12 @@ impl Doors {
         }
         for group in groups {
             let doors = self.open.entry(group.to_owned()).or_default();
-            doors.extend(built.ports.iter().map(|port| Ingress {
-                from: *port,
-                to: *port,
-                source: Source::Group(SecurityGroupRef::Ours(shared.to_owned())),
+            let ranges =
+                built.ports.iter().map(|port| if all { (0, u16::MAX) } else { (*port, *port) });
+            doors.extend(ranges.map(|(from, to)| Ingress {
+                from,
+                to,
+                source: Source::Group(guard.clone()),
                 description: DESCRIPTION.to_owned(),
             }));
         }
@@ -55,7 +67,11 @@ pub(super) fn security_group<'a>(scene: &Scene<'a>, place: &Place) -> Option<&'a
             let tag = format!("kubernetes.io/cluster/{}", scene.settings.cluster);
             let tagged = |id: &&String| {
                 let known = scene.lookups.security_groups.iter().flatten();
-                known.filter(|group| group.id == **id).any(|group| group.tags.contains_key(&tag))
+                let more = &scene.settings.target_group_tags;
+                known.filter(|group| group.id == **id).any(|GroupTags { tags, .. }| {
+                    let has = |(key, value)| tags.get(key) == Some(value);
+                    tags.contains_key(&tag) && more.iter().all(has)
+                })
             };
             let mut tagged = several.iter().filter(tagged);
             tagged.next().filter(|_| tagged.next().is_none()).map(String::as_str)

@@ -1,12 +1,22 @@
 //! Which Ingresses share a load balancer, and in which order.
 
 use super::{
-    Scene, class,
+    Scene,
+    class::{self, Class},
     member::{Member, stack_of},
+    tagging,
 };
-use crate::id::StackId;
+use crate::{
+    annotations::{PREFIX, field},
+    id::StackId,
+    settings::Settings,
+    switches::Switch,
+};
 use edgeway_api::{Problem, Resource, k8s_openapi::api::networking::v1::Ingress};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Finalizers of the AWS Load Balancer Controller: of single Ingresses, and of groups.
+const FINALIZERS: &[&str] = &["ingress.k8s.aws/", "group.ingress.k8s.aws/"];
 
 /// Ingresses that share a load balancer.
 #[derive(Debug, Default)]
@@ -43,6 +53,8 @@ pub(super) fn gather<'a>(
     for ingress in ingresses {
         if ingress.metadata.deletion_timestamp.is_none() {
             admit(ingress, scene, &mut groups, problems);
+        } else {
+            problems.extend(left_behind(ingress, scene));
         }
     }
     for group in groups.values_mut() {
@@ -51,6 +63,47 @@ pub(super) fn gather<'a>(
         });
     }
     groups
+}
+
+/// What is wrong with an Ingress that names its group where that is for classes to say.
+fn grouped_by_annotation(
+    ingress: &Ingress,
+    class: Class<'_>,
+    settings: &Settings,
+) -> Option<Problem> {
+    let key = format!("{PREFIX}group.name");
+    let annotations = ingress.metadata.annotations.as_ref()?;
+    let fixed = class.params.is_some_and(|params| params.group.is_some());
+    if fixed || !settings.has(Switch::NoGroupAnnotation) || !annotations.contains_key(&key) {
+        return None;
+    }
+    let problem = Problem::error(ingress.reference(), field(&key), "group-name-not-allowed");
+    Some(
+        problem
+            .message("groups are not chosen by annotation here: what stands of it stays")
+            .advice("remove it, or use a class whose IngressClassParams name the group"),
+    )
+}
+
+/// An Ingress of ours that cannot go because the AWS Load Balancer Controller, which is to let it go,
+/// is not there any more.
+fn left_behind(ingress: &Ingress, scene: &Scene<'_>) -> Option<Problem> {
+    class::of(ingress, &scene.index, scene.settings).ok()??;
+    let theirs = |name: &&String| FINALIZERS.iter().any(|prefix| name.starts_with(prefix));
+    let finalizer = ingress.metadata.finalizers.iter().flatten().find(theirs)?;
+    let (namespace, name) = (ingress.namespace(), ingress.name());
+    let problem =
+        Problem::warning(ingress.reference(), "metadata.finalizers", "finalizer-left-behind");
+    Some(
+        problem
+            .message(format!(
+                "it is deleted and kept by {finalizer}, which the AWS Load Balancer Controller has set"
+            ))
+            .advice(format!(
+                "kubectl -n {namespace} patch ingress {name} --type merge -p \
+                 '{{\"metadata\":{{\"finalizers\":null}}}}'"
+            )),
+    )
 }
 
 fn admit<'a>(
@@ -77,8 +130,18 @@ fn admit<'a>(
         Err(fault) => return problems.push(*fault),
     };
     let group = groups.entry(id).or_default();
+    if let Some(problem) = grouped_by_annotation(ingress, class, scene.settings) {
+        problems.push(problem);
+        group.broken.insert(name());
+        return;
+    }
     match Member::read(ingress, class, problems) {
-        Ok(member) => group.members.push(member),
+        Ok(mut member) => {
+            let own = std::mem::take(&mut member.wish.tags);
+            let about = (&member.reference, scene.settings);
+            member.wish.tags = tagging::allowed(own, about, problems);
+            group.members.push(member);
+        }
         Err(fault) => {
             problems.push(*fault);
             group.broken.insert(name());

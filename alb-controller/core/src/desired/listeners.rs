@@ -17,6 +17,7 @@ use crate::{
     plan::slots::fresh,
     rule::{Action, Authentication, Redirect, Rule},
     stack::{Ingress, IpAddressType, Listener, Source},
+    switches::Switch,
     tags,
     target::Protocol,
 };
@@ -31,6 +32,8 @@ pub(super) struct Plot<'p, 'a> {
     /// Rules by member, `namespace/name`.
     pub(super) routes: &'p BTreeMap<String, Routes>,
     pub(super) addresses: IpAddressType,
+    /// Whether the listeners are somebody else's, and rules alone are made.
+    pub(super) is_attached: bool,
 }
 
 /// Listeners, and who may connect to them.
@@ -49,7 +52,7 @@ pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
         .into_iter()
         .filter_map(|port| Some((port, plot.protocol(port)?)))
         .collect();
-    let redirect = plot.redirect(&protocols, problems);
+    let redirect = if plot.is_attached { None } else { plot.redirect(&protocols, problems) };
     for (port, protocol) in protocols {
         let spot =
             Spot { port, protocol, redirect: redirect.filter(|_| protocol == Protocol::Http) };
@@ -116,7 +119,8 @@ impl<'p, 'a> Plot<'p, 'a> {
                 );
                 continue;
             }
-            match (sources, &member.wish.sources) {
+            let own = member.wish.sources.as_ref().filter(|_| !self.is_attached);
+            match (sources, own) {
                 (Some(right), Some(theirs)) if right != theirs => {
                     let message = format!("port {port} is open to others than these in the group");
                     problems.push(
@@ -143,7 +147,7 @@ impl<'p, 'a> Plot<'p, 'a> {
     ) -> (Vec<&'p Member<'a>>, Option<MutualTls>) {
         const NAME: &str = "mutual-authentication";
         let mut right: Option<MutualTls> = None;
-        if spot.protocol == Protocol::Http {
+        if spot.protocol == Protocol::Http || self.is_attached {
             return (members, None);
         }
         let mut agreed = Vec::new();
@@ -171,6 +175,9 @@ impl<'p, 'a> Plot<'p, 'a> {
             };
             problems.push(problem);
         }
+        if self.scene.settings.has(Switch::Reset) {
+            right = right.or(Some(MutualTls::Off));
+        }
         (agreed, right)
     }
 
@@ -194,6 +201,9 @@ impl<'p, 'a> Plot<'p, 'a> {
         members: &[&Member<'_>],
         (budget, room, problems): (&mut usize, usize, &mut Vec<Problem>),
     ) -> Listener {
+        if self.is_attached {
+            return self.attached(spot, members, (budget, problems));
+        }
         let secure = spot.protocol == Protocol::Https;
         let (certificate, more_certificates) = if secure {
             certificates::of_listener(self.scene, members, (room, problems))
@@ -202,6 +212,7 @@ impl<'p, 'a> Plot<'p, 'a> {
         };
         let port = spot.port.to_string();
         let mut tags = merge(members, "tags", |member| member.wish.tags.clone(), problems);
+        tags = self.scene.settings.with_defaults(tags);
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &port));
         let (authentication, default_action) = self.default_action(spot, members, problems);
         let trace = authentication.as_ref().and_then(Authentication::trace);
@@ -218,6 +229,33 @@ impl<'p, 'a> Plot<'p, 'a> {
             rules: self.rules(spot, members, (budget, problems)),
             foreign: BTreeMap::new(),
             tags,
+        }
+    }
+
+    /// Somebody else's listener, of which rules alone are ours to wish.
+    fn attached(
+        &self,
+        spot: Spot,
+        members: &[&Member<'_>],
+        ledger: (&mut usize, &mut Vec<Problem>),
+    ) -> Listener {
+        let mut rules = self.rules(spot, members, ledger);
+        for rule in rules.values_mut() {
+            // The load balancer does not say whose they are.
+            rule.tags.extend(members.first().map(|member| member.flavour.tag()));
+        }
+        Listener {
+            protocol: spot.protocol,
+            ssl_policy: None,
+            certificate: None,
+            more_certificates: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            mutual_tls: None,
+            authentication: None,
+            default_action: Action::Unknown("as its owner says".to_owned()),
+            rules,
+            foreign: BTreeMap::new(),
+            tags: tags::Tags::new(),
         }
     }
 
@@ -299,6 +337,8 @@ impl<'p, 'a> Plot<'p, 'a> {
             .map(|(priority, mut rule)| {
                 let cluster = &self.scene.settings.cluster;
                 let place = format!("{}:{priority}", spot.port);
+                let own = std::mem::take(&mut rule.tags);
+                rule.tags = self.scene.settings.with_defaults(own);
                 rule.tags.extend(tags::tracking(cluster, self.stack, &place));
                 (priority, rule)
             })

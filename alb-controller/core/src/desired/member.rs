@@ -3,7 +3,7 @@
 use super::{
     authentication,
     class::{Class, Flavour},
-    wish::Wish,
+    wish::{Wish, redirect_fault},
 };
 use crate::{
     annotations::{Annotations, Fault, field, known},
@@ -70,6 +70,7 @@ impl<'a> Member<'a> {
         problems.extend(authentication::unused(&annotations));
         let order = annotations.number("group.order", -1000..=1000)?.unwrap_or(0);
         let wish = Wish::read(&annotations, params)?;
+        problems.extend(redirect_fault(&annotations, params).map(|fault| *fault));
         let reference = ingress.reference();
         Ok(Self { ingress, reference, flavour, params, annotations, order, wish })
     }

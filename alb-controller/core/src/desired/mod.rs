@@ -4,12 +4,14 @@
 mod add_ons;
 mod agree;
 mod alternatives;
+mod attached;
 mod authentication;
 mod bindings;
 mod certificates;
 mod class;
 mod doors;
 mod endpoints;
+mod frontend;
 mod group;
 mod health;
 mod index;
@@ -20,6 +22,7 @@ mod network;
 mod redirects;
 mod room;
 mod routes;
+mod tagging;
 mod target_group;
 #[cfg(test)]
 mod tests;
@@ -30,12 +33,15 @@ pub use needs::{needs, secrets};
 
 use crate::{
     add_ons::AddOns,
+    frontend::Front,
     goal::Desired,
     id::StackId,
     names,
     settings::{AWS, Lookups, Settings},
-    stack::{IpAddressType, LoadBalancer, Scheme, SecurityGroup, SecurityGroupRef, Stack},
-    tags::{self, Tags},
+    stack::{
+        IpAddressType, LoadBalancer, Ownership, Scheme, SecurityGroup, SecurityGroupRef, Stack,
+    },
+    tags,
 };
 use agree::{merge, settle, settle_strictly};
 use class::Flavour;
@@ -75,7 +81,11 @@ impl Scene<'_> {
 pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Desired {
     let scene = Scene { index: Index::of(objects), settings, lookups };
     let (incomplete, limits) = (incomplete(objects), lookups.limits);
-    let mut desired = Desired { incomplete, limits, ..Desired::default() };
+    let namespaces = settings.namespaces.clone();
+    let (given, external_tags) =
+        (settings.given_security_group.clone(), settings.external_tags.clone());
+    let mut desired =
+        Desired { incomplete, namespaces, given, external_tags, limits, ..Desired::default() };
     let mut doors = Doors::default();
     for (id, group) in group::gather(&scene, &mut desired.problems) {
         if group.members.is_empty() {
@@ -86,7 +96,8 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     }
     desired.doors = doors.open;
     desired.uncertain_ports = doors.uncertain;
-    if desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
+    let is_ours = settings.given_security_group.is_none();
+    if is_ours && desired.stacks.values().any(|stack| bears_shared(stack, settings)) {
         desired.shared = Some(shared(settings));
     }
     bindings::add(&scene, &mut desired);
@@ -114,18 +125,33 @@ fn finish(problems: &mut Vec<Problem>, objects: &Objects) {
 }
 
 fn bears_shared(stack: &Stack, settings: &Settings) -> bool {
-    let shared = SecurityGroupRef::Ours(settings.shared_name());
-    stack.load_balancer.security_groups.contains(&shared)
+    stack.load_balancer.security_groups.contains(&settings.shared_group())
+}
+
+/// The security group that targets know a load balancer by: the common one, or its own where there is
+/// none in common. Those of a user's own are for the user to let through.
+fn known_by(stack: &Stack, settings: &Settings) -> Option<SecurityGroupRef> {
+    let balancer = &stack.load_balancer;
+    if balancer.ownership == Ownership::Rules {
+        // Each of its addresses is in all of its groups.
+        return balancer.security_groups.first().cloned();
+    }
+    if bears_shared(stack, settings) {
+        return Some(settings.shared_group());
+    }
+    let own = stack.security_group.as_ref().filter(|_| !settings.shared_security_group);
+    own.map(|group| SecurityGroupRef::Ours(group.name.clone()))
 }
 
 /// The security group that all load balancers have in common.
 fn shared(settings: &Settings) -> SecurityGroup {
-    let mut tags = Tags::from([
+    let mut tags = settings.default_tags.clone();
+    tags.extend([
         (tags::CLUSTER.to_owned(), settings.cluster.clone()),
         (tags::SHARED_RESOURCE.to_owned(), tags::BACKEND_SECURITY_GROUP.to_owned()),
     ]);
     if !settings.controllers.contains(AWS) {
-        tags.extend(Flavour::Edgeway.tag());
+        tags.extend([Flavour::Edgeway.tag()]);
     }
     SecurityGroup {
         name: settings.shared_name(),
@@ -143,31 +169,49 @@ fn add(
     (desired, doors): (&mut Desired, &mut Doors),
 ) {
     let problems = &mut desired.problems;
-    let outline = Outline::of(scene, &mut group, problems);
-    let mut routes = read_routes(scene, &id, &mut group, outline.addresses, problems);
+    let host = attached::host(scene, &mut group, problems);
+    let outline = match &host {
+        Some(_) => None,
+        None => Some(Outline::of(scene, &mut group, problems)),
+    };
+    let theirs = host.as_ref().map_or(IpAddressType::Ipv4, |host| host.ip_address_type);
+    let addresses = outline.as_ref().map_or(theirs, |outline| outline.addresses);
+    let mut routes = read_routes(scene, &id, &mut group, addresses, problems);
     if group.members.is_empty() {
         desired.held.insert(id);
         return;
     }
-    let plot =
-        Plot { scene, stack: &id, group: &group, routes: &routes, addresses: outline.addresses };
+    let is_attached = host.is_some();
+    let plot = Plot { scene, stack: &id, group: &group, routes: &routes, addresses, is_attached };
     let listeners::Built { listeners, ingress } = listeners::build(&plot, problems);
-    let mut stack = outline.stack(scene, &id, &group, problems);
+    let mut stack = match (outline, &host) {
+        (Some(outline), _) => outline.stack(scene, &id, &group, problems),
+        (None, Some(host)) => attached::stack(&id, &group, host),
+        (None, None) => return,
+    };
     stack.load_balancer.listeners = listeners;
     if let Some(security_group) = &mut stack.security_group {
         security_group.ingress = ingress;
     }
+    if !is_attached {
+        let about = (&group, &stack.load_balancer);
+        stack.frontend = frontend::front(scene, &stack.id, about, problems);
+    }
     let used: BTreeSet<String> = stack.load_balancer.groups().map(str::to_owned).collect();
+    let mut own = Doors::default();
+    let guard = known_by(&stack, scene.settings);
     for (name, built) in routes.values_mut().flat_map(|routes| std::mem::take(&mut routes.groups)) {
         if !used.contains(&name) {
             continue;
         }
-        if bears_shared(&stack, scene.settings) {
-            doors.add(scene, &scene.settings.shared_name(), &built);
+        if let Some(guard) = &guard {
+            own.add(scene, guard, &built);
         }
         stack.backends.insert(name.clone(), built.backend);
         stack.target_groups.insert(name, built.group);
     }
+    stack.doors.clone_from(&own.open);
+    doors.extend(own);
     if let Some(first) = group.members.first() {
         problems.extend(room::check(&stack, &scene.lookups.limits, &first.reference));
     }
@@ -234,11 +278,12 @@ impl Outline {
         let place = network::subnets(scene, group, (self.scheme, self.addresses), problems);
         let members: Vec<&Member<'_>> = group.members.iter().collect();
         let tags = merge(&members, "tags", |member| member.wish.tags.clone(), problems);
+        let tags = settings.with_defaults(tags);
         let flavour = group.members.first().map_or(Flavour::Edgeway, |member| member.flavour);
         let tagged = |resource| {
             let mut all = tags.clone();
             all.extend(tags::tracking(&settings.cluster, id, resource));
-            all.extend(flavour.tag());
+            all.extend([flavour.tag()]);
             all
         };
         let security_group = self.guards.named.is_none().then(|| SecurityGroup {
@@ -260,6 +305,7 @@ impl Outline {
             tags: tagged(tags::LOAD_BALANCER),
             listeners: BTreeMap::new(),
             foreign: BTreeSet::new(),
+            ownership: Ownership::Full,
         };
         Stack {
             id: id.clone(),
@@ -270,6 +316,9 @@ impl Outline {
             backends: BTreeMap::new(),
             broken: group.broken.clone(),
             approved: members.iter().filter_map(|member| member.wish.approved.clone()).collect(),
+            adopts: settings.adopt || members.iter().any(|member| member.wish.adopts),
+            doors: BTreeMap::new(),
+            frontend: Front::Nothing,
         }
     }
 }
@@ -284,7 +333,7 @@ fn security_groups(
     let managed = managed.map(|group| SecurityGroupRef::Ours(group.name.clone()));
     let mut groups: Vec<_> = named.into_iter().flatten().chain(managed).collect();
     if shared && !groups.is_empty() {
-        groups.push(SecurityGroupRef::Ours(settings.shared_name()));
+        groups.push(settings.shared_group());
     }
     groups
 }

@@ -25,6 +25,7 @@ pub fn needs(objects: &Objects, settings: &Settings) -> Needs {
         needs.target_groups.extend(named_groups(&member));
         let stores = member.wish.mutual_tls.values().filter_map(|tls| tls.store_name());
         needs.trust_stores.extend(stores.map(str::to_owned));
+        needs.hosts.extend(member.wish.host.clone());
         needs.web_acls |= member.wish.web_acl_name.is_some();
     }
     let scene = Scene { index, settings, lookups: &Lookups::default() };

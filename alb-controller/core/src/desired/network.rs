@@ -10,6 +10,7 @@ use crate::{
     annotations::{PREFIX, field},
     settings::Subnet,
     stack::{IpAddressType, Scheme, SecurityGroupRef},
+    switches::Switch,
 };
 use edgeway_api::Problem;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +52,8 @@ pub(super) fn subnets(
         }
         None => discovered(scene, known, scheme, addresses),
     };
-    match found.and_then(enough) {
+    let least = if scene.settings.has(Switch::OneSubnet) { 1 } else { 2 };
+    match found.and_then(|subnets| enough(subnets, least)) {
         Ok(subnets) => Place { subnets, named: wish.is_some() },
         Err(message) => {
             let asker = wish.and_then(|_| group.members.iter().find(|m| m.wish.subnets.is_some()));
@@ -67,13 +69,32 @@ pub(super) fn subnets(
     }
 }
 
+/// Subnets of a network load balancer, in the order in which they are named. One is enough.
+pub(super) fn of_frontend(
+    scene: &Scene<'_>,
+    names: Option<&[String]>,
+    (scheme, addresses): (Scheme, IpAddressType),
+) -> Result<Vec<String>, String> {
+    let Some(known) = &scene.lookups.subnets else {
+        let given = names.unwrap_or_default().iter().filter(|name| is_subnet_id(name));
+        return Ok(given.cloned().collect());
+    };
+    let found = match names {
+        Some(names) => named(known, names, addresses),
+        None => discovered(scene, known, scheme, addresses),
+    };
+    Ok(found?.into_iter().map(|subnet| subnet.id).collect())
+}
+
 fn is_subnet_id(name: &str) -> bool {
     name.starts_with("subnet-")
 }
 
+/// The subnets in the order in which they are named. The second mention of a name is the second
+/// subnet of this name, by its id.
 fn named(
     known: &[Subnet],
-    names: &BTreeSet<String>,
+    names: &[String],
     addresses: IpAddressType,
 ) -> Result<Vec<Subnet>, String> {
     let mut found: Vec<Subnet> = Vec::new();
@@ -81,8 +102,16 @@ fn named(
         let is = |subnet: &&Subnet| {
             subnet.id == *name || (!is_subnet_id(name) && subnet.tags.get("Name") == Some(name))
         };
-        let subnet =
-            known.iter().find(is).ok_or_else(|| format!("there is no subnet {name} in the VPC"))?;
+        let mut alike: Vec<&Subnet> = known.iter().filter(is).collect();
+        alike.sort_by_key(|subnet| &subnet.id);
+        let is_new = |subnet: &&&Subnet| !found.iter().any(|other| other.id == subnet.id);
+        let Some(subnet) = alike.iter().find(is_new) else {
+            if is_subnet_id(name) && !alike.is_empty() {
+                continue;
+            }
+            let more = if alike.is_empty() { "" } else { "other " };
+            return Err(format!("there is no {more}subnet {name} in the VPC"));
+        };
         if let Some(other) = found.iter().find(|other| other.zone == subnet.zone) {
             let zone = &subnet.zone;
             return Err(format!("{} and {} are both in zone {zone}", other.id, subnet.id));
@@ -90,7 +119,7 @@ fn named(
         if addresses != IpAddressType::Ipv4 && !subnet.ipv6 {
             return Err(format!("{} has no IPv6 addresses, which dualstack needs", subnet.id));
         }
-        found.push(subnet.clone());
+        found.push((*subnet).clone());
     }
     Ok(found)
 }
@@ -111,7 +140,8 @@ fn discovered(
         subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1")
     };
     let reaches = |subnet: &&Subnet| subnet.public == Some(public);
-    if known.iter().any(|subnet| tagged(&subnet)) {
+    let by_tag = scene.settings.has(Switch::TaggedSubnets);
+    if by_tag || known.iter().any(|subnet| tagged(&subnet)) {
         best_of_zones(scene, known.iter().filter(tagged), addresses)
     } else {
         best_of_zones(scene, known.iter().filter(reaches), addresses)
@@ -130,7 +160,8 @@ fn best_of_zones<'k>(
     for subnet in candidates {
         let clusters =
             || subnet.tags.keys().filter(|key| key.starts_with("kubernetes.io/cluster/"));
-        if clusters().next().is_some() && !subnet.tags.contains_key(&own) {
+        let checks = !scene.settings.has(Switch::AnySubnet);
+        if checks && clusters().next().is_some() && !subnet.tags.contains_key(&own) {
             foreign += 1;
         } else if subnet.free < FREE {
             full += 1;
@@ -153,9 +184,9 @@ fn best_of_zones<'k>(
     Ok(best.into_values().cloned().collect())
 }
 
-fn enough(subnets: Vec<Subnet>) -> Result<BTreeSet<String>, String> {
+fn enough(subnets: Vec<Subnet>, least: usize) -> Result<BTreeSet<String>, String> {
     let ids: BTreeSet<String> = subnets.into_iter().map(|subnet| subnet.id).collect();
-    if ids.len() < 2 {
+    if ids.len() < least {
         let found = ids.iter().next().map_or("none", String::as_str);
         return Err(format!("a load balancer needs subnets of two zones, and there is {found}"));
     }
@@ -183,7 +214,20 @@ pub(super) fn guards(
     };
     let open = |member: &super::member::Member<'_>| member.wish.open_targets;
     let open = settle(group, "manage-backend-security-group-rules", open, problems);
-    let shared = open == Some(true) && scene.settings.shared_security_group;
+    if open == Some(true) && !scene.settings.shared_security_group {
+        let asks = |member: &&super::member::Member<'_>| member.wish.open_targets == Some(true);
+        for member in group.members.iter().filter(asks) {
+            let key = field(&format!("{PREFIX}manage-backend-security-group-rules"));
+            let problem = Problem::warning(member.reference.clone(), key, "add-on-switched-off");
+            let message = "it has no effect: the controller runs with \
+                           enable-backend-security-group=false";
+            problems.push(
+                problem.message(message).advice("let the groups through to targets yourself"),
+            );
+        }
+    }
+    let open = open.unwrap_or_else(|| scene.settings.has(Switch::OpenTargets));
+    let shared = open && scene.settings.shared_security_group;
     let groups: Result<Vec<_>, String> = names.iter().map(|name| resolve(scene, name)).collect();
     let found = groups.unwrap_or_else(|name| {
         if let Some(member) = group.members.first() {
@@ -197,7 +241,7 @@ pub(super) fn guards(
     Guards { named: Some(found), shared }
 }
 
-fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
+pub(super) fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
     let Some(known) = &scene.lookups.security_groups else {
         return Ok(SecurityGroupRef::Id(name.to_owned()));
     };

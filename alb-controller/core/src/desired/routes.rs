@@ -17,6 +17,7 @@ use crate::{
         Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef,
         Transform,
     },
+    switches::Switch,
     tags,
 };
 use edgeway_api::{
@@ -235,12 +236,11 @@ impl Reader<'_, '_, '_> {
         let key = format!("actions.{name}");
         let Some(spec) = self.site.member.annotations.json::<ActionSpec>(&key)? else {
             let message = format!("there is no annotation alb.ingress.kubernetes.io/{key}");
-            self.report(
-                field,
-                "action-not-found",
-                message,
-                "add it, or name a Service and its port",
-            );
+            let advice = "add it, or name a Service and its port";
+            if self.site.scene.settings.has(Switch::NeedActions) {
+                return Err(self.fault(field, "action-not-found", message, advice));
+            }
+            self.report(field, "action-not-found", message, advice);
             return Ok(Action::answer(503, Some("Backend action does not exist")));
         };
         match spec.wish().map_err(|expected| self.annotation_fault(&key, &expected))? {
@@ -317,7 +317,12 @@ impl Reader<'_, '_, '_> {
             Missing::Service => {
                 let message =
                     format!("there is no Service {namespace}/{name}: such requests get 503");
-                self.report(field, "service-not-found", message, "create it, or name another");
+                let advice = "create it, or name another";
+                if self.site.scene.settings.has(Switch::NeedServices) {
+                    let message = format!("there is no Service {namespace}/{name}");
+                    return Err(self.fault(field, "service-not-found", message, advice));
+                }
+                self.report(field, "service-not-found", message, advice);
             }
             Missing::Port => {
                 let port = target_group::spell(port);

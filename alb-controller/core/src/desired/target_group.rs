@@ -6,6 +6,7 @@ use super::{
     endpoints::{self, Place, Staff},
     health, index,
     member::Member,
+    tagging,
     wish::choice,
 };
 use crate::{
@@ -13,7 +14,8 @@ use crate::{
     id::StackId,
     names::{self, TargetGroupIdentity},
     stack::Backend,
-    tags,
+    switches::Switch,
+    tags::{self, Tags},
     target::{HealthCheck, IpFamily, Protocol, TargetGroup, TargetGroupKind, TargetType, Version},
 };
 use edgeway_api::{
@@ -76,7 +78,7 @@ pub(super) fn build(
     let Some(service_port) = index::port(service, port) else { return Ok(Err(Missing::Port)) };
     known::check(service, problems);
     let annotations = site.member.annotations.under(service);
-    site.build(&Part { service, port: service_port, spelling: port, annotations }).map(Ok)
+    site.build(&Part { service, port: service_port, spelling: port, annotations }, problems).map(Ok)
 }
 
 /// A port as it is written.
@@ -88,7 +90,7 @@ pub(super) fn spell(port: &IntOrString) -> String {
 }
 
 impl Site<'_, '_> {
-    fn build(&self, part: &Part<'_>) -> Result<Built, Fault> {
+    fn build(&self, part: &Part<'_>, problems: &mut Vec<Problem>) -> Result<Built, Fault> {
         let kind = self.kind(part)?;
         let health_check = health::check(self, part, &kind)?;
         let spelling = spell(part.spelling);
@@ -103,13 +105,7 @@ impl Site<'_, '_> {
             port: &spelling,
         };
         let resource = format!("{namespace}/{ingress}-{service}:{spelling}");
-        let mut tags = part.annotations.merged_map("tags")?;
-        for pair in self.member.params.into_iter().flat_map(|params| &params.tags) {
-            tags.insert(pair.key.clone(), pair.value.clone());
-        }
-        tags.retain(|key, _| !tags::is_reserved(key));
-        tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, &resource));
-        tags.extend(self.member.flavour.tag());
+        let tags = self.tags(part, &resource, problems)?;
         let Staff { targets, places, known } = self.staff(part, &kind)?;
         let ports = ports(&kind, &health_check, targets.keys().map(|target| target.port));
         let group = TargetGroup {
@@ -126,6 +122,29 @@ impl Site<'_, '_> {
         };
         let (namespace, service) = (namespace.to_owned(), service.to_owned());
         Ok(Built { group, backend: Backend { namespace, service, port: spelling }, places, ports })
+    }
+
+    /// Those of the class go before those of the Service, and these before the Ingress'.
+    fn tags(
+        &self,
+        part: &Part<'_>,
+        resource: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Tags, Fault> {
+        let mut tags = part.annotations.merged_map("tags")?;
+        for pair in self.member.params.into_iter().flat_map(|params| &params.tags) {
+            tags.insert(pair.key.clone(), pair.value.clone());
+        }
+        tags.retain(|key, _| !tags::is_reserved(key));
+        let settings = self.scene.settings;
+        // What the Ingress says of them is checked with the rest of it.
+        let theirs = Annotations::of(part.service).map("tags")?;
+        tagging::allowed(theirs, (&part.service.reference(), settings), problems);
+        tags.retain(|key, _| !settings.external_tags.contains(key));
+        tags = settings.with_defaults(tags);
+        tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, resource));
+        tags.extend([self.member.flavour.tag()]);
+        Ok(tags)
     }
 
     /// Whether other clusters register targets in it as well. It is enough that one of Ingress and
@@ -160,15 +179,24 @@ impl Site<'_, '_> {
     }
 
     fn target_type(&self, annotations: &Annotations<'_>) -> Result<TargetType, Fault> {
-        if let Some(kind) = self.member.wish.target_type {
-            return Ok(kind);
-        }
-        let read =
-            annotations.read("target-type", choice(TargetType::parse, TargetType::choices))?;
-        Ok(read.unwrap_or(match self.member.flavour {
+        let read = match self.member.wish.target_type {
+            Some(kind) => Some(kind),
+            None => {
+                annotations.read("target-type", choice(TargetType::parse, TargetType::choices))?
+            }
+        };
+        let settings = self.scene.settings;
+        let kind = read.or(settings.default_target_type).unwrap_or(match self.member.flavour {
             Flavour::Edgeway => TargetType::Ip,
             Flavour::Aws => TargetType::Instance,
-        }))
+        });
+        if kind == TargetType::Ip && settings.has(Switch::NoIpTargets) {
+            let message =
+                "targets of type ip are switched off: --feature-gates EnableIPTargetType=false";
+            let advice = "set alb.ingress.kubernetes.io/target-type: instance";
+            return Err(self.fault("target-type-not-allowed", message.to_owned(), advice));
+        }
+        Ok(kind)
     }
 
     /// The port of targets that name none; all of ours name one.

@@ -1,6 +1,9 @@
 //! What an Ingress says about the load balancer. The parameters of its class have the first word.
 
-use super::add_ons::{self, AclWish, MutualTlsWish};
+use super::{
+    add_ons::{self, AclWish, MutualTlsWish},
+    frontend::FrontAsk,
+};
 use crate::{
     annotations::{
         Annotations, Fault,
@@ -17,14 +20,20 @@ use edgeway_api::{
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Asks for a stack to be taken over from the AWS Load Balancer Controller.
+const ADOPT: &str = "edgeway.dev/adopt";
+
+/// Names a load balancer of somebody else that rules are put on.
+pub(super) const HOST: &str = "edgeway.dev/load-balancer";
+
 /// Keys and values of attributes.
 pub(super) type Attributes = BTreeMap<String, String>;
 
 /// Which subnets are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SubnetWish {
-    /// These, by id or by name.
-    Named(BTreeSet<String>),
+    /// These, by id or by name, sorted; a name that is there twice means two of this name.
+    Named(Vec<String>),
     /// Those with these tags.
     Tagged(BTreeMap<String, Vec<String>>),
 }
@@ -55,6 +64,9 @@ pub(super) struct Wish {
     pub(super) address_pool: Option<String>,
     pub(super) customer_pool: Option<String>,
     pub(super) approved: Option<String>,
+    pub(super) adopts: bool,
+    pub(super) host: Option<String>,
+    pub(super) front: FrontAsk,
 }
 
 impl Wish {
@@ -108,6 +120,9 @@ impl Wish {
             address_pool: annotations.word("ipam-ipv4-pool-id"),
             customer_pool: add_ons::customer_pool(annotations)?,
             approved: approval(annotations),
+            adopts: adoption(annotations)?,
+            host: host(annotations),
+            front: FrontAsk::read(annotations)?,
         })
     }
 }
@@ -205,11 +220,17 @@ fn subnets(annotations: &Annotations<'_>, params: &IngressClassParamsSpec) -> Op
         return Some(if selector.ids.is_empty() {
             SubnetWish::Tagged(selector.tags.clone())
         } else {
-            SubnetWish::Named(selector.ids.iter().cloned().collect())
+            SubnetWish::Named(sorted(selector.ids.clone()))
         });
     }
     let named = annotations.list("subnets").filter(|list| !list.is_empty())?;
-    Some(SubnetWish::Named(named.into_iter().collect()))
+    Some(SubnetWish::Named(sorted(named)))
+}
+
+/// Their order means nothing.
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
 }
 
 /// Who may connect; nothing if that is not said.
@@ -222,7 +243,10 @@ fn sources(
             value::list(text).iter().map(|range| source(range)).collect::<Result<Vec<_>, _>>()
         })?
     } else {
-        Some(params.inbound_cidrs.iter().filter_map(|range| source(range).ok()).collect())
+        // To leave one out could mean to let everybody in.
+        let read = params.inbound_cidrs.iter().map(|range| source(range));
+        let read: Result<Vec<_>, Expected> = read.collect();
+        Some(read.map_err(|expected| annotations.class_fault("inboundCIDRs", &expected))?)
     };
     let lists = if params.prefix_lists_ids.is_empty() {
         annotations.list("security-group-prefix-lists")
@@ -234,10 +258,11 @@ fn sources(
     Ok(Some(sources).filter(|sources| !sources.is_empty()))
 }
 
+/// A range as AWS writes it.
 fn source(range: &str) -> Result<Source, Expected> {
     match range.parse::<IpNet>() {
-        Ok(IpNet::V4(_)) => Ok(Source::Ipv4(range.to_owned())),
-        Ok(IpNet::V6(_)) => Ok(Source::Ipv6(range.to_owned())),
+        Ok(IpNet::V4(range)) => Ok(Source::Ipv4(range.trunc().to_string())),
+        Ok(IpNet::V6(range)) => Ok(Source::Ipv6(range.trunc().to_string())),
         Err(_) => Err(Expected::new(
             format!("{range:?} is no range of addresses"),
             "write an address and the length of its prefix, such as 10.0.0.0/8",
@@ -245,12 +270,23 @@ fn source(range: &str) -> Result<Source, Expected> {
     }
 }
 
+/// What is wrong with the port that a class redirects to.
+pub(super) fn redirect_fault(
+    annotations: &Annotations<'_>,
+    params: Option<&IngressClassParamsSpec>,
+) -> Option<Fault> {
+    let port = params?.ssl_redirect_port.as_ref()?;
+    let expected = value::number(port, 1..=u16::MAX).err()?;
+    Some(annotations.class_fault("sslRedirectPort", &expected))
+}
+
 fn ssl_redirect(
     annotations: &Annotations<'_>,
     params: &IngressClassParamsSpec,
 ) -> Result<Option<u16>, Fault> {
     match &params.ssl_redirect_port {
-        Some(port) => Ok(port.parse().ok()),
+        // What is wrong with it is said by `redirect_fault`: without, all is served in plain text.
+        Some(port) => Ok(value::number(port, 1..=u16::MAX).ok()),
         None => annotations.number("ssl-redirect", 1..=u16::MAX),
     }
 }
@@ -302,4 +338,15 @@ pub(super) fn class_listener_attributes(
 /// The load balancer that may take the place of another.
 fn approval(annotations: &Annotations<'_>) -> Option<String> {
     annotations.raw("edgeway.dev/approve-replacement").map(|name| name.trim().to_owned())
+}
+
+/// Whether what the AWS Load Balancer Controller has made for it may be taken over.
+fn adoption(annotations: &Annotations<'_>) -> Result<bool, Fault> {
+    Ok(annotations.read_raw(ADOPT, value::bool)?.unwrap_or(false))
+}
+
+/// The load balancer of somebody else that the rules are for, by name or ARN.
+fn host(annotations: &Annotations<'_>) -> Option<String> {
+    let host = annotations.raw(HOST)?.trim();
+    Some(host.to_owned()).filter(|host| !host.is_empty())
 }

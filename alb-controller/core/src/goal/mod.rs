@@ -1,11 +1,13 @@
 //! The two sides that a plan lies between.
 
+mod front;
 mod question;
 mod take;
 
 pub use question::Question;
 
 use crate::{
+    frontend::{Front, FrontGroup, Frontend},
     id::StackId,
     limits::Limits,
     stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
@@ -25,7 +27,8 @@ pub struct Desired {
     pub shared: Option<SecurityGroup>,
     /// Whose targets we look after in groups of somebody else, by ARN.
     pub bindings: BTreeMap<String, Binding>,
-    /// What must be open in security groups of targets, by id of the group.
+    /// What must be open in security groups of targets, by id of the group, for all stacks and
+    /// bindings.
     pub doors: BTreeMap<String, BTreeSet<Ingress>>,
     /// Ports that may be in use though no target is known now: what is open stays open.
     pub uncertain_ports: BTreeSet<u16>,
@@ -33,6 +36,12 @@ pub struct Desired {
     pub held: BTreeSet<StackId>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
+    /// Namespaces that were looked at; none for all. What is for others is none of ours.
+    pub namespaces: BTreeSet<String>,
+    /// The id of the security group that load balancers have in common, where it is somebody else's.
+    pub given: Option<String>,
+    /// Tags that somebody else sets and removes.
+    pub external_tags: BTreeSet<String>,
     /// What the account lets one load balancer have.
     pub limits: Limits,
     /// What users should mend, sorted.
@@ -66,13 +75,21 @@ pub struct Standing {
     pub target_groups: BTreeMap<String, TargetGroup>,
     /// Security groups by name.
     pub security_groups: BTreeMap<String, SecurityGroup>,
+    /// Network load balancers by name.
+    pub frontends: BTreeMap<String, Frontend>,
+    /// Target groups of these, by name.
+    pub front_groups: BTreeMap<String, FrontGroup>,
 }
 
 impl Standing {
     /// Whether nothing stands.
     pub fn is_empty(&self) -> bool {
-        let Self { load_balancers, target_groups, security_groups } = self;
-        load_balancers.is_empty() && target_groups.is_empty() && security_groups.is_empty()
+        let Self { load_balancers, target_groups, security_groups, frontends, front_groups } = self;
+        load_balancers.is_empty()
+            && target_groups.is_empty()
+            && security_groups.is_empty()
+            && frontends.is_empty()
+            && front_groups.is_empty()
     }
 }
 
@@ -102,4 +119,25 @@ pub struct Health {
     pub healthy: usize,
     /// All that are registered.
     pub registered: usize,
+}
+
+impl From<&Stack> for Standing {
+    /// What would stand if a wish were fulfilled to the letter.
+    fn from(stack: &Stack) -> Self {
+        let balancer = stack.load_balancer.clone();
+        let guards = stack.security_group.iter();
+        let front = match &stack.frontend {
+            Front::Wish(wish) => Some(wish),
+            Front::Nothing | Front::Unclear => None,
+        };
+        let frontends =
+            front.iter().map(|wish| (wish.balancer.name.clone(), wish.balancer.clone()));
+        Self {
+            frontends: frontends.collect(),
+            front_groups: front.map(|wish| wish.groups.clone()).unwrap_or_default(),
+            load_balancers: [(balancer.name.clone(), balancer)].into(),
+            target_groups: stack.target_groups.clone(),
+            security_groups: guards.map(|group| (group.name.clone(), group.clone())).collect(),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "few kinds of steps are for one kind of thing")]
 
-use super::{Observed, Standing};
+use super::{Observed, Standing, front};
 use crate::{
     add_ons::{AddOns, MutualTls, Shield, WebAcl},
     defaults,
@@ -18,6 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Observed {
     /// Notes what a step has done. [`Observed::attach`] is needed after the last one.
     pub fn take(&mut self, step: &Step) {
+        if let (Key::LoadBalancer(name), Op::DeleteLoadBalancer) = (&step.key, &step.op) {
+            self.addresses.remove(name);
+        }
+        if self.standing(step).is_some_and(|standing| front::take(step, standing)) {
+            return;
+        }
         match &step.key {
             Key::SecurityGroup(name) => self.security_group(step, name),
             Key::ForeignSecurityGroup(id) => self.door(step, id),
@@ -124,10 +130,7 @@ impl Observed {
             Op::CreateLoadBalancer(balancer) => {
                 drop(balancers.insert(name.to_owned(), new_balancer(balancer)));
             }
-            Op::DeleteLoadBalancer => {
-                balancers.remove(name);
-                self.addresses.remove(name);
-            }
+            Op::DeleteLoadBalancer => drop(balancers.remove(name)),
             op => {
                 if let Some(balancer) = balancers.get_mut(name) {
                     change_balancer(op, balancer);
@@ -178,7 +181,7 @@ impl Observed {
     }
 }
 
-fn retag(op: &Op, tags: &mut Tags) {
+pub(super) fn retag(op: &Op, tags: &mut Tags) {
     if let Op::AddTags(new) = op {
         tags.extend(new.clone());
     } else if let Op::RemoveTags(keys) = op {

@@ -3,6 +3,7 @@
 use super::{
     groups::differing,
     lane::{Lane, may_go},
+    listeners::drop_rules,
     resolve::{Pair, Resolved},
     step::{Op, Risk},
 };
@@ -10,7 +11,7 @@ use crate::{
     add_ons::{AddOns, Shield, WebAcl},
     defaults,
     id::Key,
-    stack::{LoadBalancer, SecurityGroupRef},
+    stack::{LoadBalancer, Ownership, SecurityGroupRef},
 };
 use std::collections::BTreeSet;
 
@@ -20,6 +21,10 @@ pub(super) fn is_possible(resolved: &Resolved<'_>, lane: &mut Lane) -> bool {
     let key = Key::LoadBalancer(wish.name.clone());
     if found.is_some() {
         return true;
+    }
+    if wish.ownership == Ownership::Rules {
+        lane.block(key, "it is not there", "create it, or name another");
+        return false;
     }
     if wish.subnets.is_empty() {
         lane.block(key, "there is no subnet for it", "see the problems of its Ingresses");
@@ -142,6 +147,8 @@ pub(super) fn retire(resolved: &Resolved<'_>, settled: bool, lane: &mut Lane) {
             lane.block(key, reason, advice);
         } else if !settled {
             lane.wait(key, format!("it goes when {new} is complete"));
+        } else if old.ownership == Ownership::Rules {
+            drop_rules(old, &resolved.stack.broken, lane);
         } else if may_go(old, lane) {
             let reason = format!("{new} has taken its place, as approved");
             lane.step(key, Op::DeleteLoadBalancer, reason);

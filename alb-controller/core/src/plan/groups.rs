@@ -4,10 +4,12 @@ use super::{
     lane::Lane,
     listeners::Outcome,
     resolve::{Pair, Resolved},
+    shared,
     step::{Op, Risk},
 };
 use crate::{
     defaults,
+    goal::Observed,
     id::Key,
     stack::{Ingress, SecurityGroup, SecurityGroupRef},
     target::TargetGroup,
@@ -127,7 +129,12 @@ pub(super) fn differing(
 }
 
 /// Lets go what has no use in the end: target groups when they have drained, then security groups.
-pub(super) fn retire(resolved: &Resolved<'_>, outcome: &Outcome, lane: &mut Lane) {
+pub(super) fn retire(
+    resolved: &Resolved<'_>,
+    outcome: &Outcome,
+    observed: &Observed,
+    lane: &mut Lane,
+) {
     for group in &resolved.old_target_groups {
         if !outcome.needed.contains(&group.name) {
             drain(group, lane);
@@ -149,6 +156,7 @@ pub(super) fn retire(resolved: &Resolved<'_>, outcome: &Outcome, lane: &mut Lane
         let mut borne = resolved.old_balancers.iter().copied().chain(unchanged);
         let guards = borne.any(|balancer| balancer.security_groups.contains(&own));
         if !guards {
+            shared::close_own(&group.name, observed, lane);
             let key = Key::SecurityGroup(group.name.clone());
             lane.step(key, Op::DeleteSecurityGroup, "nothing is guarded by it any more");
         }
@@ -156,7 +164,7 @@ pub(super) fn retire(resolved: &Resolved<'_>, outcome: &Outcome, lane: &mut Lane
 }
 
 /// One step towards the end of a target group that no rule sends to: first its targets finish.
-fn drain(group: &TargetGroup, lane: &mut Lane) {
+pub(super) fn drain(group: &TargetGroup, lane: &mut Lane) {
     let key = Key::TargetGroup(group.name.clone());
     if !group.draining.is_empty() {
         let count = group.draining.len();

@@ -1,15 +1,15 @@
 //! The steps of one stack.
 
 use super::{
-    Blocked, Pending, balancer, groups, listeners,
+    Blocked, Pending, balancer, frontend, groups, listeners,
     resolve::Resolved,
+    shared,
     step::{Op, Risk, Step},
 };
 use crate::{
-    goal::Standing,
+    goal::{Desired, Observed, Standing},
     id::{Key, StackId},
-    limits::Limits,
-    stack::{LoadBalancer, Stack},
+    stack::{LoadBalancer, Ownership, Stack},
     tags::{self, Tags},
 };
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ const PROTECTION: &str = "deletion_protection.enabled";
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     pub(super) stack: Option<StackId>,
+    /// Tags that somebody else manages.
+    pub(super) external: BTreeSet<String>,
     pub(super) steps: Vec<Step>,
     pub(super) blocked: Vec<Blocked>,
     pub(super) pending: Vec<Pending>,
@@ -62,9 +64,15 @@ impl Lane {
 
     /// Sets and removes the given tags.
     pub(super) fn retag_by(&mut self, key: &Key, difference: (Tags, BTreeSet<String>)) {
-        let (set, gone) = difference;
+        let (set, mut gone) = difference;
+        gone.retain(|key| !self.external.contains(key));
         if !set.is_empty() {
-            self.step(key.clone(), Op::AddTags(set), "tags are missing or differ");
+            let reason = if set.contains_key(tags::CONTROLLER) {
+                "it is taken over"
+            } else {
+                "tags are missing or differ"
+            };
+            self.step(key.clone(), Op::AddTags(set), reason);
         }
         if !gone.is_empty() {
             self.step(key.clone(), Op::RemoveTags(gone), "tags are not wished");
@@ -73,26 +81,43 @@ impl Lane {
 }
 
 /// The way to a stack from what stands of it.
-pub(super) fn build(stack: &Stack, standing: &Standing, limits: &Limits) -> Lane {
-    let mut lane = Lane::of(&stack.id);
+pub(super) fn build(
+    stack: &Stack,
+    standing: &Standing,
+    desired: &Desired,
+    observed: &Observed,
+) -> Lane {
+    let mut lane = Lane { external: desired.external_tags.clone(), ..Lane::of(&stack.id) };
     let resolved = Resolved::of(stack, standing, &mut lane);
     if !balancer::is_possible(&resolved, &mut lane) {
         return lane;
     }
     groups::secure(&resolved, &mut lane);
+    shared::open_own(stack, observed, &mut lane);
     groups::fill(&resolved, &mut lane);
-    balancer::place(&resolved, &mut lane);
-    let outcome = listeners::direct(&resolved, limits.rules, &mut lane);
-    balancer::adorn(&resolved, &mut lane);
+    let is_ours = stack.load_balancer.ownership == Ownership::Full;
+    if is_ours {
+        balancer::place(&resolved, &mut lane);
+    }
+    let outcome = listeners::direct(&resolved, desired.limits.rules, &mut lane);
+    if is_ours {
+        balancer::adorn(&resolved, &mut lane);
+    }
+    frontend::place(&resolved, standing, observed, &mut lane);
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();
     balancer::retire(&resolved, settled, &mut lane);
-    groups::retire(&resolved, &outcome, &mut lane);
+    groups::retire(&resolved, &outcome, observed, &mut lane);
     lane
 }
 
 /// The way to nothing, for a stack that nobody wishes any more.
-pub(super) fn remove(id: &StackId, standing: &Standing, incomplete: Option<&str>) -> Lane {
+pub(super) fn remove(
+    id: &StackId,
+    standing: &Standing,
+    incomplete: Option<&str>,
+    observed: &Observed,
+) -> Lane {
     let mut lane = Lane::of(id);
     let keys = standing.load_balancers.keys().map(|name| Key::LoadBalancer(name.clone()));
     let some = standing.target_groups.keys().map(|name| Key::TargetGroup(name.clone()));
@@ -104,19 +129,32 @@ pub(super) fn remove(id: &StackId, standing: &Standing, incomplete: Option<&str>
         );
         return lane;
     }
-    for balancer in standing.load_balancers.values() {
+    let full = |balancer: &&LoadBalancer| balancer.ownership == Ownership::Full;
+    for balancer in standing.load_balancers.values().filter(full) {
         if !may_go(balancer, &mut lane) {
             return lane;
         }
     }
     let reason = "no Ingress wishes it any more";
-    for name in standing.load_balancers.keys() {
-        lane.step(Key::LoadBalancer(name.clone()), Op::DeleteLoadBalancer, reason);
+    frontend::remove(standing, reason, &mut lane);
+    for (name, balancer) in &standing.load_balancers {
+        if full(&balancer) {
+            lane.step(Key::LoadBalancer(name.clone()), Op::DeleteLoadBalancer, reason);
+        } else {
+            listeners::drop_rules(balancer, &BTreeSet::new(), &mut lane);
+        }
     }
-    for name in standing.target_groups.keys() {
-        lane.step(Key::TargetGroup(name.clone()), Op::DeleteTargetGroup, reason);
+    let is_cut = standing.load_balancers.values().any(|balancer| full(&balancer));
+    for (name, group) in &standing.target_groups {
+        if is_cut {
+            lane.step(Key::TargetGroup(name.clone()), Op::DeleteTargetGroup, reason);
+        } else {
+            // Whoever sent to it goes on.
+            groups::drain(group, &mut lane);
+        }
     }
     for name in standing.security_groups.keys() {
+        shared::close_own(name, observed, &mut lane);
         lane.step(Key::SecurityGroup(name.clone()), Op::DeleteSecurityGroup, reason);
     }
     lane

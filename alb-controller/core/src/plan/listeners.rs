@@ -8,9 +8,9 @@ use super::{
     step::{ListenerChange, Op},
 };
 use crate::{
-    id::{Key, ListenerKey},
+    id::{Key, ListenerKey, StackId},
     rule::{self, Rule},
-    stack::{Listener, LoadBalancer},
+    stack::{Listener, LoadBalancer, Ownership},
     tags,
     target::Protocol,
 };
@@ -51,6 +51,14 @@ pub(super) fn direct(resolved: &Resolved<'_>, most: usize, lane: &mut Lane) -> O
             continue;
         }
         let there = found.and_then(|found| found.listeners.get(port));
+        if wish.ownership == Ownership::Rules {
+            if is_open(&key, listener, there, lane) {
+                let bounds = Bounds { listener: there, broken: &resolved.stack.broken, room };
+                rules(&key, listener, bounds, (lane, &mut outcome));
+                room = room.saturating_sub(added(listener, there));
+            }
+            continue;
+        }
         let plain = there.is_none_or(|there| there.certificate.is_none());
         if listener.protocol == Protocol::Https && listener.certificate.is_none() && plain {
             let reason = "no certificate is known for it";
@@ -61,10 +69,43 @@ pub(super) fn direct(resolved: &Resolved<'_>, most: usize, lane: &mut Lane) -> O
         let bounds = Bounds { listener: there, broken: &resolved.stack.broken, room };
         rules(&key, listener, bounds, (lane, &mut outcome));
         settle(&key, listener, there, lane);
-        let added = listener.rules.len().saturating_sub(there.map_or(0, |there| there.rules.len()));
-        room = room.saturating_sub(added);
+        room = room.saturating_sub(added(listener, there));
     }
     outcome
+}
+
+/// How many more rules there will be.
+fn added(wish: &Listener, there: Option<&Listener>) -> usize {
+    wish.rules.len().saturating_sub(there.map_or(0, |there| there.rules.len()))
+}
+
+/// Whether somebody else's listener is there for rules of ours; if not, says so.
+fn is_open(key: &ListenerKey, wish: &Listener, there: Option<&Listener>, lane: &mut Lane) -> bool {
+    let reason = match there {
+        None => "the load balancer has no listener there, and it is not ours to make".to_owned(),
+        Some(there) if there.protocol != wish.protocol => {
+            format!("it speaks {}, and {} is wished", there.protocol, wish.protocol)
+        }
+        Some(_) => return true,
+    };
+    let advice = "name another port in alb.ingress.kubernetes.io/listen-ports, or add the listener";
+    lane.block(Key::Listener(key.clone()), reason, advice);
+    false
+}
+
+/// Deletes all rules of ours on somebody else's load balancer, the last ones first.
+pub(super) fn drop_rules(found: &LoadBalancer, broken: &BTreeSet<String>, lane: &mut Lane) {
+    for (port, listener) in &found.listeners {
+        let key = ListenerKey { load_balancer: found.name.clone(), port: *port };
+        drop_rules_of(&key, listener, broken, lane);
+    }
+}
+
+fn drop_rules_of(key: &ListenerKey, found: &Listener, broken: &BTreeSet<String>, lane: &mut Lane) {
+    let gone = found.rules.iter().rev().filter(|(_, rule)| !is_held(rule, broken));
+    for (priority, _) in gone {
+        take(key, RuleStep::Delete(*priority), lane);
+    }
 }
 
 /// What must be there before rules can be.
@@ -108,9 +149,10 @@ fn rules(
     for step in ahead {
         take(key, step, lane);
     }
+    let is_shared = matches!(lane.stack, Some(StackId::Group(_)));
     for (priority, was, wish) in kept {
         let key = Key::Rule { listener: key.clone(), priority };
-        lane.retag_by(&key, tags::rule_difference(&wish.tags, &was.tags));
+        lane.retag_by(&key, tags::rule_difference(&wish.tags, &was.tags, is_shared));
     }
     outcome.behind.push((key.clone(), behind));
 }
@@ -190,6 +232,10 @@ pub(super) fn tidy(resolved: &Resolved<'_>, outcome: &Outcome, lane: &mut Lane) 
     for (port, there) in &found.listeners {
         let key = ListenerKey { load_balancer: found.name.clone(), port: *port };
         match wish.listeners.get(port) {
+            None if found.ownership == Ownership::Rules => {
+                drop_rules_of(&key, there, &resolved.stack.broken, lane);
+            }
+            Some(_) if found.ownership == Ownership::Rules => {}
             Some(wish) => drop_certificates(&key, wish, there, lane),
             None => drop_listener(key, there, outcome.stays.contains(port), lane),
         }

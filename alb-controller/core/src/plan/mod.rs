@@ -6,7 +6,10 @@
 
 mod balancer;
 mod bindings;
+mod claims;
+mod frontend;
 mod groups;
+mod hosts;
 mod lane;
 mod listeners;
 mod resolve;
@@ -24,7 +27,7 @@ use crate::{
 };
 use lane::Lane;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// Something that is wished and not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,23 +82,61 @@ pub struct Summary {
     pub pending: usize,
 }
 
+impl Summary {
+    fn of(steps: &[Step], blocked: usize, pending: usize) -> Self {
+        let count = |effect| steps.iter().filter(|step| step.op.effect() == effect).count();
+        Self {
+            create: count(Effect::Create),
+            change: count(Effect::Change),
+            delete: count(Effect::Delete),
+            replace: steps.iter().filter(|step| step.risk == Risk::Replace).count(),
+            blocked,
+            pending,
+        }
+    }
+}
+
 /// Finds the way.
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
     let nothing = Standing::default();
-    plan.append(shared::prepare(desired, observed));
-    plan.append(bindings::bind(desired, observed));
+    let mut own = Plan::default();
+    let mut left = BTreeSet::new();
     for (id, stack) in &desired.stacks {
         let standing = observed.stacks.get(id).unwrap_or(&nothing);
-        plan.append(lane::build(stack, standing, &desired.limits));
+        let shared = hosts::with_others(stack, standing, &own.steps);
+        let standing = shared.as_ref().unwrap_or(standing);
+        let way = lane::build(stack, standing, desired, observed);
+        let lane = claims::admit(stack, standing, way);
+        if claims::is_theirs(standing) && lane.steps.is_empty() {
+            left.insert(id);
+        }
+        own.append(lane);
     }
     for (id, standing) in &observed.stacks {
-        if !desired.stacks.contains_key(id) && !desired.held.contains(id) {
-            plan.append(lane::remove(id, standing, desired.incomplete.as_deref()));
+        let is_wished = desired.stacks.contains_key(id) || desired.held.contains(id);
+        if is_wished {
+            continue;
         }
+        if !claims::would_be_seen(desired, id, standing) {
+            left.insert(id);
+            continue;
+        }
+        own.append(if claims::is_theirs(standing) {
+            left.insert(id);
+            claims::leave(id, standing)
+        } else {
+            lane::remove(id, standing, desired.incomplete.as_deref(), observed)
+        });
     }
-    let last = shared::clean_up(desired, observed, &plan.steps);
-    plan.append(last);
+    plan.append(shared::prepare(desired, observed, &left));
+    plan.append(bindings::bind(desired, observed));
+    let Plan { steps, blocked, pending } = own;
+    plan.append(Lane { steps, blocked, pending, ..Lane::default() });
+    if left.is_empty() {
+        let last = shared::clean_up(desired, observed, &plan.steps);
+        plan.append(last);
+    }
     plan
 }
 
@@ -112,19 +153,11 @@ impl Plan {
 
     /// How many of what.
     pub fn summary(&self) -> Summary {
-        let count = |effect| self.steps.iter().filter(|step| step.op.effect() == effect).count();
-        Summary {
-            create: count(Effect::Create),
-            change: count(Effect::Change),
-            delete: count(Effect::Delete),
-            replace: self.steps.iter().filter(|step| step.risk == Risk::Replace).count(),
-            blocked: self.blocked.len(),
-            pending: self.pending.len(),
-        }
+        Summary::of(&self.steps, self.blocked.len(), self.pending.len())
     }
 
     fn append(&mut self, lane: Lane) {
-        let Lane { stack: _, steps, blocked, pending } = lane;
+        let Lane { stack: _, external: _, steps, blocked, pending } = lane;
         self.steps.extend(steps);
         self.blocked.extend(blocked);
         self.pending.extend(pending);

@@ -6,7 +6,7 @@ use crate::{
     goal::Standing,
     id::Key,
     names,
-    stack::{LoadBalancer, SecurityGroup, SecurityGroupRef, Stack},
+    stack::{LoadBalancer, Ownership, SecurityGroup, SecurityGroupRef, Stack},
     target::TargetGroup,
 };
 use std::collections::BTreeMap;
@@ -47,8 +47,9 @@ impl<'a> Resolved<'a> {
         rename_targets(&mut wish, &target_groups);
         let target_groups: Vec<_> = target_groups.into_values().collect();
         let old_balancers = standing.load_balancers.values();
-        let old_balancers =
-            old_balancers.filter(|old| found.is_some_and(|new| new.name != old.name));
+        let old_balancers = old_balancers.filter(|old| {
+            found.is_some_and(|new| (&new.name, new.ownership) != (&old.name, old.ownership))
+        });
         let kept = |name: &str| target_groups.iter().any(|pair| pair.wish.name == name);
         let guards =
             |name: &str| security_group.as_ref().is_some_and(|pair| pair.wish.name == name);
@@ -76,13 +77,18 @@ fn balancer<'a>(
 ) -> (LoadBalancer, Option<&'a LoadBalancer>) {
     let mut wish = stack.load_balancer.clone();
     let there = &standing.load_balancers;
-    let same = |other: &&LoadBalancer| other.scheme == wish.scheme;
+    if wish.ownership == Ownership::Rules {
+        let found = there.get(&wish.name).filter(|it| it.ownership == Ownership::Rules);
+        return (wish, found);
+    }
+    let is_ours = |other: &&LoadBalancer| other.ownership == Ownership::Full;
+    let same = |other: &&LoadBalancer| is_ours(other) && other.scheme == wish.scheme;
     let found = there.get(&wish.name).filter(same).or_else(|| there.values().find(same));
     if let Some(found) = found {
         wish.name.clone_from(&found.name);
         return (wish, Some(found));
     }
-    let Some(old) = there.values().next() else { return (wish, None) };
+    let Some(old) = there.values().find(is_ours) else { return (wish, None) };
     if there.contains_key(&wish.name) {
         wish.name = names::alternate(&wish.name, wish.scheme.as_str());
     }

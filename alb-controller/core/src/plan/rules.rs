@@ -302,16 +302,20 @@ impl Arrangement {
     }
 }
 
-/// Whether a rule stays as it is, because its owner cannot be understood.
+/// Whether a rule that nobody wishes stays as it is, because its owner cannot be understood. One that
+/// does not say whose it is, as those of the AWS Load Balancer Controller do not, may be theirs.
 pub(crate) fn is_held(rule: &Rule, broken: &BTreeSet<String>) -> bool {
-    rule.owner().is_some_and(|owner| broken.contains(owner))
+    match rule.owner() {
+        Some(owner) => broken.contains(owner),
+        None => !broken.is_empty(),
+    }
 }
 
 /// Finds for each wanted rule the one that has its conditions; best one that does the same, too.
 fn matched(wanted: &[Rule], current: &[(u32, &Rule)], broken: &BTreeSet<String>) -> Vec<Item> {
     let mut by_conditions: BTreeMap<Vec<Condition>, VecDeque<usize>> = BTreeMap::new();
     for (index, (_, rule)) in current.iter().enumerate() {
-        if !is_held(rule, broken) {
+        if rule.owner().is_none_or(|owner| !broken.contains(owner)) {
             by_conditions.entry(rule.normal_conditions()).or_default().push_back(index);
         }
     }

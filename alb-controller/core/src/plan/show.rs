@@ -39,6 +39,13 @@ impl fmt::Display for Op {
             Self::CreateLoadBalancer(balancer) => {
                 write!(f, "{} in {}", balancer.scheme, list(&balancer.subnets))
             }
+            Self::CreateFrontend(balancer) => {
+                write!(f, "{} in {}", balancer.scheme, list(&balancer.subnets))
+            }
+            Self::CreateFrontGroup(group) => write!(f, "TCP {}", group.port),
+            Self::RegisterBalancer(target) | Self::DeregisterBalancer(target) => target.fmt(f),
+            Self::CreateFrontListener(listener) => write!(f, "TCP to {}", listener.group),
+            Self::PointListener(group) => f.write_str(group),
             Self::SetSubnets(subnets) => f.write_str(&list(subnets)),
             Self::SetSecurityGroups(groups) => f.write_str(&list(groups)),
             Self::SetIpAddressType(kind) => kind.fmt(f),

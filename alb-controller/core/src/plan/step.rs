@@ -2,6 +2,7 @@
 
 use crate::{
     add_ons::{MutualTls, WebAcl},
+    frontend::{FrontGroup, FrontListener, FrontTarget, Frontend},
     id::{Key, StackId},
     rule::{Action, Authentication, Rule},
     stack::{Ingress, IpAddressType, Listener, LoadBalancer, SecurityGroupRef},
@@ -110,6 +111,18 @@ pub enum Op {
     ReserveCapacity(u32),
     /// Takes public addresses from a pool.
     SetAddressPool(String),
+    /// Makes a network load balancer without listeners and with AWS's attributes.
+    CreateFrontend(Box<Frontend>),
+    /// Makes a target group for a load balancer that routes.
+    CreateFrontGroup(Box<FrontGroup>),
+    /// Sends connections on to a load balancer that routes.
+    RegisterBalancer(FrontTarget),
+    /// Sends no more of them there.
+    DeregisterBalancer(FrontTarget),
+    /// Makes a listener of a network load balancer.
+    CreateFrontListener(Box<FrontListener>),
+    /// Points one to another target group.
+    PointListener(String),
     /// Deletes a load balancer, its listeners and their rules.
     DeleteLoadBalancer,
     /// Makes a listener with its default certificate and action, without rules.
@@ -161,6 +174,12 @@ impl Op {
             Self::SetShield(_) => "set-shield",
             Self::ReserveCapacity(_) => "reserve-capacity",
             Self::SetAddressPool(_) => "set-address-pool",
+            Self::CreateFrontend(_) => "create-network-load-balancer",
+            Self::CreateFrontGroup(_) => "create-load-balancer-target-group",
+            Self::RegisterBalancer(_) => "register-load-balancer",
+            Self::DeregisterBalancer(_) => "deregister-load-balancer",
+            Self::CreateFrontListener(_) => "create-network-listener",
+            Self::PointListener(_) => "point-network-listener",
             Self::DeleteLoadBalancer => "delete-load-balancer",
             Self::CreateListener(_) => "create-listener",
             Self::ModifyListener(_) => "modify-listener",
@@ -183,6 +202,9 @@ impl Op {
             Self::CreateSecurityGroup { .. }
             | Self::CreateTargetGroup(_)
             | Self::CreateLoadBalancer(_)
+            | Self::CreateFrontend(_)
+            | Self::CreateFrontGroup(_)
+            | Self::CreateFrontListener(_)
             | Self::CreateListener(_)
             | Self::CreateRule(_) => Effect::Create,
             Self::DeleteSecurityGroup
@@ -204,6 +226,9 @@ impl Op {
             | Self::SetShield(_)
             | Self::ReserveCapacity(_)
             | Self::SetAddressPool(_)
+            | Self::RegisterBalancer(_)
+            | Self::DeregisterBalancer(_)
+            | Self::PointListener(_)
             | Self::ModifyListener(_)
             | Self::ModifyListenerAttributes(_)
             | Self::AddCertificate(_)

@@ -8,10 +8,11 @@ use crate::{
 use edgeway_alb_core::{
     Desired, Key, Plan, StackId, plan,
     plan::Risk,
-    stack::{Scheme, Stack},
+    stack::{Ingress, Scheme, SecurityGroupRef, Source, Stack},
+    tags::{CONTROLLER, OWNER},
     target::Version,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn stack(desired: &mut Desired) -> &mut Stack {
     desired.stacks.values_mut().next().expect("one")
@@ -181,4 +182,141 @@ fn things_that_stand_under_other_names_are_taken_over() {
     }
     let plan = plan(&fixed(2), &aws.state);
     assert!(plan.is_settled(), "{plan}");
+}
+
+/// A door to a security group, on a port.
+fn door(group: &str, port: u16) -> BTreeMap<String, BTreeSet<Ingress>> {
+    let source = Source::Group(SecurityGroupRef::Ours(group.to_owned()));
+    let door = Ingress { from: port, to: port, source, description: String::new() };
+    BTreeMap::from([("sg-nodes".to_owned(), BTreeSet::from([door]))])
+}
+
+#[test]
+fn doors_to_a_stacks_own_group_are_opened_after_it_is_made_and_closed_before_it_goes() {
+    let open = |port| {
+        let mut wish = fixed(1);
+        wish.shared = None;
+        stack(&mut wish)
+            .load_balancer
+            .security_groups
+            .retain(|group| *group == SecurityGroupRef::Ours("sg-shop".to_owned()));
+        wish.doors = door("sg-shop", port);
+        stack(&mut wish).doors = wish.doors.clone();
+        wish
+    };
+    let mut aws = standing(&open(8080));
+    assert_eq!(aws.state.doors, door("sg-shop", 8080));
+    reach(&mut aws, &open(9090));
+    assert_eq!(aws.state.doors, door("sg-shop", 9090));
+    reach(&mut aws, &Desired::default());
+    assert!(aws.state.stacks.is_empty() && aws.state.doors.values().all(BTreeSet::is_empty));
+}
+
+/// Takes our mark from all that stands.
+fn without_marks(aws: &mut Aws) {
+    for standing in aws.state.stacks.values_mut() {
+        let balancers = standing.load_balancers.values_mut().map(|it| &mut it.tags);
+        let groups = standing.target_groups.values_mut().map(|it| &mut it.tags);
+        let guards = standing.security_groups.values_mut().map(|it| &mut it.tags);
+        balancers.chain(groups).chain(guards).for_each(|tags| drop(tags.remove(CONTROLLER)));
+    }
+}
+
+#[test]
+fn what_the_other_controller_has_made_waits_until_somebody_asks() {
+    let mut aws = standing(&fixed(1));
+    without_marks(&mut aws);
+    let mut wish = fixed(2);
+    let door = Ingress {
+        from: 8080,
+        to: 8080,
+        source: Source::Ipv4("10.0.0.0/8".into()),
+        description: String::new(),
+    };
+    let doors = BTreeMap::from([("sg-nodes".to_owned(), BTreeSet::from([door]))]);
+    wish.doors = doors.clone();
+    stack(&mut wish).doors = doors;
+    let held = plan(&wish, &aws.state);
+    assert!(held.is_empty(), "{held}");
+    let reason = &held.blocked[0].reason;
+    assert!(reason.contains("1 to create, 3 to change, 0 to delete"), "{reason}");
+
+    stack(&mut wish).adopts = true;
+    let taken = plan(&wish, &aws.state);
+    let marks = taken.steps.iter().filter(|step| step.reason == "it is taken over").count();
+    assert_eq!((marks, kinds(&taken)[0]), (3, "authorize-ingress"), "{taken}");
+    reach(&mut aws, &wish);
+    stack(&mut wish).adopts = false;
+    assert!(plan(&wish, &aws.state).is_settled());
+}
+
+#[test]
+fn what_the_other_controller_has_made_is_never_deleted() {
+    let mut aws = standing(&fixed(1));
+    without_marks(&mut aws);
+    let plan = plan(&Desired::default(), &aws.state);
+    assert!(plan.is_empty() && plan.blocked[0].advice.contains(CONTROLLER), "{plan}");
+}
+
+#[test]
+fn a_replacing_step_of_a_takeover_needs_an_approval_of_its_own() {
+    let mut aws = standing(&fixed(1));
+    without_marks(&mut aws);
+    let mut wish = fixed(1);
+    stack(&mut wish).adopts = true;
+    for group in stack(&mut wish).target_groups.values_mut() {
+        group.kind.version = Version::Http2;
+    }
+    let held = plan(&wish, &aws.state);
+    assert!(held.is_empty() && held.blocked[0].reason.contains("replaces: "), "{held}");
+    stack(&mut wish).approved.insert("lb-shop".into());
+    assert!(kinds(&plan(&wish, &aws.state)).contains(&"create-target-group"));
+}
+
+#[test]
+fn what_is_for_other_namespaces_stays() {
+    let aws = standing(&fixed(1));
+    let of = |names: &[&str]| {
+        let namespaces = names.iter().map(|name| (*name).to_owned()).collect();
+        let plan = plan(&Desired { namespaces, ..Desired::default() }, &aws.state);
+        kinds(&plan).contains(&"delete-load-balancer")
+    };
+    assert!(of(&[]), "all are looked at");
+    assert!(!of(&["other"]), "its rule is of an Ingress in app");
+    let mut single = aws.clone();
+    let standing = single.state.stacks.values().next().expect("one").clone();
+    for (namespace, goes) in [("app", true), ("other", false)] {
+        single.state.stacks = [(StackId::ingress(namespace, "ing"), standing.clone())].into();
+        let wish = Desired { namespaces: ["app".to_owned()].into(), ..Desired::default() };
+        let plan = plan(&wish, &single.state);
+        assert_eq!(kinds(&plan).contains(&"delete-load-balancer"), goes, "{namespace}: {plan}");
+    }
+}
+
+#[test]
+fn a_takeover_deletes_no_rule_that_may_be_of_a_member_that_is_not_understood() {
+    let mut aws = standing(&fixed(3));
+    without_marks(&mut aws);
+    for standing in aws.state.stacks.values_mut() {
+        let listeners =
+            standing.load_balancers.values_mut().flat_map(|it| it.listeners.values_mut());
+        for rule in listeners.flat_map(|it| it.rules.values_mut()) {
+            rule.tags.remove(OWNER);
+        }
+    }
+    let mut wish = fixed(1);
+    stack(&mut wish).adopts = true;
+    stack(&mut wish).broken.insert("app/two".to_owned());
+    let taken = plan(&wish, &aws.state);
+    assert!(!kinds(&taken).contains(&"delete-rule"), "{taken}");
+    assert_eq!(kinds(&taken).iter().filter(|kind| **kind == "add-tags").count(), 4, "{taken}");
+    reach(&mut aws, &wish);
+    let rules = |aws: &Aws| {
+        let balancers = aws.state.stacks.values().flat_map(|it| it.load_balancers.values());
+        balancers.map(edgeway_alb_core::stack::LoadBalancer::rules).sum::<usize>()
+    };
+    assert_eq!(rules(&aws), 3);
+    stack(&mut wish).broken.clear();
+    reach(&mut aws, &wish);
+    assert_eq!(rules(&aws), 1);
 }

@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod hosts;
 mod model;
 mod wishes;
 

@@ -6,7 +6,7 @@ use edgeway_alb_core::{
     limits::VALUES_PER_RULE,
     plan::Op,
     rule::Action,
-    stack::{Listener, LoadBalancer, SecurityGroup, SecurityGroupRef},
+    stack::{Listener, LoadBalancer, SecurityGroup, SecurityGroupRef, Source},
     target::Protocol,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +81,8 @@ impl Aws {
     fn security_group(&mut self, step: &Step, name: &str) -> Result<(), Refusal> {
         let own = SecurityGroupRef::Ours(name.to_owned());
         let borne = self.balancers().any(|balancer| balancer.security_groups.contains(&own));
+        let named = Source::Group(own);
+        let borne = borne || self.state.doors.values().flatten().any(|it| it.source == named);
         let slot = match &step.stack {
             Some(_) => self.standing(step).security_groups.remove(name),
             None => self.state.shared.take(),
@@ -115,8 +117,12 @@ impl Aws {
     }
 
     fn door(&mut self, step: &Step, id: &str) -> Result<(), Refusal> {
-        if self.state.shared.is_none() {
-            return Err("InvalidGroup.NotFound".into());
+        if let Op::Authorize(doors) = &step.op {
+            let sources = doors.iter().filter_map(|door| match &door.source {
+                Source::Group(group) => Some(group.clone()),
+                Source::Ipv4(_) | Source::Ipv6(_) | Source::PrefixList(_) => None,
+            });
+            self.guarded(&sources.collect::<Vec<_>>())?;
         }
         let doors = self.state.doors.entry(id.to_owned()).or_default();
         match &step.op {

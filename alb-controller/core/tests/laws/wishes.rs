@@ -3,11 +3,12 @@
 use edgeway_alb_core::{
     Desired, Stack, StackId,
     add_ons::{AddOns, MutualTls, Shield, WebAcl},
+    frontend::Front,
     rule::{
         Action, Authentication, Condition, Forward, Jwt, Patterns, Rule, Share, TargetGroupRef,
     },
     stack::{
-        Backend, Ingress, IpAddressType, Listener, LoadBalancer, Scheme, SecurityGroup,
+        Backend, Ingress, IpAddressType, Listener, LoadBalancer, Ownership, Scheme, SecurityGroup,
         SecurityGroupRef, Source,
     },
     tags::{self, Tags},
@@ -180,9 +181,10 @@ fn bare(id: StackId, named: bool) -> Stack {
             address_pool: Some(if named { "pool-a" } else { "pool-b" }.into()),
             customer_pool: None,
         },
-        tags: tags::tracking("c", &id, tags::LOAD_BALANCER),
+        tags: marked(tags::tracking("c", &id, tags::LOAD_BALANCER)),
         listeners: BTreeMap::new(),
         foreign: BTreeSet::new(),
+        ownership: Ownership::Full,
     };
     Stack {
         security_group: Some(security_group(&format!("sg-{id}"))),
@@ -192,6 +194,9 @@ fn bare(id: StackId, named: bool) -> Stack {
         backends: BTreeMap::<String, Backend>::new(),
         broken: BTreeSet::new(),
         approved: BTreeSet::new(),
+        adopts: false,
+        doors: BTreeMap::new(),
+        frontend: Front::Nothing,
         id,
     }
 }
@@ -201,7 +206,7 @@ fn security_group(name: &str) -> SecurityGroup {
         name: name.to_owned(),
         description: "a guard".into(),
         ingress: BTreeSet::new(),
-        tags: Tags::new(),
+        tags: marked(Tags::new()),
     }
 }
 
@@ -283,7 +288,7 @@ fn target_group(stack: &str, number: usize, sketch: &GroupSketch) -> TargetGroup
             matcher: Matcher::Http("200".into()),
         },
         attributes: BTreeMap::new(),
-        tags: Tags::from([("resource".to_owned(), format!("{stack}-{number}"))]),
+        tags: marked(Tags::from([("resource".to_owned(), format!("{stack}-{number}"))])),
         targets: sketch
             .targets
             .iter()
@@ -299,4 +304,10 @@ fn target_group(stack: &str, number: usize, sketch: &GroupSketch) -> TargetGroup
 fn token() -> Authentication {
     let (keys, issuer) = ("https://i/keys".to_owned(), "https://i".to_owned());
     Authentication::Jwt(Box::new(Jwt { keys, issuer, claims: Vec::new() }))
+}
+
+/// As all things that we make are.
+fn marked(mut tags: Tags) -> Tags {
+    tags.insert(tags::CONTROLLER.to_owned(), "edgeway.dev/alb".to_owned());
+    tags
 }

@@ -12,7 +12,7 @@ use edgeway_alb_core::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-async fn ids(aws: &Aws, groups: &[SecurityGroupRef]) -> Result<Vec<String>, CloudError> {
+pub(super) async fn ids(aws: &Aws, groups: &[SecurityGroupRef]) -> Result<Vec<String>, CloudError> {
     let arns = aws.arns.lock().await;
     groups.iter().map(|group| network::id(group, &arns)).collect()
 }

@@ -2,6 +2,7 @@
 
 mod add_ons;
 mod balancers;
+mod frontends;
 mod groups;
 mod guards;
 mod listeners;
@@ -16,6 +17,9 @@ use std::collections::BTreeSet;
 pub(super) async fn apply(aws: &Aws, step: &Step) -> Result<Option<String>, CloudError> {
     if let Op::CreateLoadBalancer(balancer) = &step.op {
         return balancers::create(aws, &step.key, balancer).await;
+    }
+    if let Op::CreateFrontend(wish) = &step.op {
+        return frontends::create(aws, &step.key, wish).await;
     }
     change(aws, step).await.map(|()| None)
 }
@@ -37,6 +41,12 @@ async fn change(aws: &Aws, step: &Step) -> Result<(), CloudError> {
         Op::Deregister(targets) => groups::deregister(aws, key, targets).await,
         Op::DeleteTargetGroup => groups::delete(aws, key).await,
         Op::CreateLoadBalancer(balancer) => balancers::create(aws, key, balancer).await.map(drop),
+        Op::CreateFrontend(wish) => frontends::create(aws, key, wish).await.map(drop),
+        Op::CreateFrontGroup(wish) => frontends::create_group(aws, key, wish).await,
+        Op::RegisterBalancer(target) => frontends::register(aws, key, target).await,
+        Op::DeregisterBalancer(target) => frontends::deregister(aws, key, target).await,
+        Op::CreateFrontListener(wish) => frontends::listen(aws, key, wish).await,
+        Op::PointListener(group) => frontends::point(aws, key, group).await,
         Op::SetSubnets(subnets) => balancers::set_subnets(aws, key, subnets).await,
         Op::SetSecurityGroups(groups) => balancers::set_groups(aws, key, groups).await,
         Op::SetIpAddressType(kind) => balancers::set_addresses(aws, key, *kind).await,

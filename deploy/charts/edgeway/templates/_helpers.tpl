@@ -76,3 +76,52 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [events]
   verbs: [create, patch]
 {{- end }}
+
+{{/* Flags of the AWS Load Balancer Controller: those whose values are given. */}}
+{{- define "edgeway.habits" -}}
+{{- $flags := list
+  (list "default-ssl-policy" .Values.defaultSSLPolicy)
+  (list "default-target-type" .Values.defaultTargetType)
+  (list "default-load-balancer-scheme" .Values.defaultLoadBalancerScheme)
+  (list "enable-backend-security-group" .Values.enableBackendSecurityGroup)
+  (list "backend-security-group" .Values.backendSecurityGroup)
+  (list "enable-manage-backend-security-group-rules" .Values.enableManageBackendSecurityGroupRules)
+  (list "disable-restricted-sg-rules" .Values.disableRestrictedSecurityGroupRules)
+  (list "ingress-class" .Values.annotatedClass)
+  (list "disable-ingress-class-annotation" .Values.disableIngressClassAnnotation)
+  (list "disable-ingress-group-name-annotation" .Values.disableIngressGroupNameAnnotation)
+  (list "tolerate-non-existent-backend-service" .Values.tolerateNonExistentBackendService)
+  (list "tolerate-non-existent-backend-action" .Values.tolerateNonExistentBackendAction)
+  (list "enable-shield" .Values.enableShield)
+  (list "enable-wafv2" .Values.enableWafv2)
+-}}
+{{- $arguments := list -}}
+{{- range $flags -}}
+{{- if not (kindIs "invalid" (index . 1)) -}}
+{{- $arguments = append $arguments (printf "--%s=%v" (index . 0) (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- $maps := dict
+  "default-tags" .Values.defaultTags
+  "service-target-eni-security-group-tags" .Values.serviceTargetENISGTags
+  "feature-gates" .Values.controllerConfig.featureGates
+-}}
+{{- range $flag, $map := $maps -}}
+{{- $pairs := list -}}
+{{- range $key, $value := $map -}}
+{{- $pairs = append $pairs (printf "%s=%v" $key $value) -}}
+{{- end -}}
+{{- if $pairs -}}
+{{- $arguments = append $arguments (printf "--%s=%s" $flag (join "," $pairs)) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.externalManagedTags -}}
+{{- $arguments = append $arguments (printf "--external-managed-tags=%s" (join "," .)) -}}
+{{- end -}}
+{{- with .Values.certDiscovery.allowedCertificateAuthorityARNs -}}
+{{- $arguments = append $arguments (printf "--allowed-certificate-authority-arns=%s" .) -}}
+{{- end -}}
+{{- if $arguments -}}
+{{- toYaml $arguments -}}
+{{- end -}}
+{{- end -}}

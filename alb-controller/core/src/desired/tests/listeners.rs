@@ -57,6 +57,7 @@ fn a_redirect_to_nowhere_is_said_and_rules_stay() {
 #[test]
 fn certificates_are_found_by_host_and_what_is_missing_is_said() {
     let certificate = |arn: &str, names: &[&str]| Certificate {
+        authority: None,
         arn: arn.to_owned(),
         names: names.iter().map(|name| (*name).to_owned()).collect(),
     };

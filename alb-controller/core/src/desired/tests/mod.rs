@@ -1,12 +1,16 @@
 //! Wishes of whole manifests.
 
+mod attached;
 mod bindings;
 mod classes;
+mod corners;
+mod frontend;
 mod groups;
 mod guards;
 mod limits;
 mod listeners;
 mod routing;
+mod started;
 mod targets;
 mod total;
 
