@@ -31,10 +31,10 @@ async fn a_lost_answer_is_of_a_change_that_was_made() {
         lost += usize::from(ask(&alb, &call).await.is_empty());
     }
     assert!((1..20).contains(&lost), "{lost} of 20");
-    let list = "Action=DescribeLoadBalancers&Version=2015-12-01";
+    let look = "Action=DescribeLoadBalancers&Version=2015-12-01";
     let mut seen = String::new();
     while seen.is_empty() {
-        seen = ask(&alb, list).await;
+        seen = ask(&alb, look).await;
     }
     assert_eq!(seen.matches("<LoadBalancerName>").count(), 20);
 }
