@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+pub use crate::chaos::Chaos;
 pub use crate::state::Limits;
 
 /// The account that everything belongs to, unless another is named.
@@ -50,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// Makes the random parts of names repeatable.
     pub seed: Option<u64>,
+    /// Faults of the API.
+    pub chaos: Chaos,
 }
 
 /// Which port of this machine a listener is opened on.
@@ -78,6 +81,7 @@ impl Default for Config {
             provisioning: Duration::ZERO,
             limits: Limits::default(),
             seed: None,
+            chaos: Chaos::default(),
         }
     }
 }

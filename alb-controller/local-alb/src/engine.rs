@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chaos::{Fate, Fates};
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::event::Event;
@@ -32,6 +33,7 @@ const EVENTS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Engine {
     config: Arc<Config>,
+    fates: Fates,
     plane: Arc<Plane>,
     core: Mutex<Core>,
     /// How everything stands, for whoever asks.
@@ -64,6 +66,7 @@ impl Engine {
             checks: Checks::new(Arc::clone(&plane), found, config.health_interval_cap),
         };
         Ok(Self {
+            fates: Fates::new(config.chaos),
             config,
             plane,
             connections: core.ports.tasks(),
@@ -76,6 +79,11 @@ impl Engine {
 
     pub(crate) fn default_region(&self) -> &str {
         &self.config.region
+    }
+
+    /// What becomes of the call that comes next.
+    pub(crate) fn fate(&self) -> Fate {
+        self.fates.next()
     }
 
     pub(crate) fn events(&self) -> broadcast::Receiver<Event> {

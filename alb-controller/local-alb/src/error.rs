@@ -78,6 +78,7 @@ codes! {
     OperationNotPermitted => "OperationNotPermitted", 400;
     PriorityInUse => "PriorityInUse", 400;
     RequestEntityTooLarge => "RequestEntityTooLarge", 413;
+    RequestLimitExceeded => "RequestLimitExceeded", 503;
     ResourceInUse => "ResourceInUse", 400;
     ResourceInUseException => "ResourceInUseException", 400;
     ResourceNotFound => "ResourceNotFoundException", 400;
@@ -89,6 +90,8 @@ codes! {
     TagLimitExceeded => "TagLimitExceeded", 400;
     TargetGroupAssociationLimit => "TargetGroupAssociationLimit", 400;
     TargetGroupNotFound => "TargetGroupNotFound", 400;
+    Throttling => "Throttling", 400;
+    ThrottlingException => "ThrottlingException", 400;
     TooManyActions => "TooManyActions", 400;
     TooManyCertificates => "TooManyCertificates", 400;
     TooManyListeners => "TooManyListeners", 400;

@@ -25,10 +25,11 @@
 //! * The desync mitigation mode is kept and reported; requests are treated as under `monitor`.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * There are no trust stores, Lambda targets, network load balancers, slow start, zones that
-//!   fail, throttling or delays. Security groups are kept and reported, and let everything through.
+//!   fail or delays; calls are throttled and answers lost only on request ([`Chaos`]). Security groups are kept and reported, and let everything through.
 //! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
 mod api;
+mod chaos;
 pub mod config;
 mod engine;
 mod error;
@@ -38,6 +39,7 @@ mod running;
 mod state;
 mod wire;
 
+pub use chaos::{BadChaos, Chaos};
 pub use config::{Config, PortMapping};
 pub use event::{Change, Event, ListenerState};
 pub use running::{ListenerView, LocalAlb, Overview, Running, TargetView};

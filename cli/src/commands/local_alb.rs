@@ -2,7 +2,7 @@
 
 use crate::{log, output::Console, signal::stop_token};
 use edgeway_local_alb::{
-    Config, Event, LocalAlb, PortMapping,
+    Chaos, Config, Event, LocalAlb, PortMapping,
     config::{DEFAULT_ACCOUNT, DEFAULT_API_PORT, DEFAULT_REGION, DEFAULT_VPC},
 };
 use std::{
@@ -37,6 +37,9 @@ pub struct Args {
     /// Let subnets, security groups and certificates that a call names come into being
     #[arg(long)]
     adopt: bool,
+    /// Throttle calls and lose answers, to see what a client makes of it: throttle=0.3,lose=0.05,seed=7
+    #[arg(long, value_name = "FAULTS")]
+    chaos: Option<Chaos>,
     #[command(flatten)]
     log: log::LogArgs,
 }
@@ -54,6 +57,7 @@ pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
             region: args.region,
             vpc: args.vpc_id,
             adopt: args.adopt,
+            chaos: args.chaos.unwrap_or_default(),
             ..Config::default()
         };
         let running = LocalAlb::start(config, stop.clone()).await?;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Reply;
 use super::doc::{Dialect, Doc, Fields, escape};
-use crate::error::AwsError;
+use crate::error::{AwsError, Code};
 
 /// A service of AWS of which we answer something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,17 @@ impl Service {
             "AWSWAF_Regional_20161128" => Some(Self::WafRegional),
             "AWSShield_20160616" => Some(Self::Shield),
             _ => None,
+        }
+    }
+
+    /// What a caller is told that asks too often.
+    pub(crate) const fn throttling(self) -> Code {
+        match self {
+            Self::LoadBalancing | Self::Sts => Code::Throttling,
+            Self::Ec2 => Code::RequestLimitExceeded,
+            Self::Acm | Self::Tagging | Self::Waf | Self::WafRegional | Self::Shield => {
+                Code::ThrottlingException
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! The API over HTTP.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::envelope::Answer;
 use super::receive::receive;
 use super::{Request, Service};
+use crate::chaos::Fate;
 use crate::engine::Engine;
 use crate::error::{AwsError, Code};
 
@@ -53,7 +53,7 @@ async fn connection(stream: TcpStream, engine: Arc<Engine>, stop: CancellationTo
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let engine = Arc::clone(&engine);
-        async move { Ok::<_, Infallible>(answer(engine, request).await) }
+        async move { answer(engine, request).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -71,14 +71,22 @@ async fn connection(stream: TcpStream, engine: Arc<Engine>, stop: CancellationTo
     }
 }
 
-async fn answer(engine: Arc<Engine>, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+/// The answer to a call was lost: the connection ends without one.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was lost on request")]
+struct Lost;
+
+async fn answer(
+    engine: Arc<Engine>,
+    request: http::Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Lost> {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
     let answer = match Limited::new(body, LARGEST).collect().await {
         Ok(body) => {
             let body = body.to_bytes();
             match receive(&parts, &body, engine.default_region()) {
-                Ok(call) => carry_out(engine, call, &request_id).await,
+                Ok(call) => carry_out(engine, call, &request_id).await?,
                 Err((service, error)) => service.answer("", Err(error), &request_id),
             }
         }
@@ -92,18 +100,26 @@ async fn answer(engine: Arc<Engine>, request: http::Request<Incoming>) -> Respon
             Service::LoadBalancing.answer("", Err(error), &request_id)
         }
     };
-    response(answer, &request_id)
+    Ok(response(answer, &request_id))
 }
 
 /// Carries out a call to its end, even if the client leaves meanwhile.
-async fn carry_out(engine: Arc<Engine>, call: Request, request_id: &str) -> Answer {
+async fn carry_out(engine: Arc<Engine>, call: Request, request_id: &str) -> Result<Answer, Lost> {
     let (service, action) = (call.service, call.action.clone());
+    let fate = engine.fate();
+    if fate == Fate::Throttled {
+        let error = AwsError::new(service.throttling(), "Rate exceeded");
+        return Ok(service.answer(&action, Err(error), request_id));
+    }
     let calling = tokio::spawn(async move { engine.call(&call).await });
     let result = calling.await.unwrap_or_else(|why| {
         tracing::error!(service = service.name(), action, "the call broke down: {why}");
         Err(AwsError::new(Code::InternalFailure, "The call broke down; the log says more"))
     });
-    service.answer(&action, result, request_id)
+    if fate == Fate::Lost {
+        return Err(Lost);
+    }
+    Ok(service.answer(&action, result, request_id))
 }
 
 fn response(answer: Answer, request_id: &str) -> Response<Full<Bytes>> {

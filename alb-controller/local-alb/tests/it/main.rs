@@ -5,6 +5,7 @@
 mod alb;
 mod api;
 mod boto3;
+mod chaos;
 mod failures;
 mod forwarding;
 mod health;
