@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(BUILT)/release
 
-.PHONY: up test e2e bench bench-alb fuzz lint fmt setup build images cluster cluster-down
+.PHONY: up test e2e bench bench-alb bench-kube fuzz lint fmt setup build images cluster cluster-down
 
 # Which programs `make e2e` tries: release or dev.
 PROFILE ?= release
@@ -16,6 +16,9 @@ SECONDS_EACH ?= 600
 
 # What `make bench-alb` tells tests/bench/alb.py, such as `--groups 5` or `--published`.
 ALB_FLAGS ?=
+
+# What `make bench-kube` tells tests/bench/kube.py, such as `--services 500`.
+KUBE_FLAGS ?=
 
 # What `make bench` tells tests/bench/peers.py, such as `--rounds 1 --scenarios keepalive,h2`.
 PEERS_FLAGS ?=
@@ -56,6 +59,11 @@ bench: build
 ## bench-alb: what the ALB controller costs AWS, by API, beside what another controller was measured to cost
 bench-alb: build
 	python3 tests/bench/alb.py --bin $(BIN) $(ALB_FLAGS)
+
+## bench-kube: a gateway in a large cluster: time and memory until it is ready, and until a change is served
+bench-kube: build
+	./deploy/setup test
+	python3 tests/bench/kube.py --bin $(BIN) $(KUBE_FLAGS)
 
 ## fuzz: feed each target with nonsense for ten minutes; the first finding ends it
 fuzz: setup
