@@ -1,8 +1,8 @@
 //! What can be typed, and the only reader of the environment.
 
 use crate::commands::{
-    check, completion, cost, crds, diff, drift, echo, explain, gc, local_alb, plan, status, up,
-    version,
+    check, completion, cost, crds, diff, drift, echo, explain, gc, local_alb, plan, routes, status,
+    up, version,
 };
 use clap::{Parser, Subcommand};
 
@@ -44,6 +44,8 @@ pub enum Command {
     Echo(echo::Args),
     /// Run an ALB on this machine, with the AWS API that makes it
     LocalAlb(local_alb::Args),
+    /// List what is served where, by which rule, and whether anybody is there to answer
+    Routes(routes::Args),
     /// Tell what became of Ingresses and gateways in a cluster
     Status(status::Args),
     /// Print the definitions of Edgeway's own kinds, for `kubectl apply -f -`

@@ -37,22 +37,31 @@ impl Manifests {
 
     /// Reads everything once. What is wrong with it is among the objects' defects.
     pub fn read(&self) -> anyhow::Result<Objects> {
-        let files: Vec<PathBuf> =
-            self.paths.iter().filter(|path| !is_stdin(path)).cloned().collect();
-        let mut objects = Files::new(files).read()?;
-        if self.has_stdin() {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .context("standard input cannot be read as text")?;
-            manifest::read(&text, "stdin", &mut objects);
-        }
-        Ok(objects)
+        read(&self.paths)
     }
 
     fn has_stdin(&self) -> bool {
-        self.paths.iter().any(|path| is_stdin(path))
+        has_stdin(&self.paths)
     }
+}
+
+/// Reads files and folders, and standard input for `-`. What is wrong with it is among the objects'
+/// defects.
+pub fn read(paths: &[PathBuf]) -> anyhow::Result<Objects> {
+    let files: Vec<PathBuf> = paths.iter().filter(|path| !is_stdin(path)).cloned().collect();
+    let mut objects = Files::new(files).read()?;
+    if has_stdin(paths) {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("standard input cannot be read as text")?;
+        manifest::read(&text, "stdin", &mut objects);
+    }
+    Ok(objects)
+}
+
+fn has_stdin(paths: &[PathBuf]) -> bool {
+    paths.iter().any(|path| is_stdin(path))
 }
 
 fn is_stdin(path: &Path) -> bool {

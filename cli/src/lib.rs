@@ -11,5 +11,6 @@ pub mod input;
 pub mod log;
 pub mod offline;
 pub mod output;
+pub mod routes;
 pub mod signal;
 mod up;

@@ -103,6 +103,18 @@ pub fn paint(coloured: bool, tone: Tone, text: impl Display) -> String {
     if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
 }
 
+/// Rows as lines, the cells of a column as wide as the widest of them.
+pub fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width =
+        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|it| it.chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|at| width(at).unwrap_or_default());
+    let line = |row: &[String; N]| {
+        let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// A reader that went away (`edgeway check | head -1`) is no error of ours.
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod gc;
 pub mod local_alb;
 pub mod plan;
+pub mod routes;
 pub mod status;
 pub mod up;
 pub mod version;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, console),
         Command::Echo(args) => echo::run(args, console),
         Command::LocalAlb(args) => local_alb::run(args, console),
+        Command::Routes(args) => routes::run(&args, console),
         Command::Status(args) => status::run(&args, console),
         Command::Crds(args) => crds::run(&args, console),
         Command::Version(args) => version::run(&args, console),

@@ -1,6 +1,6 @@
 //! `edgeway status`.
 
-use crate::output::{Console, Output, Tone};
+use crate::output::{Console, Output, Tone, aligned};
 use anyhow::Context;
 use edgeway_api::{
     EdgeStatus,
@@ -107,20 +107,12 @@ fn is_ready(of: &EdgeStatus) -> bool {
 }
 
 fn table(found: &[EdgeStatus], out: &Output) -> std::io::Result<()> {
-    let rows: Vec<[String; 6]> = found.iter().map(row).collect();
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|at| {
-            let cells = rows.iter().filter_map(|row| row.get(at)).map(String::len);
-            cells.chain(COLUMNS.get(at).map(|name| name.len())).max().unwrap_or_default()
-        })
-        .collect();
-    let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    out.line(line(&COLUMNS.map(str::to_owned)))?;
-    for (of, row) in found.iter().zip(&rows) {
-        out.line(line(row))?;
+    let rows: Vec<[String; 6]> =
+        std::iter::once(COLUMNS.map(str::to_owned)).chain(found.iter().map(row)).collect();
+    let mut lines = aligned(&rows).into_iter();
+    lines.next().map_or(Ok(()), |columns| out.line(columns))?;
+    for (of, line) in found.iter().zip(lines) {
+        out.line(line)?;
         if let Some(Condition { message, .. }) =
             ready(of).filter(|ready| ready.status != "True" && !ready.message.is_empty())
         {

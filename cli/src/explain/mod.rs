@@ -15,6 +15,7 @@ mod words;
 pub use answer::{Answer, Explanation};
 pub use ask::{Ask, BadAsk, Question};
 pub use text::story;
+pub(crate) use words::conditions;
 
 use crate::furnish::Role;
 use alb::{Onward, Passage};

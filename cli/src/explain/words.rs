@@ -6,7 +6,7 @@ use edgeway_core::{
 };
 
 /// All conditions of a route, such as `path prefix /api, header x-user = "beta"`.
-pub(super) fn conditions(matcher: &Matcher) -> String {
+pub(crate) fn conditions(matcher: &Matcher) -> String {
     let all = parts(matcher);
     if all.is_empty() { "everything".to_owned() } else { all.join(", ") }
 }

@@ -1,14 +1,18 @@
-//! `edgeway status` over a real API server, of the namespaces that kubectl would take.
+//! `edgeway status` and `edgeway routes` over a real API server, of the namespaces that kubectl would take.
 
-use crate::scene::{FRONT, ROLE, STATUS};
+use crate::scene::{FRONT, ROLE, STATUS, answered};
 use edgeway_tests::{Cluster, Gateway, process::run, root, wait_for};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
-/// Exit code and both outputs.
+/// Exit code and both outputs of `edgeway status`.
 fn status(kubeconfig: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    edgeway("status", kubeconfig, arguments)
+}
+
+fn edgeway(command: &str, kubeconfig: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let kubeconfig = kubeconfig.display().to_string();
-    let output = run("edgeway", &[&["status", "--kubeconfig", &kubeconfig], arguments].concat());
+    let output = run("edgeway", &[&[command, "--kubeconfig", &kubeconfig], arguments].concat());
     let [out, err] =
         [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
     (output.status.code(), out, err)
@@ -46,5 +50,25 @@ fn statuses_are_read_from_the_namespace_that_kubectl_would_take() {
     fs::write(own.path(), config.to_string()).unwrap();
     assert_eq!(status(own.path(), &[]).1, all);
     assert_eq!(status(own.path(), &["istio-ingressgateway"]).0, Some(0));
+    kubernetes.apply(&answered("a", "hi").to_string());
+    routes_are_those_of_the_namespace(&admin);
     assert!(gateway.process.stop().success());
+}
+
+fn routes_are_those_of_the_namespace(admin: &Path) {
+    let (code, out, err) = edgeway("routes", admin, &[]);
+    assert!(code == Some(0) && err.is_empty(), "{code:?} {out} {err}");
+    assert_eq!(
+        out,
+        "LISTENER  HOST    MATCH       TO          BY                 STATE\n\
+         HTTP 80   a.test  everything  answer 200  default/a http[0]  ready\n"
+    );
+    for arguments in [&["-A"][..], &["a.test"]] {
+        assert_eq!(edgeway("routes", admin, arguments).1, out, "{arguments:?}");
+    }
+    let (_, json, _) = edgeway("routes", admin, &["-o", "json"]);
+    let rows: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&rows[0]["host"], &rows[0]["state"]), (&json!("a.test"), &json!("Ready")));
+    let (code, out, err) = edgeway("routes", admin, &["-n", "nowhere"]);
+    assert!(code == Some(0) && out.is_empty() && err.contains("no such route"), "{out} {err}");
 }
