@@ -25,7 +25,7 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 const BATCH: usize = 64;
 
 /// How many hosts, or routes of a host, are asked for again and again.
-const FEW: usize = 64;
+const FEW: usize = 10;
 
 /// Measurements of which the middle one counts.
 const ROUNDS: usize = 2_000;
@@ -34,7 +34,7 @@ const SIZES: [usize; 3] = [10, 1_000, 10_000];
 
 fn main() {
     println!("route(), ns a request, p50{:>14}{:>10}{:>10}", SIZES[0], SIZES[1], SIZES[2]);
-    println!("{:<60} growth  all in turn  allocations  bytes a route", "");
+    println!("{:<60} growth  64 of them  all in turn  allocations  bytes a route", "");
     routing("hosts, a route each", Kind::Prefix, |size| (size, 1));
     for kind in Kind::ALL {
         routing(&format!("routes of a host: {kind:?}"), kind, |size| (1, size));
@@ -54,11 +54,12 @@ fn routing(what: &str, kind: Kind, shape: impl Fn(usize) -> (usize, usize)) {
     let built: Vec<Built> = SIZES.map(|size| Built::new(kind, shape(size))).into();
     let largest = &built[2];
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); SIZES.len()];
-    let mut in_turn = Vec::new();
+    let (mut many, mut in_turn) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         for (built, times) in built.iter().zip(&mut times) {
             times.push(once(|| built.ask(&built.few)));
         }
+        many.push(once(|| largest.ask(&largest.many)));
         // Made just now, as a request that was just read.
         let next: Vec<Asked> = (0..BATCH).map(|i| largest.asked(round * BATCH + i)).collect();
         in_turn.push(once(|| largest.ask(&next)));
@@ -67,11 +68,12 @@ fn routing(what: &str, kind: Kind, shape: impl Fn(usize) -> (usize, usize)) {
     let p50: Vec<f64> = times.into_iter().map(of_one).collect();
     let allocations = built.iter().map(|built| measure(|| built.ask(&built.few)).count_total);
     println!(
-        "{what:<30}{:>10.0}{:>10.0}{:>10.0}{:>+6.0} %{:>13.0}{:>13}{:>15}",
+        "{what:<30}{:>10.0}{:>10.0}{:>10.0}{:>+6.0} %{:>12.0}{:>13.0}{:>13}{:>15}",
         p50[0],
         p50[1],
         p50[2],
         (p50[2] / p50[0] - 1.0) * 100.0,
+        of_one(many),
         of_one(in_turn),
         allocations.sum::<u64>(),
         largest.bytes,
@@ -84,6 +86,8 @@ struct Built {
     shape: (usize, usize),
     hosts: Arc<Hosts>,
     few: Vec<Asked>,
+    /// As many different ones as are asked at once.
+    many: Vec<Asked>,
     /// What the table takes, for each route.
     bytes: i64,
 }
@@ -101,8 +105,10 @@ impl Built {
         let table = table.unwrap();
         let App::Http(served) = table.listeners[0].plain.as_ref().unwrap() else { unreachable!() };
         let bytes = memory.bytes_current / i64::try_from(hosts * rules).unwrap();
-        let mut built = Self { kind, shape, hosts: Arc::clone(served), few: Vec::new(), bytes };
+        let hosts = Arc::clone(served);
+        let mut built = Self { kind, shape, hosts, few: Vec::new(), many: Vec::new(), bytes };
         built.few = (0..BATCH).map(|i| built.asked(i % FEW)).collect();
+        built.many = (0..BATCH).map(|i| built.asked(i)).collect();
         built.ask(&built.few);
         built
     }
