@@ -16,6 +16,7 @@ import yaml
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 endpoint, cloud = sys.argv[1:]
 
@@ -58,14 +59,14 @@ def look(call, clients, kept):
     service = call.get("service", "elbv2")
     wanted = call.get("error")
     try:
-        client_of = clients.setdefault(service, None) or client(service)
-        clients[service] = client_of
-        reply = getattr(client_of, xform_name(call["action"]))(**fill(call.get("with", {}), kept))
+        if service not in clients:
+            clients[service] = client(service)
+        reply = getattr(clients[service], xform_name(call["action"]))(**fill(call.get("with", {}), kept))
         kept.update({name: at(reply, path) for name, path in call.get("keep", {}).items()})
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return [] if code == wanted else [f"{error}, not {wanted or 'a reply'}"]
-    except (BotoCoreError, KeyError, IndexError) as error:
+    except (BotoCoreError, ResponseParserError, KeyError, IndexError) as error:
         return [f"{type(error).__name__}: {error}"]
     if wanted:
         return [f"a reply, not {wanted}"]
