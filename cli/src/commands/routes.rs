@@ -105,7 +105,8 @@ impl Args {
         let changed = timeout(PATIENCE, told.changed()).await;
         let objects = Objects::clone(&told.borrow());
         reading.abort();
-        changed.context("the API server does not tell all that is asked of it")??;
+        let untold = "the API server does not tell all that is asked of it";
+        changed.context(untold)?.context(untold)?;
         Ok((objects, namespace))
     }
 

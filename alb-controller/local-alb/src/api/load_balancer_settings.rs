@@ -1,7 +1,7 @@
-//! `SetSubnets`, `SetSecurityGroups`, `SetIpAddressType` and the capacity reservation.
+//! `SetSubnets`, `SetSecurityGroups`, `SetIpAddressType`, pools of addresses, the capacity reservation.
 
 use super::Outcome;
-use super::load_balancers::{IP_ADDRESS_TYPES, security_groups, zone_list, zones};
+use super::load_balancers::{IP_ADDRESS_TYPES, pool, pools, security_groups, zone_list, zones};
 use crate::error::{AwsError, Code};
 use crate::event::{Change, Event};
 use crate::state::Region;
@@ -44,6 +44,24 @@ pub(crate) fn set_ip_address_type(region: &mut Region, call: &Call<'_>) -> Outco
         .ok_or_else(|| call.params.missing("IpAddressType"))?;
     wanted.clone_into(&mut region.load_balancer_mut(arn)?.ip_address_type);
     Ok(changed(region, arn, Fields::new().text("IpAddressType", wanted)))
+}
+
+pub(crate) fn modify_pools(region: &mut Region, call: &Call<'_>) -> Outcome {
+    let params = &call.params;
+    let arn = params.required("LoadBalancerArn")?;
+    let scheme = region.load_balancer(arn)?.scheme;
+    let wanted = match (pool(scheme, params)?, params.strings("RemoveIpamPools")) {
+        (Some(id), removed) if removed.is_empty() => Some(id),
+        (None, removed) if removed == ["ipv4"] => None,
+        _ => {
+            let text = "Give either IpamPools or RemoveIpamPools, which may be 'ipv4'";
+            return Err(AwsError::validation(text));
+        }
+    };
+    let lb = region.load_balancer_mut(arn)?;
+    lb.pool = wanted;
+    let reply = Fields::new().maybe_with("IpamPools", pools(lb));
+    Ok(changed(region, arn, reply))
 }
 
 pub(crate) fn describe_capacity(region: &Region, call: &Call<'_>) -> Outcome {

@@ -95,6 +95,7 @@ struct Wanted {
     zones: Vec<Zone>,
     security_groups: Vec<String>,
     ip_address_type: String,
+    pool: Option<String>,
 }
 
 impl Wanted {
@@ -105,6 +106,7 @@ impl Wanted {
             zones: lb.zones.clone(),
             security_groups: lb.security_groups.clone(),
             ip_address_type: lb.ip_address_type.clone(),
+            pool: lb.pool.clone(),
         }
     }
 }
@@ -139,7 +141,24 @@ fn read(region: &Region, params: &Params<'_>) -> Result<Wanted, AwsError> {
         zones,
         security_groups,
         ip_address_type: ip_address_type.to_owned(),
+        pool: pool(scheme, params)?,
     })
+}
+
+/// The pool that a call names, if any: only what is public takes addresses out of one.
+pub(super) fn pool(scheme: Scheme, params: &Params<'_>) -> Result<Option<String>, AwsError> {
+    let pools = params.structure("IpamPools");
+    let Some(id) = pools.text("Ipv4IpamPoolId") else { return Ok(None) };
+    if scheme == Scheme::Internal {
+        let text = "An IPAM pool can be used by internet-facing load balancers only";
+        return Err(AwsError::new(Code::InvalidConfigurationRequest, text));
+    }
+    Ok(Some(id.to_owned()))
+}
+
+/// The pools as replies show them.
+pub(super) fn pools(lb: &LoadBalancer) -> Option<Fields> {
+    lb.pool.as_ref().map(|id| Fields::new().text("Ipv4IpamPoolId", id))
 }
 
 /// The subnets that a call names, one for each of at least two zones.
@@ -193,7 +212,7 @@ pub(super) fn security_groups(
 }
 
 fn make(region: &mut Region, wanted: Wanted, now: SystemTime) -> LoadBalancer {
-    let Wanted { name, scheme, zones, security_groups, ip_address_type } = wanted;
+    let Wanted { name, scheme, zones, security_groups, ip_address_type, pool } = wanted;
     let id = region.ids.hex(16);
     let arn = region.arn("elasticloadbalancing", &format!("loadbalancer/app/{name}/{id}"));
     let prefix = if scheme == Scheme::Internal { "internal-" } else { "" };
@@ -216,6 +235,7 @@ fn make(region: &mut Region, wanted: Wanted, now: SystemTime) -> LoadBalancer {
         created: now,
         serial: region.next_serial(),
         capacity: None,
+        pool,
         impaired: None,
     }
 }
@@ -265,6 +285,7 @@ fn shape(lb: &LoadBalancer, young: bool) -> Fields {
         .list("AvailabilityZones", zone_list(&lb.zones))
         .texts("SecurityGroups", &lb.security_groups)
         .text("IpAddressType", &lb.ip_address_type)
+        .maybe_with("IpamPools", pools(lb))
 }
 
 /// Zones as replies show them.

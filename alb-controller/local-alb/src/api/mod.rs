@@ -75,6 +75,7 @@ static LOAD_BALANCING: Table = &[
     ("DescribeTargetHealth", Read(target_health::describe)),
     ("DescribeTrustStores", Read(quotas::trust_stores)),
     ("ModifyCapacityReservation", Write(load_balancer_settings::modify_capacity)),
+    ("ModifyIpPools", Write(load_balancer_settings::modify_pools)),
     ("ModifyListener", Write(listeners::modify)),
     ("ModifyListenerAttributes", Write(attributes::modify_listener)),
     ("ModifyLoadBalancerAttributes", Write(attributes::modify_load_balancer)),

@@ -23,6 +23,8 @@ pub(crate) struct LoadBalancer {
     pub(crate) serial: u64,
     /// Reserved capacity units.
     pub(crate) capacity: Option<u32>,
+    /// The pool that its public addresses come from.
+    pub(crate) pool: Option<String>,
     /// Why part of it does not work.
     pub(crate) impaired: Option<String>,
 }
