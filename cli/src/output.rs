@@ -103,6 +103,18 @@ pub fn paint(coloured: bool, tone: Tone, text: impl Display) -> String {
     if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
 }
 
+/// How a list is written.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub enum Shape {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// For programs, and people as well.
+    Yaml,
+}
+
 /// Rows as lines, the cells of a column as wide as the widest of them.
 pub fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width =

@@ -159,9 +159,8 @@ fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row 
             let shares = forward.destinations.iter();
             let known =
                 shares.map(|it| share(scene, it, of_destination(scene, it))).collect::<Vec<_>>();
-            // Nobody is sent to a destination without weight, unless it is alone.
-            let asked = forward.destinations.iter().filter(|it| it.weight > 0 || !forward.weighted);
-            let ends: Vec<_> = asked.map(|it| of_destination(scene, it)).collect();
+            let ends: Vec<_> =
+                forward.destinations.iter().map(|it| of_destination(scene, it)).collect();
             ("forward".to_owned(), known, state(scene, &ends))
         }
         Action::Redirect(redirect) => {
@@ -327,10 +326,7 @@ endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
                      {empty}%10:Some(0) | shop/shop | partly"
                 ),
                 format!("{http} | path = /lost | forward | {lost}%1:Some(0) | shop/shop | no service"),
-                format!(
-                    "{http} | path = /moved | forward | {web}%0:Some(2) {empty}%100:Some(0) | \
-                     shop/shop | no endpoints"
-                ),
+                format!("{http} | path = /moved | forward | {empty}%100:Some(0) | shop/shop | no endpoints"),
                 format!("{http} | everything | forward | {web}%1:Some(2) | shop/shop | ready"),
                 "TLS 443 | shop.test | everything | connections are closed |  | istio-system/gw | no TLS"
                     .to_owned(),

@@ -25,7 +25,8 @@
 //! * The desync mitigation mode is kept and reported; requests are treated as under `monitor`.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * There are no trust stores, Lambda targets, network load balancers, slow start, zones that
-//!   fail or delays; calls are throttled and answers lost only on request ([`Chaos`]). Security groups are kept and reported, and let everything through.
+//!   fail or delays; calls are throttled and answers lost only on request ([`Chaos`]). Security
+//!   groups are kept and reported, and let everything through.
 //! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
 mod api;

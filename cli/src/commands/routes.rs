@@ -4,7 +4,7 @@ use crate::{
     furnish::Role,
     input,
     offline::{Reading, workload},
-    output::{Console, Output, aligned},
+    output::{Console, Output, Shape, aligned},
     routes::{Row, Share, State, routes},
 };
 use anyhow::Context;
@@ -46,15 +46,7 @@ pub struct Args {
     revision: String,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Table,
-    Json,
-    Yaml,
+    output: Shape,
 }
 
 /// The columns of the table.
@@ -74,10 +66,10 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let mut rows = routes(&Reading::new(objects).compiled.table, counts);
     rows.retain(|row| args.wants(row, namespace.as_deref()));
     match args.output {
-        Format::Json => console.out.json(&rows)?,
-        Format::Yaml => console.out.line(serde_saphyr::to_string(&rows)?.trim_end())?,
-        Format::Table if rows.is_empty() => console.err.line("there is no such route")?,
-        Format::Table => table(&rows, &console.out)?,
+        Shape::Json => console.out.json(&rows)?,
+        Shape::Yaml => console.out.line(serde_saphyr::to_string(&rows)?.trim_end())?,
+        Shape::Table if rows.is_empty() => console.err.line("there is no such route")?,
+        Shape::Table => table(&rows, &console.out)?,
     }
     let is_fine = |row: &Row| matches!(row.state, State::Ready | State::Partly);
     Ok(if rows.iter().all(is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,6 +1,6 @@
 //! `edgeway status`.
 
-use crate::output::{Console, Output, Tone, aligned};
+use crate::output::{Console, Output, Shape, Tone, aligned};
 use anyhow::Context;
 use edgeway_api::{
     EdgeStatus,
@@ -33,15 +33,7 @@ pub struct Args {
     kubeconfig: Option<PathBuf>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Table,
-    Json,
-    Yaml,
+    output: Shape,
 }
 
 /// The columns of the table.
@@ -54,12 +46,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     found.retain(|it| args.name.as_ref().is_none_or(|name| *name == it.spec.target_ref.name));
     found.sort_by_key(|it| (it.metadata.namespace.clone(), it.metadata.name.clone()));
     match args.output {
-        Format::Json => console.out.json(&list(&found))?,
-        Format::Yaml => console.out.line(serde_saphyr::to_string(&list(&found))?.trim_end())?,
-        Format::Table if found.is_empty() => {
+        Shape::Json => console.out.json(&list(&found))?,
+        Shape::Yaml => console.out.line(serde_saphyr::to_string(&list(&found))?.trim_end())?,
+        Shape::Table if found.is_empty() => {
             console.err.line("nothing is said of any Ingress or gateway here")?;
         }
-        Format::Table => table(&found, &console.out)?,
+        Shape::Table => table(&found, &console.out)?,
     }
     let missing = found.is_empty() && args.name.is_some();
     Ok(if missing || !found.iter().all(is_ready) { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -126,6 +126,9 @@ refused("InvalidConfigurationRequest", elb.modify_load_balancer_attributes, Load
 check(len(elb.set_subnets(LoadBalancerArn=arn, Subnets=[s["SubnetId"] for s in subnets])["AvailabilityZones"]), 3)
 check(elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=[sg, "sg-10ca1def"])["SecurityGroupIds"], [sg, "sg-10ca1def"])
 check(elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType="dualstack")["IpAddressType"], "dualstack")
+# Only what is public takes addresses out of a pool; tests/api/settings.yaml has one that is.
+refused("InvalidConfigurationRequest", elb.modify_ip_pools, LoadBalancerArn=arn,
+        IpamPools={"Ipv4IpamPoolId": "ipam-pool-1"})
 capacity = elb.modify_capacity_reservation(LoadBalancerArn=arn, MinimumLoadBalancerCapacity={"CapacityUnits": 100})
 check(capacity["MinimumLoadBalancerCapacity"]["CapacityUnits"], 100)
 check(elb.describe_capacity_reservation(LoadBalancerArn=arn)["CapacityReservationState"][0]["State"]["Code"], "provisioned")

@@ -1,0 +1,208 @@
+//! A controller before an AWS that refuses calls and loses answers, while clients ask the load balancer: what
+//! changes on the way costs none of them a request, not even where the controller dies in the middle.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use edgeway_tests::{
+    Ask, Crowd, Process, free_offset, free_port, gateway::write_whole, http::client, process::run,
+    wait_for,
+};
+use rustix::process::Signal;
+use std::{
+    fmt::Write,
+    net::TcpStream,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+const CLASS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edgeway}
+spec: {controller: edgeway.dev/alb}
+";
+
+/// The load balancer, and what it is made of.
+struct Storm {
+    _alb: Process,
+    api: String,
+    vpc: String,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Storm {
+    fn start() -> Self {
+        let (api, offset) = (format!("127.0.0.1:{}", free_port()), free_offset());
+        let offset_text = offset.to_string();
+        let place = ["--bind", "127.0.0.1", "--port-offset", &offset_text];
+        let chaos = ["--chaos", "throttle=0.3,lose=0.05,seed=7"];
+        let alb = Process::start(
+            "edgeway",
+            &[&["local-alb", "--api", &api][..], &place, &chaos].concat(),
+        );
+        wait_for("the API", || TcpStream::connect(&api).ok());
+        let help = String::from_utf8(run("edgeway", &["local-alb", "--help"]).stdout).unwrap();
+        let (_, rest) = help.split_once("[default: vpc-").expect("the help names a VPC");
+        let vpc = format!("vpc-{}", rest.split(']').next().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        Self { _alb: alb, api: format!("http://{api}"), vpc, port: 80 + offset, folder }
+    }
+
+    /// A controller of the folder, which is to go on for ever.
+    fn controller(&self) -> Process {
+        let source = format!("files:{}", self.folder.path().display());
+        let metrics = format!("127.0.0.1:{}", free_port());
+        let place = ["--endpoint-url", &self.api, "--vpc-id", &self.vpc, "--region", "us-east-1"];
+        let own = ["--source", &source, "--cluster-name", "test", "--metrics", &metrics];
+        let access = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+        Process::start_with("edgeway-alb-controller", &[&own[..], &place].concat(), &access)
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        write_whole(&self.file(name), text);
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn ask(&self, path: &str) -> Ask {
+        Ask::get(format!("http://127.0.0.1:{}{path}", self.port)).host("a.test")
+    }
+
+    /// Two clients that go on until they are told to stop; what they were answered but 200.
+    fn load(&self, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<(usize, Vec<String>)>> {
+        let client = || {
+            let (ask, stop) = (self.ask("/"), Arc::clone(stop));
+            thread::spawn(move || {
+                let (agent, mut count, mut failed) = (client(), 0, Vec::new());
+                while !stop.load(Ordering::SeqCst) {
+                    count += 1;
+                    match ask.clone().send_with(&agent) {
+                        Ok(answer) if answer.status == 200 => {}
+                        Ok(answer) => failed.push(format!("{} {}", answer.status, answer.body)),
+                        Err(error) => failed.push(error.to_string()),
+                    }
+                    thread::sleep(Duration::from_millis(5));
+                }
+                (count, failed)
+            })
+        };
+        (0..2).map(|_| client()).collect()
+    }
+}
+
+/// A Service and its slice, with these of the crowd.
+fn service(name: &str, crowd: &Crowd, from: usize) -> String {
+    let mut text = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
+         spec: {{ports: [{{name: http, port: 80}}]}}\n---\n\
+         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\n\
+         metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}\n\
+         ports: [{{name: http, port: {}}}]\nendpoints:\n",
+        crowd.port()
+    );
+    for address in crowd.addresses().iter().skip(from) {
+        let _ = writeln!(text, "- {{addresses: [{address}], conditions: {{ready: true}}}}");
+    }
+    text
+}
+
+/// An Ingress of the group for `a.test`: paths, and the Service of each.
+fn ingress(name: &str, note: &str, paths: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  namespace: default\n  \
+         annotations:\n    alb.ingress.kubernetes.io/group.name: shop\n    \
+         alb.ingress.kubernetes.io/target-type: ip\n    \
+         alb.ingress.kubernetes.io/healthcheck-interval-seconds: '5'\n    \
+         alb.ingress.kubernetes.io/healthcheck-timeout-seconds: '2'\n    \
+         alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=1\n    {note}\n\
+         spec:\n  ingressClassName: edgeway\n  rules:\n  - host: a.test\n    http:\n      paths:\n"
+    );
+    for (path, service) in paths {
+        let _ = writeln!(
+            text,
+            "      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {service}, port: \
+             {{number: 80}}}}}}}}"
+        );
+    }
+    text
+}
+
+/// Which backends clients have reached since this was asked last; checks of their health do not count.
+fn reached(crowd: &Crowd) -> Vec<usize> {
+    let is_check = |agent: &str| agent.starts_with("ELB-HealthChecker");
+    let asked = crowd.take().into_iter();
+    let by_clients = asked.filter(|got| !got.header("user-agent").is_some_and(is_check));
+    by_clients.map(|got| got.backend).collect()
+}
+
+#[test]
+fn no_change_costs_a_request_whatever_aws_does() {
+    let (web, api) = (Crowd::start(2), Crowd::start(2));
+    let storm = Storm::start();
+    storm.put("class.yaml", CLASS);
+    storm.put("web.yaml", &service("web", &web, 0));
+    storm.put("api.yaml", &service("api", &api, 0));
+    storm.put("shop.yaml", &ingress("shop", "", &[("/", "web")]));
+    let first = storm.controller();
+    wait_for("the first answer", || {
+        storm.ask("/").send().is_ok_and(|answer| answer.status == 200).then_some(())
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = storm.load(&stop);
+
+    // Another Service takes over.
+    storm.put("shop.yaml", &ingress("shop", "", &[("/", "api")]));
+    wait_for("the other Service", || (!reached(&api).is_empty()).then_some(()));
+    wait_for("the end of the one before", || {
+        reached(&web);
+        thread::sleep(Duration::from_millis(500));
+        reached(&web).is_empty().then_some(())
+    });
+
+    // A member of the group is broken, and another has one more path.
+    let broken = "alb.ingress.kubernetes.io/healthcheck-interval-seconds: ten";
+    let broken = ingress("broken", "", &[("/broken", "web")])
+        .replace("alb.ingress.kubernetes.io/healthcheck-interval-seconds: '5'", broken);
+    storm.put("broken.yaml", &broken);
+    storm.put("shop.yaml", &ingress("shop", "", &[("/", "api"), ("/more", "web")]));
+    wait_for("one more path", || {
+        storm.ask("/more").send().ok();
+        (!reached(&web).is_empty()).then_some(())
+    });
+
+    // The controller dies while it brings the first Service back, and another goes on where it was.
+    storm.put("shop.yaml", &ingress("shop", "", &[("/", "web"), ("/more", "web")]));
+    thread::sleep(Duration::from_millis(150));
+    first.signal(Signal::KILL);
+    let second = storm.controller();
+    wait_for("the Service before", || {
+        reached(&api);
+        thread::sleep(Duration::from_millis(500));
+        reached(&api).is_empty().then_some(())
+    });
+
+    // An endpoint goes.
+    storm.put("web.yaml", &service("web", &web, 1));
+    wait_for("the end of an endpoint", || {
+        reached(&web);
+        thread::sleep(Duration::from_millis(500));
+        let now = reached(&web);
+        (!now.is_empty() && !now.contains(&0)).then_some(())
+    });
+
+    stop.store(true, Ordering::SeqCst);
+    for client in load {
+        let (count, failed) = client.join().expect("a client does not panic");
+        assert!(failed.is_empty(), "{} of {count}: {:?}", failed.len(), failed.first());
+        assert!(count > 200, "{count} requests");
+    }
+    assert!(second.stop().success());
+}
