@@ -53,10 +53,10 @@ def wrk(url, seconds, connections, path=PATH, close=False):
     return Load(int(re.search(r"(\d+) requests in", said)[1]), latency(50), latency(99), failed)
 
 
-def h2load(port, seconds, path=PATH, more=()):
+def h2load(port, seconds, path=PATH, more=(), scheme="https"):
     log = f"/tmp/h2load.{port}"
     said = run([find("h2load"), "-t1", "-c8", "-m32", f"-D{seconds}", f"--log-file={log}", *more,
-                f"--connect-to=127.0.0.1:{port}", f"https://{HOST}{path}"])
+                f"--connect-to=127.0.0.1:{port}", f"{scheme}://{HOST}{path}"])
     done, good = map(int, re.search(r"(\d+) done, (\d+) succeeded", said).groups())
     # The time of each request, in microseconds, stands third.
     with open(log, encoding="ascii") as lines:
@@ -64,6 +64,11 @@ def h2load(port, seconds, path=PATH, more=()):
     middle = lambda part: times[int(part * (len(times) - 1))] if times else float("nan")
     subprocess.run(["rm", "-f", log], check=True)
     return Load(good, middle(0.5), middle(0.99), done - good)
+
+
+def paced(port, seconds, scheme):
+    """6,400 requests a second over 64 connections of HTTP/1.1, however fast they are answered."""
+    return h2load(port, seconds, more=["--h1", "-c64", "-m1", "--rps=100"], scheme=scheme)
 
 
 def calls(port, seconds):

@@ -26,6 +26,8 @@ TIMED = {
     "keepalive": ("HTTP/1.1 keep-alive, 1 KiB", lambda it, s: loads.wrk(it.http, s, 64)),
     "close": ("a connection a request", lambda it, s: loads.wrk(it.http, s, 16, close=True)),
     "tls": ("TLS keep-alive", lambda it, s: loads.wrk(it.https, s, 64)),
+    "paced": ("HTTP/1.1, 6,400 requests a second", lambda it, s: loads.paced(it.plain, s, "http")),
+    "paced-tls": ("the same over TLS", lambda it, s: loads.paced(it.secure, s, "https")),
     "handshake": ("full TLS handshake a request (ECDSA)", lambda it, s: loads.handshakes(it.secure, s, False)),
     "resumed": ("resumed TLS handshake a request", lambda it, s: loads.handshakes(it.secure, s, True)),
     "h2": ("HTTP/2 over TLS, 8 × 32 streams", lambda it, s: loads.h2load(it.secure, s)),
@@ -157,7 +159,7 @@ def main():
     if strange := [*(set(wanted) - set(ALL)), *(set(scenarios) - set(SCENARIOS))]:
         sys.exit(f"there is no {', '.join(strange)}: proxies are {', '.join(ALL)}, scenarios {', '.join(SCENARIOS)}")
     needed = {"nginx", "openssl"} | ({"wrk"} if {*scenarios} & {"keepalive", "close", "tls", "large", *ROUTES} else set())
-    needed |= {"h2load"} if {*scenarios} & {"h2", "grpc"} else set()
+    needed |= {"h2load"} if {*scenarios} & {"h2", "grpc", "paced", "paced-tls"} else set()
     if missing := [name for name in sorted(needed) if not find(name)]:
         sys.exit(f"skipped: this machine has no {', '.join(missing)}; `deploy/setup bench` installs what can be had")
     results, names = [], []
