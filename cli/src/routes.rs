@@ -156,11 +156,10 @@ fn of_hosts(scene: Scene<'_>, hosts: &Hosts, listener: &str) -> Vec<Row> {
 fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row {
     let (action, destinations, state) = match &route.action {
         Action::Forward(forward) => {
-            let shares = forward.destinations.iter();
-            let known =
-                shares.map(|it| share(scene, it, of_destination(scene, it))).collect::<Vec<_>>();
             let ends: Vec<_> =
                 forward.destinations.iter().map(|it| of_destination(scene, it)).collect();
+            let shares = forward.destinations.iter().zip(&ends);
+            let known = shares.map(|(it, end)| share(scene, it, *end)).collect::<Vec<_>>();
             ("forward".to_owned(), known, state(scene, &ends))
         }
         Action::Redirect(redirect) => {

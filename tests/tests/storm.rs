@@ -20,6 +20,9 @@ use std::{
     time::Duration,
 };
 
+/// Between two looks at what clients have reached.
+const POLL: Duration = Duration::from_millis(20);
+
 const CLASS: &str = "
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
@@ -143,6 +146,18 @@ fn reached(crowd: &Crowd) -> Vec<usize> {
     by_clients.map(|got| got.backend).collect()
 }
 
+/// Waits until clients have reached what they are to reach a hundred times in a row, and nothing else:
+/// `look` says how often they reached each since the last look.
+fn wait_left(what: &str, mut look: impl FnMut() -> (usize, usize)) {
+    let mut in_a_row = 0;
+    wait_for(what, || {
+        let (right, wrong) = look();
+        in_a_row = if wrong == 0 { in_a_row + right } else { 0 };
+        thread::sleep(POLL);
+        (in_a_row >= 100).then_some(())
+    });
+}
+
 #[test]
 fn no_change_costs_a_request_whatever_aws_does() {
     let (web, api) = (Crowd::start(2), Crowd::start(2));
@@ -151,7 +166,7 @@ fn no_change_costs_a_request_whatever_aws_does() {
     storm.put("web.yaml", &service("web", &web, 0));
     storm.put("api.yaml", &service("api", &api, 0));
     storm.put("shop.yaml", &ingress("shop", "", &[("/", "web")]));
-    let first = storm.controller();
+    let mut first = storm.controller();
     wait_for("the first answer", || {
         storm.ask("/").send().is_ok_and(|answer| answer.status == 200).then_some(())
     });
@@ -160,12 +175,7 @@ fn no_change_costs_a_request_whatever_aws_does() {
 
     // Another Service takes over.
     storm.put("shop.yaml", &ingress("shop", "", &[("/", "api")]));
-    wait_for("the other Service", || (!reached(&api).is_empty()).then_some(()));
-    wait_for("the end of the one before", || {
-        reached(&web);
-        thread::sleep(Duration::from_millis(500));
-        reached(&web).is_empty().then_some(())
-    });
+    wait_left("the other Service", || (reached(&api).len(), reached(&web).len()));
 
     // A member of the group is broken, and another has one more path.
     let broken = "alb.ingress.kubernetes.io/healthcheck-interval-seconds: ten";
@@ -179,23 +189,18 @@ fn no_change_costs_a_request_whatever_aws_does() {
     });
 
     // The controller dies while it brings the first Service back, and another goes on where it was.
+    let seen = first.lines().len();
     storm.put("shop.yaml", &ingress("shop", "", &[("/", "web"), ("/more", "web")]));
-    thread::sleep(Duration::from_millis(150));
+    first.wait_line_after(seen, "a plan", |line| line.contains("plan: ").then_some(()));
     first.signal(Signal::KILL);
     let second = storm.controller();
-    wait_for("the Service before", || {
-        reached(&api);
-        thread::sleep(Duration::from_millis(500));
-        reached(&api).is_empty().then_some(())
-    });
+    wait_left("the Service before", || (reached(&web).len(), reached(&api).len()));
 
     // An endpoint goes.
     storm.put("web.yaml", &service("web", &web, 1));
-    wait_for("the end of an endpoint", || {
-        reached(&web);
-        thread::sleep(Duration::from_millis(500));
-        let now = reached(&web);
-        (!now.is_empty() && !now.contains(&0)).then_some(())
+    wait_left("the end of an endpoint", || {
+        let (gone, left): (Vec<_>, Vec<_>) = reached(&web).into_iter().partition(|it| *it == 0);
+        (left.len(), gone.len())
     });
 
     stop.store(true, Ordering::SeqCst);

@@ -147,6 +147,24 @@ pub struct LoadBalancer {
 }
 
 impl Listener {
+    /// One of somebody else, before rules of ours are put on it: of all else nothing is wished, and
+    /// nothing is looked at.
+    pub fn attached(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            ssl_policy: None,
+            certificate: None,
+            more_certificates: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            mutual_tls: None,
+            authentication: None,
+            default_action: Action::Unknown("as its owner says".to_owned()),
+            rules: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            tags: Tags::new(),
+        }
+    }
+
     /// Names of all target groups of ours that anything on it sends to.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         let rules = self.rules.values().flat_map(|rule| rule.action.groups());
@@ -156,6 +174,23 @@ impl Listener {
 }
 
 impl LoadBalancer {
+    /// One of somebody else, before listeners with rules of ours are put on it.
+    pub fn attached(name: &str, scheme: Scheme, ip_address_type: IpAddressType) -> Self {
+        Self {
+            name: name.to_owned(),
+            scheme,
+            ip_address_type,
+            subnets: BTreeSet::new(),
+            security_groups: Vec::new(),
+            attributes: BTreeMap::new(),
+            add_ons: AddOns::default(),
+            tags: Tags::new(),
+            listeners: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            ownership: Ownership::Rules,
+        }
+    }
+
     /// How many rules it has, default ones not counted.
     pub fn rules(&self) -> usize {
         self.listeners.values().map(|listener| listener.rules.len() + listener.foreign.len()).sum()

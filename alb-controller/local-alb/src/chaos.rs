@@ -1,7 +1,10 @@
 //! Faults of the API on request: calls that are throttled, and answers that are lost.
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 /// How badly the API behaves; by default not at all.
 ///
@@ -68,39 +71,26 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Fates {
     chaos: Chaos,
-    calls: AtomicU64,
+    dice: Mutex<StdRng>,
 }
 
 impl Fates {
     pub(crate) fn new(chaos: Chaos) -> Self {
-        Self { chaos, calls: AtomicU64::new(0) }
+        Self { chaos, dice: Mutex::new(StdRng::seed_from_u64(chaos.seed)) }
     }
 
     pub(crate) fn next(&self) -> Fate {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let roll = |salt| unit(self.chaos.seed ^ mix(call.wrapping_mul(2).wrapping_add(salt)));
-        if roll(0) < self.chaos.throttle {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        // Always both, so that one share does not change what the other falls on.
+        let (throttle, lose) = (dice.random::<f64>(), dice.random::<f64>());
+        if throttle < self.chaos.throttle {
             Fate::Throttled
-        } else if roll(1) < self.chaos.lose {
+        } else if lose < self.chaos.lose {
             Fate::Lost
         } else {
             Fate::Answered
         }
     }
-}
-
-/// A number from 0 up to but not including 1.
-fn unit(seed: u64) -> f64 {
-    let [a, b, c, d, ..] = mix(seed).to_le_bytes();
-    f64::from(u32::from_le_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// `SplitMix64`: neighbours come out far apart.
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -10,10 +10,8 @@ use super::{
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Key, ListenerKey, StackId,
-    add_ons::AddOns,
-    rule::Action,
     stack::{Listener, LoadBalancer, Ownership},
-    tags::{self, Tags},
+    tags,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,19 +101,8 @@ impl View<'_> {
             if !is_wished && listeners.values().all(|listener| listener.rules.is_empty()) {
                 continue;
             }
-            let found = LoadBalancer {
-                name: name.to_owned(),
-                scheme: read::scheme(balancer),
-                ip_address_type: read::ip_address_type(balancer),
-                subnets: BTreeSet::new(),
-                security_groups: Vec::new(),
-                attributes: BTreeMap::new(),
-                add_ons: AddOns::default(),
-                tags: Tags::new(),
-                listeners,
-                foreign: BTreeSet::new(),
-                ownership: Ownership::Rules,
-            };
+            let (scheme, family) = (read::scheme(balancer), read::ip_address_type(balancer));
+            let found = LoadBalancer { listeners, ..LoadBalancer::attached(name, scheme, family) };
             let standing = self.observed.stacks.entry(stack.clone()).or_default();
             standing.load_balancers.insert(name.to_owned(), found);
         }
@@ -134,19 +121,7 @@ impl View<'_> {
         for (listener, rules) in seen {
             let port = read::number(listener.port());
             let Some(protocol) = read::protocol(listener.protocol()) else { continue };
-            let mut found = Listener {
-                protocol,
-                ssl_policy: None,
-                certificate: None,
-                more_certificates: BTreeSet::new(),
-                attributes: BTreeMap::new(),
-                mutual_tls: None,
-                authentication: None,
-                default_action: Action::Unknown("as its owner says".to_owned()),
-                rules: BTreeMap::new(),
-                foreign: BTreeMap::new(),
-                tags: Tags::new(),
-            };
+            let mut found = Listener::attached(protocol);
             let key = ListenerKey { load_balancer: balancer.to_owned(), port };
             for rule in rules.iter().filter(|rule| rule.is_default() != Some(true)) {
                 let priority = rule.priority().and_then(|priority| priority.parse::<u32>().ok());

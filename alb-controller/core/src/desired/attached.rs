@@ -3,16 +3,14 @@
 
 use super::{Scene, agree::settle_strictly, group::Group, member::Member, wish::HOST};
 use crate::{
-    add_ons::AddOns,
     annotations::field,
     frontend::Front,
     id::StackId,
     settings::Host,
-    stack::{IpAddressType, LoadBalancer, Ownership, Scheme, SecurityGroupRef, Stack},
-    tags::Tags,
+    stack::{IpAddressType, LoadBalancer, Scheme, SecurityGroupRef, Stack},
 };
 use edgeway_api::Problem;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is somebody else's to say about such a load balancer. One that ends with a dot is a family.
 const THEIRS: &[&str] = &[
@@ -104,17 +102,8 @@ fn without_effect(member: &Member<'_>, host: &str) -> Option<Problem> {
 /// The stack, but for its listeners and target groups.
 pub(super) fn stack(id: &StackId, group: &Group<'_>, host: &Host) -> Stack {
     let load_balancer = LoadBalancer {
-        name: host.name.clone(),
-        scheme: host.scheme,
-        ip_address_type: host.ip_address_type,
-        subnets: BTreeSet::new(),
         security_groups: host.guards.iter().cloned().map(SecurityGroupRef::Id).collect(),
-        attributes: BTreeMap::new(),
-        add_ons: AddOns::default(),
-        tags: Tags::new(),
-        listeners: BTreeMap::new(),
-        foreign: BTreeSet::new(),
-        ownership: Ownership::Rules,
+        ..LoadBalancer::attached(&host.name, host.scheme, host.ip_address_type)
     };
     let approved = group.members.iter().filter_map(|member| member.wish.approved.clone());
     Stack {

@@ -244,19 +244,7 @@ impl<'p, 'a> Plot<'p, 'a> {
             // The load balancer does not say whose they are.
             rule.tags.extend(members.first().map(|member| member.flavour.tag()));
         }
-        Listener {
-            protocol: spot.protocol,
-            ssl_policy: None,
-            certificate: None,
-            more_certificates: BTreeSet::new(),
-            attributes: BTreeMap::new(),
-            mutual_tls: None,
-            authentication: None,
-            default_action: Action::Unknown("as its owner says".to_owned()),
-            rules,
-            foreign: BTreeMap::new(),
-            tags: tags::Tags::new(),
-        }
+        Listener { rules, ..Listener::attached(spot.protocol) }
     }
 
     fn ssl_policy(&self, members: &[&Member<'_>], problems: &mut Vec<Problem>) -> String {
