@@ -171,8 +171,17 @@ fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row 
         conditions: conditions(&route.matcher),
         destinations,
         route: Some(route.name.to_string()),
-        ..row(listener, host, action, route.virtual_service.to_string(), state)
+        ..row(listener, host, action, by(route), state)
     }
+}
+
+/// Whose a route is: a VirtualService's, by name, or an Ingress'.
+fn by(route: &Route) -> String {
+    if route.virtual_service.is_of_ingress() {
+        let ingress = route.name.split_once(" spec.").map(|(ingress, _)| ingress);
+        return ingress.unwrap_or(&route.name).to_owned();
+    }
+    route.virtual_service.to_string()
 }
 
 fn of_bytes(scene: Scene<'_>, route: &TcpRoute, listener: &str, names: &str) -> Row {

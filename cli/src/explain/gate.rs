@@ -120,13 +120,18 @@ impl<'t> Visit<'t> {
         answer.gateway = Some(route.gateway.to_string());
         answer.server = Some(route.server.to_string());
         answer.host = Some(host.domain.to_string());
-        answer.virtual_service = Some(route.virtual_service.to_string());
+        let is_of_ingress = route.virtual_service.is_of_ingress();
+        answer.virtual_service = (!is_of_ingress).then(|| route.virtual_service.to_string());
         answer.route = Some(route.name.to_string());
         let routes = host.routes.iter().map(Arc::as_ref);
         let before = routes.take_while(|other| !std::ptr::eq(*other, route));
         let mut why = vec![format!("fits {}", words::conditions(&route.matcher))];
         why.extend(passed(before, request));
-        let what = format!("{} of VirtualService {}", route.name, route.virtual_service);
+        let what = if is_of_ingress {
+            route.name.to_string()
+        } else {
+            format!("{} of VirtualService {}", route.name, route.virtual_service)
+        };
         let host = Step { place: "Host", what: host.domain.to_string(), why: Vec::new() };
         (answer, vec![host, Step { place: "Route", what, why }, done])
     }
@@ -252,7 +257,12 @@ fn passed<'r>(routes: impl Iterator<Item = &'r Route>, request: &Request<'_>) ->
     let mut lines: Vec<String> = routes
         .filter_map(|route| {
             let unmet = words::unmet(&route.matcher, request)?;
-            Some(format!("not {} of {}: {unmet}", route.name, route.virtual_service))
+            let of = if route.virtual_service.is_of_ingress() {
+                String::new()
+            } else {
+                format!(" of {}", route.virtual_service)
+            };
+            Some(format!("not {}{of}: {unmet}", route.name))
         })
         .collect();
     if lines.len() > MOST_PASSED {

@@ -2,6 +2,7 @@
 
 use edgeway_api::{
     Objects, Resource,
+    ingress::GatewayService,
     k8s_openapi::{
         api::networking::v1::{Ingress, IngressClass, IngressClassSpec},
         apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -66,6 +67,14 @@ pub(super) fn is_served(objects: &Objects, ingress: &Ingress) -> bool {
     });
     let controller = class.and_then(|class| class.spec.as_ref()?.controller.as_deref());
     controller.is_some_and(|controller| CONTROLLERS.contains(&controller))
+}
+
+/// The gateways that classes name, by name of the class.
+pub(super) fn gateways(objects: &Objects) -> impl Iterator<Item = GatewayService> {
+    let mut classes: Vec<&IngressClass> =
+        objects.ingress_classes.iter().map(AsRef::as_ref).collect();
+    classes.sort_by_key(|class| class.name());
+    classes.into_iter().filter_map(|class| GatewayService::of(class).ok().flatten())
 }
 
 /// A class of `controller`.

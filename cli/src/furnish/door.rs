@@ -1,9 +1,10 @@
 //! The ports through which the local gateway is reached: its Services', or a Service made up for it.
 
-use super::role::Role;
+use super::{classes, role::Role};
 use edgeway_api::{
     Objects,
     gateway::Gateway,
+    ingress::GatewayService,
     k8s_openapi::{
         api::core::v1::{PodSpec, Service, ServicePort, ServiceSpec},
         apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
@@ -24,12 +25,13 @@ pub(super) struct Door {
     pub listening: u16,
 }
 
-/// A Service of the gateway in `role`, with a port for every server of its Gateways; nothing if
-/// there is no Gateway.
+/// A Service of the gateway in `role`, with a port for every server of its Gateways, and the one that
+/// a class of Ingresses names; nothing if there is neither. It has the name that the class gives it.
 pub(super) fn service(objects: &Objects, role: &Role) -> Option<Service> {
+    let class = classes::gateways(objects).next();
     let servers: BTreeMap<u16, &str> =
         objects.gateways.iter().flat_map(|gateway| server_ports(gateway)).collect();
-    let ports: Vec<ServicePort> = servers
+    let mut ports: Vec<ServicePort> = servers
         .iter()
         .map(|(number, protocol)| {
             let istio = ISTIO_PORTS
@@ -44,10 +46,15 @@ pub(super) fn service(objects: &Objects, role: &Role) -> Option<Service> {
             }
         })
         .collect();
+    ports.extend(class.as_ref().and_then(|class| class_port(class, &ports)));
+    let (name, namespace) = match class {
+        Some(GatewayService { name, namespace, .. }) => (name, namespace),
+        None => (NAME.to_owned(), role.namespace.clone()),
+    };
     (!ports.is_empty()).then(|| Service {
         metadata: ObjectMeta {
-            name: Some(NAME.to_owned()),
-            namespace: Some(role.namespace.clone()),
+            name: Some(name),
+            namespace: Some(namespace),
             ..ObjectMeta::default()
         },
         spec: Some(ServiceSpec {
@@ -56,6 +63,23 @@ pub(super) fn service(objects: &Objects, role: &Role) -> Option<Service> {
             ..ServiceSpec::default()
         }),
         status: None,
+    })
+}
+
+/// The port that a class names, unless it is among `known`.
+fn class_port(class: &GatewayService, known: &[ServicePort]) -> Option<ServicePort> {
+    let (number, name) = match &class.port {
+        IntOrString::Int(number) => (*number, "http"),
+        IntOrString::String(name) => (80, name.as_str()),
+    };
+    let has = |port: &ServicePort| port.port == number || port.name.as_deref() == Some(name);
+    let istio = ISTIO_PORTS.iter().find(|(outer, _)| i32::from(*outer) == number);
+    let target = istio.map_or(number, |(_, inner)| i32::from(*inner));
+    (!known.iter().any(has)).then(|| ServicePort {
+        name: Some(name.to_owned()),
+        port: number,
+        target_port: Some(IntOrString::Int(target)),
+        ..ServicePort::default()
     })
 }
 

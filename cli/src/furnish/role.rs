@@ -1,6 +1,7 @@
 //! Whose part the one local gateway plays: the namespace and labels of a gateway's pods.
 
 use super::{
+    classes,
     crew::{selector, template_labels},
     door::{self, Door, doors},
     labels::{Labels, agree, selects, written},
@@ -44,6 +45,8 @@ impl Role {
                 labels.extend(wanted.clone());
             }
         }
+        let of_class = || classes::gateways(objects).next().map(|gateway| gateway.namespace);
+        let namespace = namespace.or_else(of_class);
         let namespace = namespace.or_else(|| service_namespace(objects, &labels));
         Self { namespace: namespace.unwrap_or_else(|| ISTIO.0.to_owned()), labels }
     }
@@ -149,18 +152,20 @@ fn gateways(objects: &Objects) -> Vec<&Gateway> {
     gateways
 }
 
-/// Selectors of Services all of whose pods some Gateway selects.
+/// Selectors of Services all of whose pods some Gateway selects, or that a class of Ingresses names.
 fn gateway_services(objects: &Objects) -> Vec<&Labels> {
     let mut services: Vec<&Service> = objects.services.iter().map(Arc::as_ref).collect();
     services.sort_by_key(|service| service.reference());
-    let selectors = services.into_iter().filter_map(selector);
-    selectors
-        .filter(|labels| {
-            let mut wanted =
-                objects.gateways.iter().filter_map(|gateway| gateway_selector(gateway));
-            wanted.any(|wanted| selects(wanted, labels))
-        })
-        .collect()
+    let selected = |labels: &Labels| {
+        let mut wanted = objects.gateways.iter().filter_map(|gateway| gateway_selector(gateway));
+        wanted.any(|wanted| selects(wanted, labels))
+    };
+    let named = |service: &Service| {
+        classes::gateways(objects)
+            .any(|it| it.namespace == service.namespace() && it.name == service.name())
+    };
+    let labels = services.into_iter().filter_map(|service| Some((service, selector(service)?)));
+    labels.filter(|(service, own)| selected(own) || named(service)).map(|(_, own)| own).collect()
 }
 
 fn service_namespace(objects: &Objects, labels: &Labels) -> Option<String> {

@@ -9,6 +9,7 @@ pub mod duration;
 pub mod edge_status;
 pub mod gateway;
 mod http_action;
+pub mod ingress;
 pub mod ingress_class_params;
 mod load_balancer;
 pub mod manifest;

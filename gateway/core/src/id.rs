@@ -3,6 +3,10 @@
 use serde::{Serialize, Serializer};
 use std::{fmt, net::IpAddr, sync::Arc};
 
+/// What names begin with of Gateways and VirtualServices that are made of Ingresses. No object of a
+/// cluster has such a name.
+pub(crate) const OF_INGRESS: &str = "ingress~";
+
 /// `namespace/name` of a Gateway, VirtualService and the like.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
@@ -16,6 +20,11 @@ impl ObjectName {
     /// A name from its parts.
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// Whether it was made of Ingresses; then its rules have the names of these.
+    pub fn is_of_ingress(&self) -> bool {
+        self.name.starts_with(OF_INGRESS)
     }
 }
 

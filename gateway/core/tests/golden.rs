@@ -67,6 +67,8 @@ fn the_order_of_objects_means_nothing_in_any_of_them() {
         turned.pods.reverse();
         turned.nodes.reverse();
         turned.secrets.reverse();
+        turned.ingresses.reverse();
+        turned.ingress_classes.reverse();
         assert_eq!(outcome(&turned), outcome(&objects(&input)), "{}", input.display());
     }
 }

@@ -113,6 +113,18 @@ const SLOTS: &[&[&str]] = &[
         "Gateway mesh istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 15443, name: t, protocol: TLS}, hosts: ['default/*.local'], tls: {mode: AUTO_PASSTHROUGH}}]}",
     ],
     &["Pod p3 default app=a,version=v1,security.istio.io/tlsMode=istio | n1 10.0.0.3"],
+    &[
+        "IngressClass thin '' | {controller: edgeway.dev/alb}",
+        "IngressClass thin '' edgeway.dev/gateway=istio-system/front | {controller: edgeway.dev/alb}",
+        "IngressClass thin '' | {controller: istio.io/ingress-controller}",
+    ],
+    &[
+        "Ingress i default | {ingressClassName: thin, rules: [{host: a.test, http: {paths: [{path: /i, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}]}",
+        "Ingress i default | {ingressClassName: thin, tls: [{secretName: cert}], defaultBackend: {service: {name: b, port: {number: 80}}}, rules: [{host: i.test, http: {paths: [{path: /i, pathType: Exact, backend: {service: {name: none, port: {number: 80}}}}]}}]}",
+    ],
+    &[
+        "Ingress j default | {ingressClassName: thin, rules: [{host: a.test, http: {paths: [{path: '/i/*', pathType: ImplementationSpecific, backend: {service: {name: b, port: {number: 80}}}}]}}]}",
+    ],
     &["Node n2 '' topology.kubernetes.io/region=r2,topology.kubernetes.io/zone=z2 |"],
 ];
 
@@ -122,6 +134,7 @@ fn manifest_of(line: &str) -> String {
     let mut next = || words.next().unwrap_or_default();
     let (kind, name, namespace, labels) = (next(), next(), next(), next());
     let labels = labels.replace('=', ": ").replace(',', ", ");
+    let notes = if kind == "IngressClass" { &labels } else { "" };
     let mut spec_words = spec.split_whitespace();
     let mut word = || spec_words.next().unwrap_or_default();
     let (group, body) = match kind {
@@ -151,11 +164,12 @@ fn manifest_of(line: &str) -> String {
         "Node" => ("v1", "spec: {}".to_owned()),
         "Secret" => ("v1", format!("stringData: {{tls.crt: c{spec}, tls.key: k}}")),
         "Service" => ("v1", format!("spec: {spec}")),
+        "Ingress" | "IngressClass" => ("networking.k8s.io/v1", format!("spec: {spec}")),
         _ => ("networking.istio.io/v1", format!("spec: {spec}")),
     };
     format!(
         "apiVersion: {group}\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}, labels: \
-         {{{labels}}}}}\n{body}\n"
+         {{{labels}}}, annotations: {{{notes}}}}}\n{body}\n"
     )
 }
 

@@ -9,15 +9,10 @@ use crate::{
 };
 use edgeway_api::{
     Problem, Resource,
+    ingress::{ANNOTATED_CLASS, ClassWish, default_class},
     ingress_class_params::IngressClassParamsSpec,
     k8s_openapi::api::networking::v1::{Ingress, IngressClass},
 };
-use std::cmp::Reverse;
-
-/// The annotation that named a class before there were classes. It goes before the field.
-const LEGACY: &str = "kubernetes.io/ingress.class";
-/// Annotation of the class for Ingresses that name none.
-const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 
 /// Which habits a class has where it is free to have some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +40,8 @@ impl Flavour {
 pub(super) struct Class<'a> {
     pub(super) flavour: Flavour,
     pub(super) params: Option<&'a IngressClassParamsSpec>,
+    /// The class, if it is there as an object.
+    pub(super) object: Option<&'a IngressClass>,
 }
 
 /// Whether an Ingress is ours. A fault is one that might be.
@@ -53,24 +50,20 @@ pub(super) fn of<'a>(
     index: &Index<'a>,
     settings: &Settings,
 ) -> Result<Option<Class<'a>>, Fault> {
-    let annotations = ingress.metadata.annotations.as_ref();
-    if let Some(legacy) = annotations.and_then(|annotations| annotations.get(LEGACY)) {
-        return annotated(ingress, legacy, settings);
-    }
-    let named = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
-    let class = match named {
-        Some(name) => Some(index.class(name).ok_or_else(|| not_found(ingress, name))?),
-        None => default_class(index),
+    let class = match ClassWish::of(ingress) {
+        ClassWish::Annotated(name) => return annotated(ingress, name, settings),
+        ClassWish::Named(name) => Some(index.class(name).ok_or_else(|| not_found(ingress, name))?),
+        ClassWish::Default => default_class(index.classes()),
     };
     let Some(class) = class else {
         let unnamed = settings.annotated_class.is_empty() && settings.controllers.contains(AWS);
-        return Ok(unnamed.then_some(Class { flavour: Flavour::Aws, params: None }));
+        return Ok(unnamed.then_some(Class { flavour: Flavour::Aws, params: None, object: None }));
     };
     let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
     match controller.filter(|controller| settings.controllers.contains(*controller)) {
         Some(controller) => {
             let params = params(ingress, class, index)?;
-            Ok(Some(Class { flavour: flavour(controller), params }))
+            Ok(Some(Class { flavour: flavour(controller), params, object: Some(class) }))
         }
         None => Ok(None),
     }
@@ -93,7 +86,7 @@ fn annotated<'a>(
         return Ok(None);
     }
     if settings.has(Switch::NoClassAnnotation) {
-        let key = field(LEGACY);
+        let key = field(ANNOTATED_CLASS);
         let problem = Problem::error(ingress.reference(), key, "ingress-class-not-usable");
         return Err(Box::new(
             problem
@@ -101,25 +94,11 @@ fn annotated<'a>(
                 .advice("set spec.ingressClassName instead"),
         ));
     }
-    Ok(Some(Class { flavour: flavour(controller), params: None }))
+    Ok(Some(Class { flavour: flavour(controller), params: None, object: None }))
 }
 
 fn flavour(controller: &str) -> Flavour {
     if controller == AWS { Flavour::Aws } else { Flavour::Edgeway }
-}
-
-/// The newest of the classes that say that they are the default, as Kubernetes chooses.
-fn default_class<'a>(index: &Index<'a>) -> Option<&'a IngressClass> {
-    let is_default = |class: &&IngressClass| {
-        let annotations = class.metadata.annotations.as_ref();
-        annotations
-            .and_then(|annotations| annotations.get(DEFAULT))
-            .is_some_and(|value| value == "true")
-    };
-    index.classes().filter(is_default).min_by_key(|class| {
-        let age = class.metadata.creation_timestamp.clone();
-        (Reverse(age), class.name())
-    })
 }
 
 fn not_found(ingress: &Ingress, class: &str) -> Fault {

@@ -4,7 +4,7 @@ use super::{
     Scene,
     class::{self, Class},
     member::{Member, stack_of},
-    tagging,
+    tagging, thin,
 };
 use crate::{
     annotations::{PREFIX, field},
@@ -135,7 +135,9 @@ fn admit<'a>(
         group.broken.insert(name());
         return;
     }
-    match Member::read(ingress, class, problems) {
+    let read = Member::read(ingress, class, problems);
+    let door = thin::door(scene, ingress, &class, problems);
+    match read.and_then(|member| Ok(Member { door: door?, ..member })) {
         Ok(mut member) => {
             let own = std::mem::take(&mut member.wish.tags);
             let about = (&member.reference, scene.settings);

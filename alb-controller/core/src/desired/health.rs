@@ -36,7 +36,7 @@ pub(super) fn check(
         port: port(part, kind)?,
         path: annotations
             .word("healthcheck-path")
-            .unwrap_or_else(|| path(site, part.service, grpc).to_owned()),
+            .unwrap_or_else(|| path(site, part, grpc).to_owned()),
         interval: annotations.number("healthcheck-interval-seconds", 5..=300)?.unwrap_or(15),
         timeout: annotations.number("healthcheck-timeout-seconds", 2..=120)?.unwrap_or(5),
         healthy: annotations.number("healthy-threshold-count", 2..=10)?.unwrap_or(2),
@@ -62,8 +62,9 @@ pub(super) fn check(
 }
 
 /// A gateway is asked on the way that its traffic takes.
-fn path(site: &Site<'_, '_>, service: &Service, grpc: bool) -> &'static str {
-    if site.member.flavour == Flavour::Edgeway && leads_to_gateway(site, service) {
+fn path(site: &Site<'_, '_>, part: &Part<'_>, grpc: bool) -> &'static str {
+    let is_edgeway = site.member.flavour == Flavour::Edgeway;
+    if part.is_gateway || (is_edgeway && leads_to_gateway(site, part.service)) {
         GATEWAY
     } else if grpc {
         GRPC

@@ -8,6 +8,7 @@ use super::{
     member::Member,
     redirects::useful,
     routes::Routes,
+    thin,
     wish::{Attributes, class_listener_attributes},
 };
 use crate::{
@@ -312,10 +313,17 @@ impl<'p, 'a> Plot<'p, 'a> {
             all.iter_mut().for_each(open);
         }
         let mut rules = useful(&all, spot.protocol, spot.port);
+        // What only a load balancer does comes before what a gateway does.
+        let thin = members.iter().filter_map(|m| Some((*m, self.routes.get(&m.name())?)));
+        rules.extend(thin::rules(thin));
         if rules.len() > *budget {
-            let late: BTreeSet<String> =
-                rules.drain(*budget..).filter_map(|rule| rule.owner().map(str::to_owned)).collect();
-            for member in members.iter().filter(|member| late.contains(&member.name())) {
+            let late: BTreeSet<Option<String>> =
+                rules.drain(*budget..).map(|rule| rule.owner().map(str::to_owned)).collect();
+            let is_late = |member: &&&Member<'_>| {
+                // Rules that lead to gateways are several members' own.
+                late.contains(&member.door.is_none().then(|| member.name()))
+            };
+            for member in members.iter().filter(is_late) {
                 problems.push(too_many(member, spot.port, self.scene.lookups.limits.rules));
             }
         }

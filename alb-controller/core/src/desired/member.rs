@@ -3,6 +3,7 @@
 use super::{
     authentication,
     class::{Class, Flavour},
+    thin::Door,
     wish::{Wish, redirect_fault},
 };
 use crate::{
@@ -25,6 +26,8 @@ pub(super) struct Member<'a> {
     pub(super) annotations: Annotations<'a>,
     pub(super) order: i32,
     pub(super) wish: Wish,
+    /// The gateway that all its requests go through.
+    pub(super) door: Option<Door>,
 }
 
 /// The stack that an Ingress belongs to. Its class has the first word.
@@ -64,7 +67,7 @@ impl<'a> Member<'a> {
         class: Class<'a>,
         problems: &mut Vec<Problem>,
     ) -> Result<Self, Fault> {
-        let Class { flavour, params } = class;
+        let Class { flavour, params, object: _ } = class;
         known::check(ingress, problems);
         let annotations = Annotations::of(ingress);
         problems.extend(authentication::unused(&annotations));
@@ -72,7 +75,7 @@ impl<'a> Member<'a> {
         let wish = Wish::read(&annotations, params)?;
         problems.extend(redirect_fault(&annotations, params).map(|fault| *fault));
         let reference = ingress.reference();
-        Ok(Self { ingress, reference, flavour, params, annotations, order, wish })
+        Ok(Self { ingress, reference, flavour, params, annotations, order, wish, door: None })
     }
 
     /// `namespace/name`.

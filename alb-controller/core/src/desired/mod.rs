@@ -26,6 +26,7 @@ mod tagging;
 mod target_group;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod wish;
 
 pub use doors::DESCRIPTION as DOOR_DESCRIPTION;
@@ -231,7 +232,12 @@ fn read_routes(
     let mut all = BTreeMap::new();
     let dualstack = addresses != IpAddressType::Ipv4;
     for member in &group.members {
-        match routes::read(Site { scene, stack, member, dualstack }, problems) {
+        let site = Site { scene, stack, member, dualstack };
+        let read = match &member.door {
+            Some(door) => thin::read(site, door, problems),
+            None => routes::read(site, problems),
+        };
+        match read {
             Ok(routes) => drop(all.insert(member.name(), routes)),
             Err(fault) => problems.push(*fault),
         }

@@ -4,6 +4,7 @@ use super::{
     alternatives::{Alternatives, split},
     authentication,
     target_group::{self, Built, Missing, Site},
+    thin::Hosts,
 };
 use crate::{
     annotations::{
@@ -41,6 +42,8 @@ pub(super) struct Routes {
     pub(super) default: Option<(Option<Authentication>, Action)>,
     /// The target groups that these send to, by name.
     pub(super) groups: BTreeMap<String, Built>,
+    /// What it leads to its gateway, if it has one.
+    pub(super) hosts: Option<Hosts>,
 }
 
 /// Reads the rules of a member.
@@ -61,7 +64,7 @@ pub(super) fn read(site: Site<'_, '_>, problems: &mut Vec<Problem>) -> Result<Ro
     let default = spec.default_backend.as_ref();
     let default =
         default.map(|backend| reader.action(backend, "spec.defaultBackend")).transpose()?;
-    Ok(Routes { rules, default, groups: reader.groups })
+    Ok(Routes { rules, default, groups: reader.groups, hosts: None })
 }
 
 /// Exact paths come first, then prefixes by their length in bytes, then all others.

@@ -7,6 +7,7 @@ use super::{
     health, index,
     member::Member,
     tagging,
+    thin::Door,
     wish::choice,
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 };
 use edgeway_api::{
     Problem, Resource,
+    ingress::GatewayService,
     k8s_openapi::{
         api::core::v1::{Service, ServicePort},
         apimachinery::pkg::util::intstr::IntOrString,
@@ -62,6 +64,10 @@ pub(super) struct Part<'a> {
     /// The port as the Ingress spells it.
     spelling: &'a IntOrString,
     pub(super) annotations: Annotations<'a>,
+    /// Namespace and name of whose it is: the Ingress, or the gateway's namespace and the class.
+    owner: (&'a str, &'a str),
+    /// Whether the Service is the gateway that all requests go through.
+    pub(super) is_gateway: bool,
 }
 
 /// The target group of a Service's port.
@@ -78,7 +84,39 @@ pub(super) fn build(
     let Some(service_port) = index::port(service, port) else { return Ok(Err(Missing::Port)) };
     known::check(service, problems);
     let annotations = site.member.annotations.under(service);
-    site.build(&Part { service, port: service_port, spelling: port, annotations }, problems).map(Ok)
+    let part = Part {
+        service,
+        port: service_port,
+        spelling: port,
+        annotations,
+        owner: (namespace, site.member.ingress.name()),
+        is_gateway: false,
+    };
+    site.build(&part, problems).map(Ok)
+}
+
+/// The target group of the gateway: one for all Ingresses of a class that share a load balancer, so that
+/// the Service and the class have the word.
+pub(super) fn of_gateway(
+    site: Site<'_, '_>,
+    door: &Door,
+    problems: &mut Vec<Problem>,
+) -> Result<Result<Built, Missing>, Fault> {
+    let GatewayService { namespace, name, port } = &door.service;
+    let Some(service) = site.scene.index.service(namespace, name) else {
+        return Ok(Err(Missing::Service));
+    };
+    let Some(service_port) = index::port(service, port) else { return Ok(Err(Missing::Port)) };
+    known::check(service, problems);
+    let part = Part {
+        service,
+        port: service_port,
+        spelling: port,
+        annotations: Annotations::of(service),
+        owner: (namespace, &door.class),
+        is_gateway: true,
+    };
+    site.build(&part, problems).map(Ok)
 }
 
 /// A port as it is written.
@@ -94,17 +132,17 @@ impl Site<'_, '_> {
         let kind = self.kind(part)?;
         let health_check = health::check(self, part, &kind)?;
         let spelling = spell(part.spelling);
-        let (namespace, ingress) = (self.member.ingress.namespace(), self.member.ingress.name());
-        let service = part.service.name();
+        let (owner_namespace, owner) = part.owner;
+        let (namespace, service) = (part.service.namespace(), part.service.name());
         let identity = TargetGroupIdentity {
             cluster: &self.scene.settings.cluster,
             stack: self.stack,
-            ingress: (namespace, ingress),
+            ingress: part.owner,
             service,
             service_uid: part.service.metadata.uid.as_deref().unwrap_or_default(),
             port: &spelling,
         };
-        let resource = format!("{namespace}/{ingress}-{service}:{spelling}");
+        let resource = format!("{owner_namespace}/{owner}-{service}:{spelling}");
         let tags = self.tags(part, &resource, problems)?;
         let Staff { targets, places, known } = self.staff(part, &kind)?;
         let ports = ports(&kind, &health_check, targets.keys().map(|target| target.port));
@@ -151,7 +189,8 @@ impl Site<'_, '_> {
     /// Service says so.
     fn is_lent(&self, part: &Part<'_>) -> Result<bool, Fault> {
         const NAME: &str = "multi-cluster-target-group";
-        let own = self.member.annotations.bool(NAME)?.unwrap_or(false);
+        let ingress = Some(&self.member.annotations).filter(|_| !part.is_gateway);
+        let own = ingress.map(|own| own.bool(NAME)).transpose()?.flatten().unwrap_or(false);
         Ok(part.annotations.bool(NAME)?.unwrap_or(false) || own)
     }
 

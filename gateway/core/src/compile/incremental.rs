@@ -4,13 +4,14 @@
 //! is remembered never decides what comes out, only how soon, and where clusters stand: *incremental =
 //! full* is a law.
 
-use super::{Compiled, Workload, state::State, validate::Verdicts};
+use super::{Compiled, Workload, ingress::Ingresses, state::State, validate::Verdicts};
 use edgeway_api::Objects;
 
 /// Compiles one configuration after the other.
 #[derive(Debug, Default)]
 pub struct Compiler {
     verdicts: Verdicts,
+    ingresses: Ingresses,
     /// Boxed: it goes from thread to thread.
     state: Option<Box<State>>,
 }
@@ -19,6 +20,17 @@ impl Compiler {
     /// Makes the table of `workload` from all objects, as [`super::compile`] does, except that a
     /// cluster stands where it stood before.
     pub fn compile(&mut self, objects: &Objects, workload: &Workload) -> Compiled {
+        let joined = self.ingresses.join(objects, workload);
+        let compiled = self.compile_all(joined.as_ref().unwrap_or(objects), workload);
+        let Some(_) = joined else { return compiled };
+        Compiled {
+            problems: self.ingresses.problems(compiled.problems, objects),
+            rejected: self.ingresses.rejected(&compiled.rejected),
+            ..compiled
+        }
+    }
+
+    fn compile_all(&mut self, objects: &Objects, workload: &Workload) -> Compiled {
         let mut before = self.state.take();
         let followed =
             before.as_mut().map(|state| state.follow(objects, workload, &mut self.verdicts));

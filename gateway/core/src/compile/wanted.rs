@@ -1,14 +1,14 @@
 //! Which Secrets a configuration refers to, so that no others need be asked for.
 
 use super::{
-    Workload,
+    Workload, ingress,
     pods::selects,
     upstream_tls::{given, settings},
 };
 use edgeway_api::{Gateway, Objects};
 use std::collections::BTreeSet;
 
-/// Names of the Secrets in the workload's own namespace that its Gateways, and `DestinationRules`,
+/// Names of the Secrets in the workload's own namespace that its Gateways, `DestinationRules` and Ingresses
 /// refer to. Whether there are such Secrets is another question.
 pub fn wanted_secrets(objects: &Objects, workload: &Workload) -> BTreeSet<String> {
     let ours = |gateway: &&Gateway| selects(&gateway.spec.selector, &workload.labels);
@@ -25,6 +25,7 @@ pub fn wanted_secrets(objects: &Objects, workload: &Workload) -> BTreeSet<String
         let own = all.iter().filter_map(|(_, tls)| given(tls.credential_name.as_ref()));
         names.extend(own.flat_map(with_sibling));
     }
+    names.extend(ingress::secrets(objects, workload));
     names.iter().filter_map(|name| own_name(name, &workload.namespace)).collect()
 }
 

@@ -99,6 +99,14 @@ const NAMESPACE: Kind = of_cluster(core("Namespace", "namespaces", &[]));
 /// A Secret that something refers to.
 pub(super) static SECRET: Kind = core("Secret", "secrets", &["type", "data"]);
 
+const INGRESS: Kind =
+    Kind { group: "networking.k8s.io", ..core("Ingress", "ingresses", &["spec"]) };
+
+const INGRESS_CLASS: Kind = of_cluster(Kind {
+    group: "networking.k8s.io",
+    ..core("IngressClass", "ingressclasses", &["spec"])
+});
+
 /// What a gateway routes by.
 pub static GATEWAY: &[Kind] = &[
     istio("Gateway", "gateways"),
@@ -111,15 +119,14 @@ pub static GATEWAY: &[Kind] = &[
     helpful(POD),
     helpful(NAMESPACE),
     helpful(of_cluster(core("Node", "nodes", &[]))),
+    helpful(INGRESS),
+    helpful(INGRESS_CLASS),
 ];
 
 /// What load balancers are made of.
 pub static CONTROLLER: &[Kind] = &[
-    Kind { group: "networking.k8s.io", ..core("Ingress", "ingresses", &["spec"]) },
-    of_cluster(Kind {
-        group: "networking.k8s.io",
-        ..core("IngressClass", "ingressclasses", &["spec"])
-    }),
+    INGRESS,
+    INGRESS_CLASS,
     Kind {
         group: AWS,
         versions: &["v1beta1"],

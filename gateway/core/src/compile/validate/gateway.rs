@@ -2,7 +2,7 @@
 
 use super::{
     super::{listeners::Family, report::Field},
-    primitive::{self, is_fqdn, is_ip, is_name, is_unix_path},
+    primitive::{self, is_fqdn, is_gateway_name, is_ip, is_name, is_unix_path},
     server_tls,
     virtual_service::is_known_protocol,
 };
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// Checks one Gateway.
 pub(super) fn validate(gateway: &Gateway, field: &mut Field<'_>) {
     let name = gateway.name();
-    if !is_name(name) {
+    if !is_gateway_name(name) {
         field.of("metadata.name", |field| {
             field.invalid(
                 format!("`{name}` is no name of a Gateway"),

@@ -20,6 +20,8 @@ mod unit;
 mod virtual_service;
 mod workload_entry;
 
+pub(super) use primitive::is_wildcard_domain;
+
 use super::{
     changes::Replaced,
     report::{Field, Ledger, Rejected, Report},

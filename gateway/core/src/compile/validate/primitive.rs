@@ -1,6 +1,7 @@
 //! What the checks of all kinds share: names, hosts, addresses, durations, percentages.
 
 use super::super::report::Field;
+use crate::id::OF_INGRESS;
 use edgeway_api::duration::Duration;
 use std::{collections::BTreeMap, net::IpAddr, time::Duration as Time};
 
@@ -19,6 +20,12 @@ pub(super) fn is_name(text: &str) -> bool {
     is_label(text) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
+/// The name of a Gateway: a label, or that of one which is made of the Ingresses of a class.
+pub(super) fn is_gateway_name(text: &str) -> bool {
+    let class = text.strip_prefix(OF_INGRESS);
+    class.map_or_else(|| is_name(text), |class| class.split('.').all(is_name))
+}
+
 /// A host name with at least one label; the last must not be a number.
 pub(super) fn is_fqdn(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
@@ -28,7 +35,7 @@ pub(super) fn is_fqdn(text: &str) -> bool {
 }
 
 /// A host name, `*`, `*.suffix`, or one whose first label starts with `*`.
-pub(super) fn is_wildcard_domain(text: &str) -> bool {
+pub(in crate::compile) fn is_wildcard_domain(text: &str) -> bool {
     match text.strip_prefix('*') {
         None => is_fqdn(text),
         Some("") => true,

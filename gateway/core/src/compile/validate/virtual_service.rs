@@ -4,7 +4,7 @@ use super::{
     super::{listeners::Family, matching::matcher, names::covers, report::Field},
     actions,
     export::{self, Of},
-    primitive::{self, is_ip, is_name, is_wildcard_domain},
+    primitive::{self, is_gateway_name, is_ip, is_name, is_wildcard_domain},
     streams,
     text::one_kind,
 };
@@ -89,7 +89,7 @@ pub(super) fn gateways(names: &[String], namespace: &str, field: &mut Field<'_>)
         for (index, name) in names.iter().enumerate() {
             let valid = match name.split_once('/') {
                 Some((".", name)) => is_name(name),
-                Some((namespace, name)) => is_name(namespace) && is_name(name),
+                Some((namespace, name)) => is_name(namespace) && is_gateway_name(name),
                 None => name == "mesh" || name.split('.').all(is_name),
             };
             if !valid {
