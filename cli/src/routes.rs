@@ -177,7 +177,7 @@ fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row 
 
 /// Whose a route is: a VirtualService's, by name, or an Ingress'.
 fn by(route: &Route) -> String {
-    if route.virtual_service.is_of_ingress() {
+    if route.virtual_service.ingress_class().is_some() {
         let ingress = route.name.split_once(" spec.").map(|(ingress, _)| ingress);
         return ingress.unwrap_or(&route.name).to_owned();
     }

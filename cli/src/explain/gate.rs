@@ -10,10 +10,14 @@ use edgeway_core::{
         Action as Do, Destination, DirectResponse, Forward, Redirect, redirect::https_location,
     },
     cluster::{Cluster, UpstreamTls},
+    id::ObjectName,
     request::Request,
     table::{App, Decision, Hosts, Listener, Route, Table, TcpRoute, TlsServer, VirtualHost},
 };
 use std::sync::Arc;
+
+/// What stands before the name of a class.
+const CLASS: &str = "IngressClass ";
 
 /// How many of the routes that were passed over are told.
 const MOST_PASSED: usize = 5;
@@ -38,7 +42,7 @@ impl<'t> Visit<'t> {
         };
         answer.listener = Some(self.name());
         if let Some(server) = self.tls {
-            answer.gateway.get_or_insert_with(|| server.gateway.to_string());
+            answer.gateway.get_or_insert_with(|| shown_gateway(&server.gateway));
             answer.server.get_or_insert_with(|| server.server.to_string());
         }
         steps.insert(0, self.arrival(&answer));
@@ -101,7 +105,8 @@ impl<'t> Visit<'t> {
     fn arrival(&self, answer: &Answer) -> Step {
         let mut what = format!("listener {}", self.name());
         if let (Some(gateway), Some(server)) = (&answer.gateway, &answer.server) {
-            what = format!("{what}, server {server} of Gateway {gateway}");
+            let kind = if gateway.starts_with(CLASS) { "" } else { "Gateway " };
+            what = format!("{what}, server {server} of {kind}{gateway}");
         }
         Step { place: "Gateway", what, why: Vec::new() }
     }
@@ -117,20 +122,21 @@ impl<'t> Visit<'t> {
             Do::Redirect(redirect) => redirected(redirect, request),
             Do::Direct(direct) => answered(direct),
         };
-        answer.gateway = Some(route.gateway.to_string());
+        answer.gateway = Some(shown_gateway(&route.gateway));
         answer.server = Some(route.server.to_string());
         answer.host = Some(host.domain.to_string());
-        let is_of_ingress = route.virtual_service.is_of_ingress();
-        answer.virtual_service = (!is_of_ingress).then(|| route.virtual_service.to_string());
+        let class = route.virtual_service.ingress_class();
+        if class.is_none() {
+            answer.virtual_service = Some(route.virtual_service.to_string());
+        }
         answer.route = Some(route.name.to_string());
         let routes = host.routes.iter().map(Arc::as_ref);
         let before = routes.take_while(|other| !std::ptr::eq(*other, route));
         let mut why = vec![format!("fits {}", words::conditions(&route.matcher))];
         why.extend(passed(before, request));
-        let what = if is_of_ingress {
-            route.name.to_string()
-        } else {
-            format!("{} of VirtualService {}", route.name, route.virtual_service)
+        let what = match class {
+            Some(_) => route.name.to_string(),
+            None => format!("{} of VirtualService {}", route.name, route.virtual_service),
         };
         let host = Step { place: "Host", what: host.domain.to_string(), why: Vec::new() };
         (answer, vec![host, Step { place: "Route", what, why }, done])
@@ -219,7 +225,7 @@ fn no_route(host: &VirtualHost, request: &Request<'_>) -> (Answer, Vec<Step>) {
     let mut answer = Answer { status: Some(404), ..Answer::nothing(Hop::Gateway, reason.clone()) };
     answer.host = Some(host.domain.to_string());
     if let Some(route) = host.routes.first() {
-        answer.gateway = Some(route.gateway.to_string());
+        answer.gateway = Some(shown_gateway(&route.gateway));
         answer.server = Some(route.server.to_string());
     }
     let why = passed(host.routes.iter().map(Arc::as_ref), request);
@@ -252,15 +258,19 @@ fn answered(direct: &DirectResponse) -> (Answer, Step) {
     (answer, Step { place: "Answer", what, why: Vec::new() })
 }
 
+/// A Gateway by name, or the class of the Ingresses that are served in its place.
+fn shown_gateway(gateway: &ObjectName) -> String {
+    gateway.ingress_class().map_or_else(|| gateway.to_string(), |class| format!("{CLASS}{class}"))
+}
+
 /// Why each of `routes` does not fit.
 fn passed<'r>(routes: impl Iterator<Item = &'r Route>, request: &Request<'_>) -> Vec<String> {
     let mut lines: Vec<String> = routes
         .filter_map(|route| {
             let unmet = words::unmet(&route.matcher, request)?;
-            let of = if route.virtual_service.is_of_ingress() {
-                String::new()
-            } else {
-                format!(" of {}", route.virtual_service)
+            let of = match route.virtual_service.ingress_class() {
+                Some(_) => String::new(),
+                None => format!(" of {}", route.virtual_service),
             };
             Some(format!("not {}{of}: {unmet}", route.name))
         })

@@ -5,7 +5,10 @@ use crate::Resource;
 use k8s_openapi::{
     api::{
         core::v1::Service,
-        networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressClass},
+        networking::v1::{
+            HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressServiceBackend,
+            ServiceBackendPort,
+        },
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
@@ -121,6 +124,15 @@ impl fmt::Display for GatewayService {
             IntOrString::Int(number) => write!(f, "{namespace}/{name}:{number}"),
             IntOrString::String(port) => write!(f, "{namespace}/{name}:{port}"),
         }
+    }
+}
+
+/// The port of a Service that a backend means, by name or by number; 0 where it names none.
+pub fn port(backend: &IngressServiceBackend) -> IntOrString {
+    match &backend.port {
+        Some(ServiceBackendPort { name: Some(name), .. }) => IntOrString::String(name.clone()),
+        Some(ServiceBackendPort { number, .. }) => IntOrString::Int(number.unwrap_or(0)),
+        None => IntOrString::Int(0),
     }
 }
 

@@ -22,9 +22,10 @@ impl ObjectName {
         Self { namespace: namespace.into(), name: name.into() }
     }
 
-    /// Whether it was made of Ingresses; then its rules have the names of these.
-    pub fn is_of_ingress(&self) -> bool {
-        self.name.starts_with(OF_INGRESS)
+    /// The class of the Ingresses that it was made of, if it was; then its rules have the names of these.
+    pub fn ingress_class(&self) -> Option<&str> {
+        let name = self.name.strip_prefix(OF_INGRESS)?;
+        Some(name.split_once('~').map_or(name, |(class, _)| class))
     }
 }
 

@@ -22,9 +22,9 @@ use crate::{
     tags,
 };
 use edgeway_api::{
-    Problem, Resource as _,
+    Problem, Resource as _, ingress,
     k8s_openapi::{
-        api::networking::v1::{HTTPIngressPath, IngressBackend, ServiceBackendPort},
+        api::networking::v1::{HTTPIngressPath, IngressBackend},
         apimachinery::pkg::util::intstr::IntOrString,
     },
 };
@@ -222,14 +222,10 @@ impl Reader<'_, '_, '_> {
             let advice = "name a Service";
             return Err(self.fault(field, "backend-not-supported", message.to_owned(), advice));
         };
-        let port = match &service.port {
-            Some(ServiceBackendPort { name: Some(name), .. }) if name == USE_ANNOTATION => {
-                return self.annotated(&service.name, field);
-            }
-            Some(ServiceBackendPort { name: Some(name), .. }) => IntOrString::String(name.clone()),
-            Some(ServiceBackendPort { number, .. }) => IntOrString::Int(number.unwrap_or(0)),
-            None => IntOrString::Int(0),
-        };
+        let port = ingress::port(service);
+        if port == IntOrString::String(USE_ANNOTATION.to_owned()) {
+            return self.annotated(&service.name, field);
+        }
         let group = self.service(&service.name, &port, field)?;
         Ok(group.map_or_else(missing_service, Action::forward))
     }

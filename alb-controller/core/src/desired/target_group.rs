@@ -84,7 +84,7 @@ pub(super) fn build(
     let Some(service_port) = index::port(service, port) else { return Ok(Err(Missing::Port)) };
     known::check(service, problems);
     let annotations = site.member.annotations.under(service);
-    let part = Part {
+    let parts = Part {
         service,
         port: service_port,
         spelling: port,
@@ -92,7 +92,7 @@ pub(super) fn build(
         owner: (namespace, site.member.ingress.name()),
         is_gateway: false,
     };
-    site.build(&part, problems).map(Ok)
+    site.build(&parts, problems).map(Ok)
 }
 
 /// The target group of the gateway: one for all Ingresses of a class that share a load balancer, so that
@@ -108,7 +108,7 @@ pub(super) fn of_gateway(
     };
     let Some(service_port) = index::port(service, port) else { return Ok(Err(Missing::Port)) };
     known::check(service, problems);
-    let part = Part {
+    let parts = Part {
         service,
         port: service_port,
         spelling: port,
@@ -116,7 +116,7 @@ pub(super) fn of_gateway(
         owner: (namespace, &door.class),
         is_gateway: true,
     };
-    site.build(&part, problems).map(Ok)
+    site.build(&parts, problems).map(Ok)
 }
 
 /// A port as it is written.

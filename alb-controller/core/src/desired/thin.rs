@@ -17,11 +17,8 @@ use crate::{
 };
 use edgeway_api::{
     Problem, Resource,
-    ingress::{GATEWAY, GatewayService, kept_at_load_balancer, paths},
-    k8s_openapi::{
-        api::networking::v1::{Ingress, IngressBackend, ServiceBackendPort},
-        apimachinery::pkg::util::intstr::IntOrString,
-    },
+    ingress::{GATEWAY, GatewayService, kept_at_load_balancer, paths, port},
+    k8s_openapi::api::networking::v1::{Ingress, IngressBackend},
 };
 use std::collections::BTreeSet;
 
@@ -162,23 +159,22 @@ fn lost(site: &Site<'_, '_>, door: &Door) -> Vec<Problem> {
     let own = |name: &str| door.service.namespace == namespace && door.service.name == name;
     let check = |(field, backend): (String, &IngressBackend)| {
         let service = backend.service.as_ref().filter(|service| !own(&service.name))?;
-        let port = match &service.port {
-            Some(ServiceBackendPort { name: Some(name), .. }) => IntOrString::String(name.clone()),
-            Some(ServiceBackendPort { number, .. }) => IntOrString::Int(number.unwrap_or(0)),
-            None => IntOrString::Int(0),
-        };
+        let port = port(service);
         let name = format!("{namespace}/{}", service.name);
-        let (code, what) = match site.scene.index.service(namespace, &service.name) {
-            None => ("service-not-found", format!("there is no Service {name}")),
+        let (code, what, advice) = match site.scene.index.service(namespace, &service.name) {
+            None => {
+                let what = format!("there is no Service {name}");
+                ("service-not-found", what, "create it, or name another")
+            }
             Some(known) if index::port(known, &port).is_none() => {
-                let port = target_group::spell(&port);
-                ("port-not-found", format!("Service {name} has no port {port}"))
+                let what = format!("Service {name} has no port {}", target_group::spell(&port));
+                ("port-not-found", what, "use one of its ports")
             }
             Some(_) => return None,
         };
         let problem = Problem::error(ingress.reference(), field, code);
         let message = format!("{what}: such requests get 503");
-        Some(problem.message(message).advice("create it, or name another"))
+        Some(problem.message(message).advice(advice))
     };
     let default = ingress.spec.as_ref().and_then(|spec| spec.default_backend.as_ref());
     let default = default.map(|backend| ("spec.defaultBackend".to_owned(), backend));

@@ -12,6 +12,7 @@ mod listeners;
 mod routing;
 mod started;
 mod targets;
+mod thin;
 mod total;
 
 use super::desired;

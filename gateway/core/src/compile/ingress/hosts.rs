@@ -16,9 +16,9 @@ use crate::{
 };
 use edgeway_api::{
     Objects, Problem, Resource, VirtualService,
-    ingress::paths,
+    ingress::{paths, port},
     k8s_openapi::{
-        api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, ServiceBackendPort},
+        api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend},
         apimachinery::pkg::util::intstr::IntOrString,
     },
     virtual_service::{
@@ -168,11 +168,7 @@ impl<'o> Hosts<'o> {
         if door.is_gateway(namespace, &service.name) {
             return None;
         }
-        let port = match &service.port {
-            Some(ServiceBackendPort { name: Some(name), .. }) => IntOrString::String(name.clone()),
-            Some(ServiceBackendPort { number, .. }) => IntOrString::Int(number.unwrap_or(0)),
-            None => IntOrString::Int(0),
-        };
+        let port = port(service);
         let Some(known) = self.services.find(namespace, &service.name) else {
             let message =
                 format!("there is no Service {namespace}/{}: such requests get 503", service.name);
