@@ -40,6 +40,7 @@ fn every_kind_is_served_as_it_comes_changes_and_goes() {
     subsets_follow_labels_of_pods(kubernetes, &gateway, &two);
     services_elsewhere_have_workloads(kubernetes, &gateway, &one);
     revisions_are_told_apart(kubernetes, &gateway);
+    ingresses_of_its_class_are_served(kubernetes, &gateway, [&one, &two]);
     assert!(gateway.process.stop().success());
 }
 
@@ -121,6 +122,48 @@ fn services_elsewhere_have_workloads(kubernetes: &Kubernetes, gateway: &Gateway,
     delete(kubernetes, &entry);
     delete(kubernetes, &answered("a", ""));
     becomes(gateway, "a.test", 404, "");
+}
+
+/// The class is ours as soon as it names our Service, and no longer.
+fn ingresses_of_its_class_are_served(
+    kubernetes: &Kubernetes,
+    gateway: &Gateway,
+    [one, two]: [&Backend; 2],
+) {
+    let class = |gateway: &str| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+            "metadata": {"name": "thin", "annotations": {"edgeway.dev/gateway": gateway}},
+            "spec": {"controller": "edgeway.dev/alb"},
+        })
+    };
+    let ingress = |service: &str| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {"name": "i", "namespace": "default"},
+            "spec": {"ingressClassName": "thin", "rules": [{"host": "i.test", "http": {"paths": [
+                {"path": "/", "pathType": "Prefix",
+                    "backend": {"service": {"name": service, "port": {"number": 80}}}},
+            ]}}]},
+        })
+    };
+    kubernetes.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: front, namespace: istio-system}\nspec: \
+         {selector: {istio: ingressgateway}, ports: [{port: 80}]}\n",
+    );
+    for (name, backend) in [("f", one), ("g", two)] {
+        apply(kubernetes, &service(name));
+        apply(kubernetes, &slice(name, &format!("{name}-0"), backend));
+    }
+    apply(kubernetes, &ingress("f"));
+    apply(kubernetes, &class("elsewhere/front"));
+    becomes(gateway, "i.test", 404, "");
+    apply(kubernetes, &class("istio-system/front"));
+    becomes(gateway, "i.test", 200, "one");
+    apply(kubernetes, &ingress("g"));
+    becomes(gateway, "i.test", 200, "two");
+    delete(kubernetes, &ingress("g"));
+    becomes(gateway, "i.test", 404, "");
 }
 
 fn revisions_are_told_apart(kubernetes: &Kubernetes, gateway: &Gateway) {
