@@ -102,6 +102,8 @@ fn text(objects: &Objects) -> String {
     append(&objects.workload_entries, ISTIO, objects, &mut text);
     append(&objects.services, "v1", objects, &mut text);
     append(&objects.endpoint_slices, "discovery.k8s.io/v1", objects, &mut text);
+    append(&objects.ingresses, "networking.k8s.io/v1", objects, &mut text);
+    append(&objects.ingress_classes, "networking.k8s.io/v1", objects, &mut text);
     text
 }
 
@@ -145,6 +147,8 @@ fn restore_origins(objects: &mut Objects) {
     restore::<edgeway_api::WorkloadEntry>(objects);
     restore::<edgeway_api::k8s_openapi::api::core::v1::Service>(objects);
     restore::<edgeway_api::k8s_openapi::api::discovery::v1::EndpointSlice>(objects);
+    restore::<edgeway_api::k8s_openapi::api::networking::v1::Ingress>(objects);
+    restore::<edgeway_api::k8s_openapi::api::networking::v1::IngressClass>(objects);
 }
 
 fn restore<K: Held + Clone>(objects: &mut Objects) {
@@ -185,6 +189,16 @@ kind: Service
 metadata: {name: a, namespace: default}
 spec: {ports: [{port: 80, targetPort: web}]}
 ---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: a, namespace: default}
+spec: {ingressClassName: c, rules: [{host: a.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: c, annotations: {edgeway.dev/gateway: edge/gateway}}
+spec: {controller: edgeway.dev/alb}
+---
 apiVersion: v1
 kind: Secret
 metadata: {name: s, namespace: default}
@@ -207,7 +221,11 @@ stringData: {key: hunter2}
         let back = Shelf::new(shelf.folder.clone()).read();
         assert_eq!(back.virtual_services, kept.virtual_services);
         assert_eq!(back.services, kept.services);
-        assert_eq!(back.count(), 2);
+        assert_eq!(
+            (&back.ingresses, &back.ingress_classes),
+            (&kept.ingresses, &kept.ingress_classes)
+        );
+        assert_eq!(back.count(), 4);
         let reference = edgeway_api::Resource::reference(&*back.virtual_services[0]);
         assert_eq!(back.origins.get(&reference), kept.origins.get(&reference));
         let text = fs::read_to_string(folder.path().join("new/folder").join(FILE)).unwrap();

@@ -42,6 +42,10 @@ GOALS = {
     "60 s without change, changing calls": 0,
     "cold start, CPU s": 5,
     "peak memory, MiB": 60,
+    "through a gateway: cold start, calls": 700,
+    "through a gateway: restart, calls": 120,
+    "through a gateway: a path added, calls": 0,
+    "through a gateway: an endpoint changed, calls": 0,
 }
 # Tokens at once and a second, as AWS publishes them.
 BUCKETS = {"all": (40, 10.0), "write": (20, 3.0), "heavy": (10, 0.2), "registration": (20, 4.0)}
@@ -71,6 +75,27 @@ addressType: IPv4
 ports: [{{port: {place[1]}}}]
 endpoints: [{listed}]
 {pods}"""
+
+
+# The same where the class names a gateway, and that gateway.
+THIN = CLASS.replace("{name: alb}", "{name: alb, annotations: {edgeway.dev/gateway: edge/gateway}}") + """---
+apiVersion: v1
+kind: Service
+metadata: {name: gateway, namespace: edge}
+spec: {type: ClusterIP, clusterIP: 10.0.0.8, ports: [{port: 80, targetPort: 8080}]}
+"""
+
+
+def gateway(place):
+    """The EndpointSlice of a gateway with two pods."""
+    listed = ", ".join(f"{{addresses: [{place[0]}.90.0.{n + 1}], conditions: {{ready: true}}}}" for n in range(2))
+    return f"""apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: gateway-1, namespace: edge, labels: {{kubernetes.io/service-name: gateway}}}}
+addressType: IPv4
+ports: [{{port: {place[1]}}}]
+endpoints: [{listed}]
+"""
 
 
 def member(group, number, paths=("/a", "/b"), note=""):
@@ -123,7 +148,7 @@ def write(folder, groups, members, place):
 class Bench:
     """Objects, AWS, and the controller between them."""
 
-    def __init__(self, options, groups, members, folder):
+    def __init__(self, options, groups, members, folder, is_thin=False):
         self.options, self.groups, self.members = options, groups, members
         self.folder = folder
         self.objects, self.kept = os.path.join(folder, "objects"), os.path.join(folder, "kept")
@@ -135,6 +160,9 @@ class Bench:
             command = [sys.executable, os.path.join(os.path.dirname(__file__), "answer.py"), str(self.place[1])]
             self.running.append(Program("answer", command, folder, [self.place[1]]).__enter__())
         write(self.objects, groups, members, self.place)
+        if is_thin:
+            put(self.objects, "class.yaml", THIN)
+            put(self.objects, "gateway-endpoints.yaml", gateway(self.place))
         endpoint, self.vpc = options.endpoint, options.vpc
         if endpoint is None:
             port = free_port()
@@ -264,6 +292,30 @@ def idle(bench, found, seconds=60):
     controller.__exit__()
 
 
+def thin(options, found):
+    """The same objects, where their class names a gateway."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench, own = Bench(options, options.groups, options.members, folder, True), {}
+        controller = cold(bench, own, f"through a gateway: cold start, {options.groups} x {options.members}")
+        controller.__exit__()
+        mark = bench.mark()
+        controller, _ = bench.start("--resync", "0")
+        bench.front.quiet(mark, 5, 300)
+        own["restart, calls"] = len(bench.front.since(mark))
+        table("through a gateway: restart", bench.front.since(mark))
+        mark = bench.mark()
+        put(bench.objects, "g00-01.yaml", member(0, 1, ("/a", "/more", "/b")))
+        time.sleep(5)
+        own["a path added, calls"] = len(bench.front.since(mark))
+        mark = bench.mark()
+        put(bench.objects, "g00-01-endpoints.yaml", endpoints(0, 1, 3, bench.place))
+        time.sleep(5)
+        own["an endpoint changed, calls"] = len(bench.front.since(mark))
+        controller.__exit__()
+        bench.end()
+    found.update({f"through a gateway: {name}": value for name, value in own.items()})
+
+
 def refused(options, found):
     """5 groups of 20 where AWS refuses three of ten calls that change something."""
     with tempfile.TemporaryDirectory() as folder:
@@ -316,6 +368,7 @@ def main():
         idle(bench, found)
         bench.end()
     if options.endpoint is None:
+        thin(options, found)
         refused(options, found)
         if options.published:
             published(options, found)

@@ -106,7 +106,7 @@ fn rewritten(rewrites: &[Rewrite], text: String) -> String {
 }
 
 impl Redirect {
-    /// The URL that a client is sent to.
+    /// The URL that a client is sent to. An ALB always names the port.
     pub fn location(&self, request: &AlbRequest<'_>) -> String {
         let Self { protocol, host, port, path, query, status: _ } = self;
         let fill = |text: &str| {
@@ -117,11 +117,9 @@ impl Redirect {
                 .replace("#{query}", request.query)
         };
         let (scheme, port) = (fill(protocol).to_ascii_lowercase(), fill(port));
-        let usual = matches!((scheme.as_str(), port.as_str()), ("http", "80") | ("https", "443"));
-        let port = if usual { String::new() } else { format!(":{port}") };
         let query = fill(query);
         let query = if query.is_empty() { query } else { format!("?{query}") };
-        format!("{scheme}://{}{port}{}{query}", fill(host), fill(path))
+        format!("{scheme}://{}:{port}{}{query}", fill(host), fill(path))
     }
 
     /// The status of the answer.
@@ -267,7 +265,7 @@ mod tests {
         let mut redirect =
             Redirect { protocol: "HTTPS".into(), port: "443".into(), ..Redirect::default() };
         let request = request(&[]);
-        assert_eq!(redirect.location(&request), "https://Shop.Example.com/Cart/1?Version=V1&x");
+        assert_eq!(redirect.location(&request), "https://Shop.Example.com:443/Cart/1?Version=V1&x");
         redirect.path = "/new/#{path}".into();
         redirect.query = String::new();
         redirect.port = "8443".into();

@@ -196,7 +196,7 @@ impl Site<'_, '_> {
 
     fn kind(&self, part: &Part<'_>) -> Result<TargetGroupKind, Fault> {
         let annotations = &part.annotations;
-        let target_type = self.target_type(annotations)?;
+        let target_type = self.target_type(part)?;
         let protocol =
             annotations.read("backend-protocol", choice(Protocol::parse, Protocol::choices))?;
         let version = annotations
@@ -217,15 +217,17 @@ impl Site<'_, '_> {
         })
     }
 
-    fn target_type(&self, annotations: &Annotations<'_>) -> Result<TargetType, Fault> {
+    fn target_type(&self, part: &Part<'_>) -> Result<TargetType, Fault> {
         let read = match self.member.wish.target_type {
             Some(kind) => Some(kind),
-            None => {
-                annotations.read("target-type", choice(TargetType::parse, TargetType::choices))?
-            }
+            None => part
+                .annotations
+                .read("target-type", choice(TargetType::parse, TargetType::choices))?,
         };
         let settings = self.scene.settings;
-        let kind = read.or(settings.default_target_type).unwrap_or(match self.member.flavour {
+        // A gateway drains by itself, which it could not behind a node.
+        let default = part.is_gateway.then_some(TargetType::Ip).or(settings.default_target_type);
+        let kind = read.or(default).unwrap_or(match self.member.flavour {
             Flavour::Edgeway => TargetType::Ip,
             Flavour::Aws => TargetType::Instance,
         });

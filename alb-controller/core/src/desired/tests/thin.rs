@@ -60,6 +60,15 @@ fn hosts_are_packed_and_paths_are_the_gateways() {
 }
 
 #[test]
+fn whatever_the_controller_the_targets_are_pods() {
+    let class = THIN.replace("edgeway.dev/alb", "ingress.k8s.aws/alb");
+    let desired = wishes(&[&class, WEB, &thin("a", &[], &[host("a.test", &["Prefix / web:80"])])]);
+    assert_eq!(desired.problems, []);
+    let group = target_group(&desired, "edge/thin-gateway:80");
+    assert_eq!(group.kind.target_type, TargetType::Ip);
+}
+
+#[test]
 fn a_change_of_paths_and_of_services_is_none_in_aws() {
     let before = thin("one", &[], &[host("a.test", &["Prefix / web:80"])]);
     let after =
