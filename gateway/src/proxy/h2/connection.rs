@@ -71,15 +71,17 @@ pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
             if keeper.poll(&mut h2, streams.is_empty(), cx).is_ready() {
                 return Poll::Ready(());
             }
-            match task::ready!(h2.poll_accept(cx)) {
-                Some(Ok((request, respond))) => {
+            match h2.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
                     streams.push(exchange(request, respond, &shared, context));
                 }
-                Some(Err(error)) => {
+                Poll::Ready(Some(Err(error))) => {
                     keeper.failed(&error);
                     return Poll::Ready(());
                 }
-                None => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(()),
+                // What all of them wrote leaves together.
+                Poll::Pending => return poll_sent(conn, cx),
             }
         }
     })
@@ -87,6 +89,14 @@ pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
     // Those that are left learn that the client has gone.
     drop(h2);
     while streams.next().await.is_some() {}
+}
+
+/// Sends what the session has written; ready only when that fails.
+pub(super) fn poll_sent(conn: &Conn, cx: &mut task::Context<'_>) -> Poll<()> {
+    match conn.poll_flush(cx) {
+        Poll::Ready(Err(_)) => Poll::Ready(()),
+        Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+    }
 }
 
 fn builder(limits: &Limits) -> Builder {
