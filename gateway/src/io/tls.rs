@@ -59,8 +59,8 @@ impl Tls {
     }
 
     /// Appends to what is to be sent.
-    pub(super) fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
-        fill(&mut self.unsealed);
+    pub(super) fn write<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        fill(&mut self.unsealed)
     }
 
     /// Appends `data` to what is to be sent; much of it is sealed at once, without a copy.
