@@ -18,7 +18,6 @@ use h2::{
     server::{Builder, Connection, SendResponse},
 };
 use std::{
-    cell::Cell,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
@@ -58,7 +57,7 @@ pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
     let limits = &context.settings.edge.limits;
     let handshake = builder(limits).handshake(wire);
     let Ok(Ok(mut h2)) = timeout(limits.head_timeout, handshake).await else { return };
-    let shared = Shared { conn, client, leave: Cell::new(false) };
+    let shared = Shared::new(conn, client);
     let mut streams = FuturesUnordered::new();
     let mut keeper = Keeper::new(&shared, context);
     poll_fn(|cx| {
@@ -196,6 +195,9 @@ impl<'c> Keeper<'c> {
             self.idle = idle;
             self.shared.client.set_idle(idle);
             self.unused.restart();
+            if idle {
+                self.shared.rest();
+            }
         }
         if self.is_under_attack() {
             if !matches!(self.leaving, Leaving::Told(_)) {
