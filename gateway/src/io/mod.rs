@@ -1,7 +1,7 @@
 //! One TCP connection, shared by a session that speaks on it and by the exchange that paces it.
 //!
-//! Sessions only ever *fill* the write buffer: a write never waits, so no write can be cut short by
-//! a timer or dead-lock with a peer that does not read. The exchange decides when bytes leave
+//! Writing only ever *fills* a buffer: a write never waits, so no write can be cut short by a timer or
+//! dead-lock with a peer that does not read. The exchange decides when bytes leave
 //! ([`Conn::poll_flush`]) and stops reading from one side while the other has too much pending
 //! ([`Conn::pending`]). An idle connection owns no read buffer. Whether there is TLS on the socket,
 //! none of them has to know.
@@ -51,7 +51,7 @@ pub(crate) struct Conn {
     out: Mutex<Out>,
 }
 
-/// The speaking side of a connection: what a session reads from and writes to.
+/// The speaking side of a connection: what a session reads from.
 #[derive(Debug)]
 pub(crate) struct Io {
     socket: OwnedReadHalf,
@@ -138,7 +138,7 @@ impl Conn {
     }
 
     /// Appends to what waits to be written.
-    pub(crate) fn write(&self, fill: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn write<T>(&self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let mut out = self.out();
         match &mut out.tls {
             None => fill(&mut out.data),
@@ -347,17 +347,16 @@ impl AsyncRead for Io {
     }
 }
 
+/// Sessions only read: what they would write, whoever reads with them has written to the [`Conn`].
 impl AsyncWrite for Io {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.conn.send(data);
         Poll::Ready(Ok(data.len()))
     }
 
-    /// Leaves everything where it is: the exchange flushes.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -16,7 +16,7 @@ use std::{
     fmt, io,
     task::{Context, Poll, ready},
 };
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
 /// Room made for each read of records.
 const READ: usize = 4096;
@@ -59,8 +59,8 @@ impl Tls {
     }
 
     /// Appends to what is to be sent.
-    pub(super) fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
-        fill(&mut self.unsealed);
+    pub(super) fn write<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        fill(&mut self.unsealed)
     }
 
     /// Appends `data` to what is to be sent; much of it is sealed at once, without a copy.
@@ -172,12 +172,28 @@ impl Tls {
                 }
                 return Poll::Pending;
             }
-            self.records.reserve(READ);
-            match stream.try_read_buf(&mut self.records) {
+            match self.read(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return Poll::Ready(read),
             }
         }
+    }
+
+    /// Reads records once. What leaves room free has taken all that was there, so that the socket
+    /// counts as empty until more comes, as with tokio's own reads: to ask it again would cost a call.
+    fn read(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        self.records.reserve(READ);
+        let room = self.records.capacity() - self.records.len();
+        let mut outcome = Err(io::ErrorKind::WouldBlock.into());
+        // What comes while this goes on is not forgotten: tokio asks what it knew before.
+        let _ = stream.try_io(Interest::READABLE, || {
+            outcome = stream.try_read_buf(&mut self.records);
+            match outcome {
+                Ok(read) if (1..room).contains(&read) => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }
+        });
+        outcome
     }
 
     /// Ready when bytes have come (`true`) or nothing more does.

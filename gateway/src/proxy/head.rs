@@ -303,7 +303,7 @@ fn age(parts: &mut Parts) {
 }
 
 /// The bytes before the first line feed; `None` if there is none.
-fn first_line(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end))
 }
 
@@ -312,7 +312,8 @@ pub(crate) fn is_field(line: &[u8]) -> bool {
     split_field(line).is_ok()
 }
 
-fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+/// Name and value of a well-formed header field.
+pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let (name, value) = halves(line)?;
     if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
         let characters = name.contains(&0);

@@ -34,7 +34,7 @@ static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// As many fields as the gateway adds to a message, but for those that a route adds.
-const OURS: usize = 8;
+pub(super) const OURS: usize = 8;
 
 /// A copy that need not grow for what the gateway has to say.
 pub(crate) fn with_room(headers: &HeaderMap) -> HeaderMap {

@@ -13,7 +13,11 @@ use rustls::{
     pki_types::{PrivateKeyDer, ServerName},
     server::UnbufferedServerConnection,
 };
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Waker},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -112,6 +116,19 @@ async fn half_a_message_of_the_protocol_does_not_keep_us_from_writing() {
     client.stream.write_all(&rest).await.unwrap();
     client.stream.shutdown().await.unwrap();
     assert_eq!(read(&mut io).await, b"");
+}
+
+#[tokio::test]
+async fn a_socket_that_has_been_emptied_is_not_asked_again() {
+    let (mut io, conn, mut client) = connected().await;
+    for _ in 0..2 {
+        let record = client.record(ContentType::ApplicationData, b"hello");
+        client.stream.write_all(&record).await.unwrap();
+        assert_eq!(read(&mut io).await, b"hello");
+        let mut cx = Context::from_waker(Waker::noop());
+        let out = conn.out();
+        assert!(out.socket.stream().unwrap().poll_read_ready(&mut cx).is_pending());
+    }
 }
 
 #[tokio::test]

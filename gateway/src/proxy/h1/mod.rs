@@ -1,10 +1,12 @@
 //! HTTP/1.1: the two sides of an exchange.
 //!
-//! Towards endpoints, pingora-core's session speaks. Towards clients, whom nobody can trust to frame
-//! their messages, heads and bodies are read by what is stricter than its parser.
+//! From endpoints, whatever is not the plainest of responses is read by pingora-core's session. From
+//! clients, whom nobody can trust to frame their messages, heads and bodies are read by what is
+//! stricter than its parser.
 
 mod body;
 mod client;
+mod plain;
 mod server;
 mod wire;
 
@@ -20,7 +22,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The outcome of a future that cannot have to wait: writing to an [`crate::io::Io`] never does.
+/// The outcome of a future that cannot have to wait: what sessions write goes nowhere.
 fn now<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),

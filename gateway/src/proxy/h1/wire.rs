@@ -1,13 +1,19 @@
-//! Responses as HTTP/1.1 writes them.
+//! Messages as HTTP/1.1 writes them.
 //!
-//! Not by the session: it would put its own `date` over the endpoint's and say `connection` in
-//! every response. Names go out in lower case, as Envoy sends them.
+//! Not by sessions: towards clients they would put their own `date` over the endpoint's and say
+//! `connection` in every response, towards endpoints they copy what they write. Names of a response go
+//! out in lower case, as Envoy sends them.
 
 use crate::{
     io::Conn,
     proxy::message::{Body, Response},
 };
+use http::{HeaderMap, header};
+use pingora_http::RequestHeader;
 use std::io::Write;
+
+/// Room for the head of a request as it usually is.
+const USUAL: usize = 512;
 
 /// How the body of a response is framed, and how much of it is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +54,22 @@ pub(super) fn framed(out: &mut Vec<u8>, response: &Response, framing: Framing, c
     out.extend_from_slice(b"\r\n");
 }
 
+/// Writes the head of a request; false if its target has bytes that would end it early.
+pub(super) fn request(out: &mut Vec<u8>, request: &RequestHeader) -> bool {
+    let target = request.raw_path();
+    if target.iter().any(|byte| matches!(byte, b'\0' | b'\n' | b'\r' | b' ')) {
+        return false;
+    }
+    out.reserve(USUAL);
+    out.extend_from_slice(request.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    request.header_to_h1_wire(out);
+    out.extend_from_slice(b"\r\n");
+    true
+}
+
 fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
@@ -56,6 +78,15 @@ fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 impl Framing {
+    /// The framing that the fields of a request announce, which were found to be unambiguous.
+    pub(super) fn of_request(headers: &HeaderMap) -> Self {
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            return Self::Chunked;
+        }
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        length.and_then(|length| length.trim().parse().ok()).map_or(Self::Nothing, Self::Left)
+    }
+
     /// The framing that [`head`] announces for `body`.
     pub(super) fn of(body: Body) -> Self {
         match body {
@@ -106,7 +137,7 @@ impl Framing {
 mod tests {
     use super::*;
     use crate::io;
-    use http::{HeaderMap, StatusCode};
+    use http::StatusCode;
     use std::{future::poll_fn, sync::Arc};
     use tokio::{
         io::AsyncReadExt,

@@ -1,6 +1,6 @@
 //! The endpoint's side of a try over HTTP/2: one stream.
 
-use super::{drop_framing, websocket, wire::Wire, writing::Writing};
+use super::{connection::poll_sent, drop_framing, websocket, wire::Wire, writing::Writing};
 use crate::{
     io::{Conn, Io},
     live::{Session, Sessions, Stream, TlsName},
@@ -77,7 +77,7 @@ async fn drive(
     let watch = watch(connection.ping_pong(), &conn, ping);
     let mut settled = false;
     let working = poll_fn(|cx| {
-        let worked = Pin::new(&mut connection).poll(cx);
+        let worked = Pin::new(&mut connection).poll(cx).map(drop);
         if !settled && conn.received() > 0 {
             // What comes first are the settings.
             settled = true;
@@ -85,11 +85,11 @@ async fn drive(
                 session.settle();
             }
         }
-        worked
+        if worked.is_ready() { worked } else { poll_sent(&conn, cx) }
     });
     tokio::select! {
         // How it ended is told on its streams.
-        _ = working => {}
+        () = working => {}
         () = watch => {}
     }
     if let Some(session) = session.upgrade() {

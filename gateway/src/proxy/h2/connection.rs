@@ -18,7 +18,6 @@ use h2::{
     server::{Builder, Connection, SendResponse},
 };
 use std::{
-    cell::Cell,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
@@ -58,7 +57,7 @@ pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
     let limits = &context.settings.edge.limits;
     let handshake = builder(limits).handshake(wire);
     let Ok(Ok(mut h2)) = timeout(limits.head_timeout, handshake).await else { return };
-    let shared = Shared { conn, client, leave: Cell::new(false) };
+    let shared = Shared::new(conn, client);
     let mut streams = FuturesUnordered::new();
     let mut keeper = Keeper::new(&shared, context);
     poll_fn(|cx| {
@@ -71,15 +70,17 @@ pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
             if keeper.poll(&mut h2, streams.is_empty(), cx).is_ready() {
                 return Poll::Ready(());
             }
-            match task::ready!(h2.poll_accept(cx)) {
-                Some(Ok((request, respond))) => {
+            match h2.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
                     streams.push(exchange(request, respond, &shared, context));
                 }
-                Some(Err(error)) => {
+                Poll::Ready(Some(Err(error))) => {
                     keeper.failed(&error);
                     return Poll::Ready(());
                 }
-                None => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(()),
+                // What all of them wrote leaves together.
+                Poll::Pending => return poll_sent(conn, cx),
             }
         }
     })
@@ -87,6 +88,14 @@ pub(crate) async fn session<T: AsyncRead + AsyncWrite + Unpin>(
     // Those that are left learn that the client has gone.
     drop(h2);
     while streams.next().await.is_some() {}
+}
+
+/// Sends what the session has written; ready only when that fails.
+pub(super) fn poll_sent(conn: &Conn, cx: &mut task::Context<'_>) -> Poll<()> {
+    match conn.poll_flush(cx) {
+        Poll::Ready(Err(_)) => Poll::Ready(()),
+        Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+    }
 }
 
 fn builder(limits: &Limits) -> Builder {
@@ -186,6 +195,9 @@ impl<'c> Keeper<'c> {
             self.idle = idle;
             self.shared.client.set_idle(idle);
             self.unused.restart();
+            if idle {
+                self.shared.rest();
+            }
         }
         if self.is_under_attack() {
             if !matches!(self.leaving, Leaving::Told(_)) {

@@ -19,7 +19,7 @@ use http::{
     request::{self, Parts},
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     net::SocketAddr,
     sync::Arc,
@@ -32,6 +32,27 @@ pub(super) struct Shared<'c> {
     pub(super) client: &'c Entered<'c>,
     /// A response went out while the gateway asks clients to go elsewhere.
     pub(super) leave: Cell<bool>,
+    /// Timers of streams that have ended, for those to come.
+    stalls: RefCell<Vec<Stall>>,
+}
+
+impl<'c> Shared<'c> {
+    /// Those of a new connection share nothing yet.
+    pub(super) fn new(conn: &'c Arc<Conn>, client: &'c Entered<'c>) -> Self {
+        Self { conn, client, leave: Cell::new(false), stalls: RefCell::default() }
+    }
+
+    /// Gives back what an unused connection has no use for.
+    pub(super) fn rest(&self) {
+        *self.stalls.borrow_mut() = Vec::new();
+    }
+
+    /// A timer for a stream: to set one for each, which nearly always ends before, would cost more than
+    /// to keep those that are set.
+    fn stall(&self) -> Stall {
+        let limit = self.client.edge().limits.stream_idle_timeout;
+        self.stalls.borrow_mut().pop().unwrap_or_else(|| Stall::new(limit))
+    }
 }
 
 /// How far a stream is that wants to be a connection of another protocol (RFC 8441).
@@ -88,7 +109,7 @@ impl<'c> Server<'c> {
             complete: false,
             trailers: None,
             reset: false,
-            idle: Stall::new(shared.client.edge().limits.stream_idle_timeout),
+            idle: shared.stall(),
         }
     }
 
@@ -103,6 +124,8 @@ impl<'c> Server<'c> {
                 None => self.respond.send_reset(Reason::INTERNAL_ERROR),
             }
         }
+        self.idle.rest();
+        self.shared.stalls.borrow_mut().push(self.idle);
         self.reset
     }
 
