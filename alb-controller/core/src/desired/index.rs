@@ -23,7 +23,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 type Name<'a> = (&'a str, &'a str);
 
 /// Labels of anything.
-pub(super) type Labels = BTreeMap<String, String>;
+pub(crate) type Labels = BTreeMap<String, String>;
 
 /// All objects that Ingresses lead to.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ pub(super) fn port<'a>(service: &'a Service, wanted: &IntOrString) -> Option<&'a
 }
 
 /// Whether all of `selector` stands among `labels`.
-pub(super) fn selects(selector: &Labels, labels: &Labels) -> bool {
+pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
