@@ -87,6 +87,9 @@ pub struct Args {
     /// Whether what became of Ingresses is written to the API server, by the replica that leads
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     write_status: bool,
+    /// Seconds after which an event of what is still wrong is counted again
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, hide = true)]
+    count_events_every: u64,
     #[command(flatten)]
     habits: HabitArgs,
     #[command(flatten)]
@@ -151,6 +154,7 @@ impl Args {
             status,
             writer: writer.to_owned(),
             namespaces: self.source.namespaces.clone(),
+            counted_every: Duration::from_secs(self.count_events_every),
             refused,
         }
     }
