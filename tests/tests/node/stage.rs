@@ -277,9 +277,11 @@ fn process_of(pod: &str) -> Pid {
 const IMAGE: [&str; 2] = ["image.tag=dev", "image.pullPolicy=Never"];
 
 /// Times that go with the health checks of the Ingress, so that the test is not long.
-const QUICK: [&str; 5] = [
+const QUICK: [&str; 6] = [
     "replicaCount=2",
-    "minReadySeconds=10",
+    // Rollouts wait for the load balancer, not for time.
+    "readinessGate.enabled=true",
+    "minReadySeconds=0",
     "drain.seconds=10",
     "drain.deadline=5",
     "terminationGracePeriodSeconds=25",
