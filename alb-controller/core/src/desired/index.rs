@@ -99,6 +99,12 @@ impl<'a> Index<'a> {
         self.pods.get(&(namespace, name)).copied()
     }
 
+    /// All pods of a namespace.
+    pub(super) fn pods<'s>(&'s self, namespace: &'s str) -> impl Iterator<Item = &'a Pod> + 's {
+        let all = self.pods.range((namespace, "")..);
+        all.take_while(move |((own, _), _)| *own == namespace).map(|(_, pod)| *pod)
+    }
+
     pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<&'a Secret> {
         self.secrets.get(&(namespace, name)).copied()
     }
