@@ -67,15 +67,20 @@ fn a_killed_pod_costs_what_was_in_flight_on_it(stage: &Stage<'_>, balancer: &Bal
 
     // The load balancer sends to a gateway until it is there again, deregistered or found unhealthy,
     // and tries no other: that is why only the end is sure, and that no more than its share is lost.
+    let before = balancer.lost();
     let load = Load::start(&balancer.ask());
     stage.kill_a_pod(GATEWAY);
     load.go_on();
     let (asked, failures) = load.finish();
     let lost = failures.len();
+    let (broken, refused) = balancer.lost();
+    let (in_flight, later) = (broken - before.0, refused - before.1);
     eprintln!(
-        "a pod of {GATEWAY} killed: {lost} of {asked} requests lost in {:?}",
+        "a pod of {GATEWAY} killed: {lost} of {asked} requests lost in {:?}; {in_flight} in flight, \
+         {later} later",
         span(&failures)
     );
+    assert!(in_flight <= CLIENTS, "{in_flight} of {CLIENTS}");
     assert!(lost <= asked / 2 + CLIENTS, "more than its share: {lost} of {asked}");
     let load = Load::start(&balancer.ask());
     load.go_on();
