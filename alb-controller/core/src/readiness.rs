@@ -157,7 +157,7 @@ enum Behind<'a> {
 }
 
 /// All of them: those that are wished, and those that stand for something that is not understood.
-fn all<'a>(sight: Sight<'a>) -> Vec<Group<'a>> {
+fn all(sight: Sight<'_>) -> Vec<Group<'_>> {
     let Sight { desired, observed, .. } = sight;
     let mut groups = Vec::new();
     for stack in desired.stacks.values() {

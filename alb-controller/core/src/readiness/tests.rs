@@ -135,11 +135,29 @@ fn lines(gates: &Gates, group: &str) -> Vec<String> {
     gates.iter().map(line).collect()
 }
 
+/// What it is about, the pod, what was seen, and the gates.
+type Row = (&'static str, Pod, Fitnesses, &'static [&'static str]);
+
+/// The group's name.
+fn only_group() -> String {
+    group(&wish(&objects(WEB), &settings(&[])))
+}
+
+fn check(rows: &[Row]) {
+    let settings = settings(&[]);
+    for (what, pod, seen, expected) in rows {
+        let objects = objects(&(WEB.to_owned() + &pod.text()));
+        let (desired, observed) = (wish(&objects, &settings), Observed::default());
+        let sight = Sight { objects: &objects, desired: &desired, observed: &observed, seen };
+        let gates = gates(sight, &settings, &Gates::new());
+        assert_eq!(lines(&gates, &group(&desired)), *expected, "{what}");
+    }
+}
+
 #[test]
-fn gates_open_when_targets_are_well() {
-    let name = group(&wish(&objects(WEB), &settings(&[])));
-    let of_group = || vec![format!("{OF_GROUP}{name}")];
-    let rows: &[(&str, Pod, Fitnesses, &[&str])] = &[
+fn pods_that_wait_for_nothing_of_ours_are_left_alone() {
+    let name = only_group();
+    check(&[
         ("without a gate", Pod { gates: vec![], ..Pod::default() }, Fitnesses::new(), &[]),
         (
             "somebody else's gate",
@@ -168,6 +186,20 @@ fn gates_open_when_targets_are_well() {
             seen(&name, ill("Target.Timeout")),
             &[],
         ),
+        (
+            "its name for a group that we do not know",
+            Pod { gates: vec![format!("{OF_GROUP}k8s-shop-other")], ..Pod::default() },
+            seen(&name, Fitness::Well),
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn gates_open_when_targets_are_well() {
+    let name = only_group();
+    let of_group = vec![format!("{OF_GROUP}{name}")];
+    check(&[
         (
             "nobody has looked",
             Pod::default(),
@@ -206,26 +238,11 @@ fn gates_open_when_targets_are_well() {
         ),
         (
             "the other controller's name for our group",
-            Pod { gates: of_group(), ..Pod::default() },
+            Pod { gates: of_group, ..Pod::default() },
             seen(&name, Fitness::Well),
             &["target-health.elbv2.k8s.aws/GROUP open Healthy []"],
         ),
-        (
-            "its name for a group that we do not know",
-            Pod { gates: vec![format!("{OF_GROUP}k8s-shop-other")], ..Pod::default() },
-            seen(&name, Fitness::Well),
-            &[],
-        ),
-    ];
-    for (what, pod, seen, expected) in rows {
-        let objects = objects(&(WEB.to_owned() + &pod.text()));
-        let settings = settings(&[]);
-        let desired = wish(&objects, &settings);
-        let observed = Observed::default();
-        let sight = Sight { objects: &objects, desired: &desired, observed: &observed, seen };
-        let gates = gates(sight, &settings, &Gates::new());
-        assert_eq!(lines(&gates, &name), *expected, "{what}");
-    }
+    ]);
 }
 
 #[test]
