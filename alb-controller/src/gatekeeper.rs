@@ -137,9 +137,9 @@ fn change(gate: &Gate, verdict: &Verdict, is_turned: bool) -> Value {
         "reason": reason,
         "message": message,
     });
-    if is_turned {
-        let now = Timestamp::now();
-        condition["lastTransitionTime"] = json!(format!("{now:.0}"));
+    if let (true, Some(condition)) = (is_turned, condition.as_object_mut()) {
+        let now = format!("{:.0}", Timestamp::now());
+        condition.insert("lastTransitionTime".to_owned(), json!(now));
     }
     json!({"metadata": {"uid": gate.uid}, "status": {"conditions": [condition]}})
 }

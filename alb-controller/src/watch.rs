@@ -39,12 +39,12 @@ pub(crate) fn watched(
         gates.values().flat_map(|it| &it.awaits).map(String::as_str).collect();
     groups.extend(awaited.iter().filter(|name| there(name)));
     let bound = awaited.into_iter().filter(|arn| desired.bindings.contains_key(*arn));
-    let bindings = turned(bound.collect(), turn);
-    Watched { groups: turned(groups, turn), balancers, bindings }
+    let bindings = turned(&bound.collect(), turn);
+    Watched { groups: turned(&groups, turn), balancers, bindings }
 }
 
 /// A few of them, others in each turn.
-fn turned(groups: BTreeSet<&str>, turn: usize) -> BTreeSet<String> {
+fn turned(groups: &BTreeSet<&str>, turn: usize) -> BTreeSet<String> {
     let count = groups.len();
     let start = turn.wrapping_mul(GROUPS).checked_rem(count).unwrap_or(0);
     let few = groups.iter().cycle().skip(start).take(GROUPS.min(count));

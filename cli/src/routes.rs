@@ -172,7 +172,7 @@ fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row 
             let shares = forward.destinations.iter().zip(&ends);
             let known = shares.map(|(it, end)| share(scene, it, *end)).collect::<Vec<_>>();
             let names = forward.destinations.iter().map(|it| Some(it.cluster_name.to_string()));
-            why = reasons(scene, &route.virtual_service, names.zip(&ends));
+            why = reasons(scene, &route.virtual_service, names.zip(ends.iter().copied()));
             ("forward".to_owned(), known, state(scene, &ends))
         }
         Action::Redirect(redirect) => {
@@ -208,7 +208,7 @@ fn of_bytes(scene: Scene<'_>, route: &TcpRoute, listener: &str, names: &str) -> 
     });
     let ids = ends.iter().map(|end| end.map(|cluster| cluster.id.to_string()));
     Row {
-        why: reasons(scene, &route.virtual_service, ids.zip(&ends)),
+        why: reasons(scene, &route.virtual_service, ids.zip(ends.iter().copied())),
         destinations: shares.collect(),
         ..row(
             listener,
@@ -235,12 +235,12 @@ fn row(listener: &str, host: &str, action: String, by: String, state: State) -> 
 }
 
 /// Why destinations answer 503; those without a name are told by `edgeway check` alone.
-fn reasons<'r, 't: 'r>(
+fn reasons<'t>(
     scene: Scene<'_>,
     by: &ObjectName,
-    ends: impl Iterator<Item = (Option<String>, &'r Option<&'t Cluster>)>,
+    ends: impl Iterator<Item = (Option<String>, Option<&'t Cluster>)>,
 ) -> Vec<String> {
-    ends.filter_map(|(name, end)| why::why(scene, by, &name?, *end)).collect()
+    ends.filter_map(|(name, end)| why::why(scene, by, &name?, end)).collect()
 }
 
 fn of_destination<'t>(scene: Scene<'t>, destination: &Destination) -> Option<&'t Cluster> {
