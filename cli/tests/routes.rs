@@ -1,7 +1,5 @@
 //! `edgeway routes -f`: what is printed, word for word.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::{fs, path::Path, process::Command};
 
 #[test]
