@@ -15,6 +15,7 @@ use strangers::Strangers;
 use crate::{
     aws::{Access, Connection, Rates, is_stand_in},
     event::{Event, Status},
+    gatekeeper::Gatekeeper,
     once,
     run::{Config, Handle, run},
     serve,
@@ -86,6 +87,9 @@ pub struct Args {
     /// Whether what became of Ingresses is written to the API server, by the replica that leads
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     write_status: bool,
+    /// Seconds after which an event of what is still wrong is counted again
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, hide = true)]
+    count_events_every: u64,
     #[command(flatten)]
     habits: HabitArgs,
     #[command(flatten)]
@@ -150,6 +154,7 @@ impl Args {
             status,
             writer: writer.to_owned(),
             namespaces: self.source.namespaces.clone(),
+            counted_every: Duration::from_secs(self.count_events_every),
             refused,
         }
     }
@@ -229,6 +234,13 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
         let scribe = args.scribe(office, handle.status.subscribe(), refused);
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(scribe.run()))
     });
+    let opening = office.as_ref().map(|office| {
+        let (refused, problems) = watch::channel(Vec::new());
+        tokio::spawn(tell_problems("readiness gates", problems, handle.clone()));
+        let (api, tenure) = (office.api.clone(), office.tenure.clone());
+        let keeper = Gatekeeper { api, tenure, status: handle.status.subscribe(), refused };
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(keeper.run()))
+    });
     let (sender, objects) = watch::channel(Arc::default());
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
@@ -240,8 +252,8 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
     }
     shutdown.cancel();
     controller.await?;
-    if let Some(writing) = writing {
-        writing.await?;
+    for task in writing.into_iter().chain(opening) {
+        task.await?;
     }
     if let Some(office) = office {
         office.leave().await;

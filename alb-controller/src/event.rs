@@ -1,7 +1,7 @@
 //! What the controller tells: one readable line for each thing that happens, and how it stands.
 
 use crate::{aws::CloudError, state::StackState, status::Identities};
-use edgeway_alb_core::{StackId, plan::Summary};
+use edgeway_alb_core::{StackId, plan::Summary, readiness::Gates};
 use edgeway_api::{ObjectRef, Problem};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -102,4 +102,6 @@ pub struct Status {
     pub is_incomplete: bool,
     /// Whether AWS was looked at, by a pass or by a replica that follows.
     pub seen: bool,
+    /// Readiness gates that pods wait at, and those that were just opened.
+    pub gates: Gates,
 }

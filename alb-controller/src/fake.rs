@@ -2,7 +2,10 @@
 
 use crate::aws::{Call, Cloud, CloudError, Sight, Watched};
 use edgeway_alb_core::{
-    Desired, Health, Lookups, Needs, Observed, Standing, Step, goal::Bound, settings::Subnet,
+    Desired, Health, Lookups, Needs, Observed, Standing, Step,
+    goal::Bound,
+    readiness::{Fitness, Fitnesses},
+    settings::Subnet,
 };
 use edgeway_api::{Objects, manifest};
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
@@ -138,7 +141,11 @@ impl Cloud for std::sync::Arc<FakeCloud> {
         FakeCloud::observe(self, desired, sight).await
     }
 
-    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+    async fn check(
+        &self,
+        watched: &Watched,
+        observed: &mut Observed,
+    ) -> Result<Fitnesses, CloudError> {
         FakeCloud::check(self, watched, observed).await
     }
 
@@ -210,14 +217,22 @@ impl Cloud for FakeCloud {
         })
     }
 
-    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+    async fn check(
+        &self,
+        watched: &Watched,
+        observed: &mut Observed,
+    ) -> Result<Fitnesses, CloudError> {
+        let mut seen = Fitnesses::new();
         for name in &watched.groups {
             observed.health.insert(name.clone(), Health { healthy: 1, registered: 1 });
+            let all = observed.stacks.values().filter_map(|it| it.target_groups.get(name));
+            let targets = all.flat_map(|group| group.targets.keys());
+            seen.insert(name.clone(), targets.map(|it| (it.clone(), Fitness::Well)).collect());
         }
         for name in &watched.balancers {
             observed.provisioning.remove(name);
         }
-        Ok(())
+        Ok(seen)
     }
 
     async fn remember(&self, _: &Observed) {}

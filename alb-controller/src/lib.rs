@@ -15,11 +15,13 @@ mod damage;
 mod event;
 #[cfg(test)]
 mod fake;
+mod gatekeeper;
 mod memory;
 mod metrics;
 mod once;
 mod patrol;
 mod reconcile;
+mod report;
 mod rhythm;
 mod run;
 mod serve;

@@ -7,6 +7,7 @@ use crate::{
     memory::Memory,
     metrics::Metrics,
     patrol::Sighting,
+    report::report,
     state::states,
     status::{Identities, Identity},
     views::Survey,
@@ -14,10 +15,11 @@ use crate::{
 };
 use edgeway_alb_core::{
     Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
-    plan::{Op, plan},
+    plan::plan,
+    readiness::{self, Fitnesses, gates},
 };
 use edgeway_api::{
-    ObjectRef, Objects, Problem, Resource as _,
+    Objects, Problem, Resource as _,
     k8s_openapi::{api::networking::v1::Ingress, apimachinery::pkg::apis::meta::v1::ObjectMeta},
 };
 use edgeway_gateway::lease::Tenure;
@@ -74,6 +76,8 @@ pub struct Pass {
     pub failures: Vec<Failure>,
     /// How many addresses are to be told as soon as a target is well.
     pub awaits: usize,
+    /// How many pods' readiness gates open then.
+    pub gates: usize,
 }
 
 impl<C: Cloud> Reconciler<C> {
@@ -165,7 +169,7 @@ impl<C: Cloud> Reconciler<C> {
         tell: &(impl Fn(Event) + Sync),
     ) -> Result<Pass, CloudError> {
         let desired = self.wishes(objects).await?;
-        let mut memory = self.look(&desired).await?;
+        let (mut memory, seen) = self.look(&desired).await?;
         let plan = plan(&desired, &memory.observed);
         if !plan.is_empty() {
             tell(Event::Planned(plan.summary()));
@@ -185,7 +189,10 @@ impl<C: Cloud> Reconciler<C> {
         self.status.states = states((&desired, observed), &plan, &self.status.states, &addresses);
         self.status.identities = identities(objects);
         self.note_refused(&failures);
-        self.watched = watched((&desired, observed), &plan, &self.status.states, self.turn);
+        let sight = readiness::Sight { objects, desired: &desired, observed, seen: &seen };
+        self.status.gates = gates(sight, &self.settings, &self.status.gates);
+        let waiting = (&self.status.states, &self.status.gates);
+        self.watched = watched((&desired, observed), &plan, waiting, self.turn);
         self.turn = self.turn.wrapping_add(1);
         self.cloud.remember(observed).await;
         self.memory = memory.kept();
@@ -193,7 +200,8 @@ impl<C: Cloud> Reconciler<C> {
         self.wished = Some(Arc::new(desired));
         self.status.settled = plan.is_settled() && failures.is_empty();
         let awaits = self.status.states.values().filter(|state| state.awaits()).count();
-        Ok(Pass { plan, taken, failures, awaits })
+        let gates = self.status.gates.values().filter(|gate| !gate.awaits.is_empty()).count();
+        Ok(Pass { plan, taken, failures, awaits, gates })
     }
 
     /// Notes certificates that AWS does not know, so that the next wish does without them.
@@ -242,23 +250,27 @@ impl<C: Cloud> Reconciler<C> {
         self.memory = None;
     }
 
-    /// What stands: as it is remembered, where that tells all that matters.
-    async fn look(&mut self, desired: &Desired) -> Result<Memory, CloudError> {
+    /// What stands: as it is remembered, where that tells all that matters; and how targets are, as
+    /// far as they were looked at just now.
+    async fn look(&mut self, desired: &Desired) -> Result<(Memory, Fitnesses), CloudError> {
         let late = std::mem::take(&mut self.late);
         let Some(mut memory) = self.memory.take() else {
             let observed = self.cloud.observe(desired, &Sight::Usual).await?;
-            return Ok(Memory::of(observed, desired));
+            return Ok((Memory::of(observed, desired), Fitnesses::new()));
         };
-        let mut looked = Ok(());
+        let mut looked = Ok(Fitnesses::new());
         if let Some(stacks) = memory.lacks(desired) {
             let seen = self.cloud.observe(desired, &memory.sight(&stacks)).await;
-            looked = seen.map(|seen| memory.renew(&stacks, seen, desired));
+            looked = seen.map(|seen| {
+                memory.renew(&stacks, seen, desired);
+                Fitnesses::new()
+            });
         }
         if looked.is_ok() && late && self.watched != Watched::default() {
             looked = self.cloud.check(&self.watched, &mut memory.observed).await;
         }
         match looked {
-            Ok(()) => Ok(memory),
+            Ok(seen) => Ok((memory, seen)),
             Err(error) => {
                 // What is gone was remembered in vain; otherwise it only could not be asked.
                 self.memory = Some(memory).filter(|_| error.code().is_none());
@@ -361,40 +373,4 @@ fn addresses(desired: &Desired, observed: &Observed) -> BTreeMap<StackId, String
         observed.addresses.get(&serving.name).cloned()
     };
     desired.stacks.keys().filter_map(|id| Some((id.clone(), of(id)?))).collect()
-}
-
-/// Problems of objects, and of what stays undone.
-fn report(desired: &Desired, plan: &Plan, failures: &[Failure]) -> Vec<Problem> {
-    let mut problems = desired.problems.clone();
-    for blocked in &plan.blocked {
-        let object = owner(desired, blocked.stack.as_ref());
-        let message = format!("{} {}: {}", blocked.key.noun(), blocked.key, blocked.reason);
-        let problem = Problem::error(object, "", "blocked").message(message);
-        problems.push(problem.advice(blocked.advice.clone()));
-    }
-    for Failure { step, error } in failures {
-        let named = if let Op::CreateRule(rule) | Op::ModifyRule(rule) = &step.op {
-            rule.owner()
-        } else {
-            None
-        };
-        let named = named.and_then(|name| name.split_once('/'));
-        let named = named.map(|(namespace, name)| ObjectRef::new("Ingress", namespace, name));
-        let object = named.unwrap_or_else(|| owner(desired, step.stack.as_ref()));
-        let message = format!("{} {} failed: {}", step.op.kind(), step.key, error.line());
-        problems.push(Problem::error(object, "", "aws").message(message));
-    }
-    problems.sort();
-    problems.dedup();
-    problems
-}
-
-/// The Ingress that answers for a stack: its first one.
-fn owner(desired: &Desired, stack: Option<&StackId>) -> ObjectRef {
-    let Some(stack) = stack else { return ObjectRef::new("Cluster", "", "all stacks") };
-    let first = desired.members.get(stack).and_then(|members| members.first());
-    first.cloned().unwrap_or_else(|| match stack {
-        StackId::Ingress { namespace, name } => ObjectRef::new("Ingress", namespace, name),
-        StackId::Group(name) => ObjectRef::new("IngressGroup", "", name),
-    })
 }

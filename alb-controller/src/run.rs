@@ -7,11 +7,11 @@ use crate::{
     metrics::Metrics,
     patrol::{Patrol, Turn},
     reconcile::Reconciler,
-    rhythm::{LOOK, Rhythm},
+    rhythm::{Clock, LOOK, Rhythm},
 };
 use edgeway_alb_core::Settings;
 use edgeway_api::Objects;
-use edgeway_gateway::{lease::Tenure, status::after};
+use edgeway_gateway::lease::Tenure;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +91,7 @@ impl Round {
     ) {
         let mut rhythm = Rhythm::default();
         let mut patrol = Patrol::new(self.resync);
-        let mut next: Option<Duration> = None;
+        let mut clock = Clock::default();
         let mut has_objects = false;
         let mut led = false;
         loop {
@@ -109,8 +109,7 @@ impl Round {
                 turn = patrol.turn() => if !self.take(turn, &mut reconciler, &mut patrol) {
                     continue;
                 },
-                // Right after steps what they have done is known. Otherwise time has done something.
-                () = after(next) => is_late = next != Some(Duration::ZERO),
+                struck = clock.strikes() => is_late = struck,
             }
             self.tenure.mark_seen();
             let leads = self.tenure.holds();
@@ -134,12 +133,12 @@ impl Round {
                 reconciler.heed(objects.clone());
                 let result = reconciler.pass(&current, &tell).await;
                 patrol.plan();
-                next = rhythm.next(&result, &self.handle);
+                clock.set(rhythm.next(&result, &self.handle), is_late);
             } else if reconciler.status().seen && is_change {
                 // Whoever leads acts on it. AWS need not be asked by all.
                 continue;
             } else {
-                next = self.look(&mut reconciler, &current).await;
+                clock.set(self.look(&mut reconciler, &current).await, is_late);
             }
             self.handle.status.send_replace(Arc::new(reconciler.status().clone()));
         }
@@ -302,6 +301,27 @@ mod tests {
         running.objects.send_replace(Arc::new(objects(&["a", "b"])));
         let more = running.status.wait_for(|status| status.passes > passes);
         timeout(Duration::from_millis(10), more).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_waits_for_its_target_however_often_objects_change() {
+        let mut running = start(FakeCloud::default(), None);
+        let mut given = objects(&["a"]);
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: web}}\n\
+                   spec: {readinessGates: [{conditionType: edgeway.dev/targets-healthy}]}\n\
+                   status: {podIP: 10.0.0.1, conditions: [{type: ContainersReady, status: 'True'}]}";
+        edgeway_api::manifest::read(pod, "", &mut given);
+        let given = Arc::new(given);
+        running.objects.send_replace(Arc::clone(&given));
+        settled(&mut running).await;
+        let open = |status: &Status| status.gates.values().any(|gate| gate.is_open);
+        assert!(!open(&running.status.borrow()), "nobody has asked AWS how the target is");
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            running.objects.send_replace(Arc::clone(&given));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(open(&running.status.borrow()), "{:?}", running.status.borrow().gates);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,18 +1,19 @@
 //! Which things are to be looked at again because only time changes them. Pure.
 
 use crate::{aws::Watched, state::StackState};
-use edgeway_alb_core::{Desired, Key, Observed, Plan, StackId};
+use edgeway_alb_core::{Desired, Key, Observed, Plan, StackId, readiness::Gates};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many target groups are looked at in one turn.
 const GROUPS: usize = 10;
 
-/// Groups that drain; of each stack whose address is to be told as soon as a target is well one
-/// group, another in each turn; and load balancers that are being made.
+/// Groups that drain, and those that readiness gates wait for; of each stack whose address is to be
+/// told as soon as a target is well one group, another in each turn; and load balancers that are being
+/// made.
 pub(crate) fn watched(
     (desired, observed): (&Desired, &Observed),
     plan: &Plan,
-    states: &BTreeMap<StackId, StackState>,
+    (states, gates): (&BTreeMap<StackId, StackState>, &Gates),
     turn: usize,
 ) -> Watched {
     let there = |name: &str| {
@@ -34,10 +35,20 @@ pub(crate) fn watched(
         let name = &stack.load_balancer.name;
         balancers.extend(observed.provisioning.get(name).cloned());
     }
+    let awaited: BTreeSet<&str> =
+        gates.values().flat_map(|it| &it.awaits).map(String::as_str).collect();
+    groups.extend(awaited.iter().filter(|name| there(name)));
+    let bound = awaited.into_iter().filter(|arn| desired.bindings.contains_key(*arn));
+    let bindings = turned(&bound.collect(), turn);
+    Watched { groups: turned(&groups, turn), balancers, bindings }
+}
+
+/// A few of them, others in each turn.
+fn turned(groups: &BTreeSet<&str>, turn: usize) -> BTreeSet<String> {
     let count = groups.len();
     let start = turn.wrapping_mul(GROUPS).checked_rem(count).unwrap_or(0);
-    let turned = groups.iter().cycle().skip(start).take(GROUPS.min(count));
-    Watched { groups: turned.map(|name| (*name).to_owned()).collect(), balancers }
+    let few = groups.iter().cycle().skip(start).take(GROUPS.min(count));
+    few.map(|name| (*name).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -66,12 +77,12 @@ mod tests {
         let settled = plan(&wishes, &observed);
         let mut seen = BTreeSet::new();
         for turn in 0..12 {
-            let watched = watched((&wishes, &observed), &settled, &states, turn);
+            let watched = watched((&wishes, &observed), &settled, (&states, &Gates::new()), turn);
             assert_eq!(watched.groups.len(), GROUPS);
             seen.extend(watched.groups);
         }
         assert_eq!(seen.len(), 24);
-        let none = watched((&wishes, &observed), &settled, &BTreeMap::new(), 0);
+        let none = watched((&wishes, &observed), &settled, (&BTreeMap::new(), &Gates::new()), 0);
         assert_eq!(none, Watched::default());
     }
 }

@@ -1,10 +1,12 @@
 //! The table as a list: what is served where, by which rule, and whether anybody is there to answer.
 
-use crate::explain::conditions;
+mod why;
+
+use crate::{explain::conditions, offline::Reading};
 use edgeway_core::{
     action::{Action, Destination},
-    cluster::{Cluster, Identity},
-    id::ClusterIx,
+    cluster::{Cluster, Identity, UpstreamTls},
+    id::{ClusterIx, ObjectName},
     table::{App, Hosts, Listener, Route, Table, TcpRoute, TlsMode, TlsServer, VirtualHost},
 };
 use serde::Serialize;
@@ -32,6 +34,9 @@ pub struct Row {
     pub route: Option<String>,
     /// Whether it can be answered.
     pub state: State,
+    /// Why destinations of it answer 503, a sentence for each that does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
 }
 
 /// A destination of a route.
@@ -57,6 +62,8 @@ pub enum State {
     NoEndpoints,
     /// All of its destinations are of Services, ports or subsets that do not exist: 503.
     NoService,
+    /// TLS to all of its destinations that have somebody cannot be made: 503.
+    NoTlsTo,
     /// The server's TLS cannot be made; connections are closed.
     NoTls,
 }
@@ -69,6 +76,7 @@ impl State {
             Self::Partly => "partly",
             Self::NoEndpoints => "no endpoints",
             Self::NoService => "no service",
+            Self::NoTlsTo => "no TLS to it",
             Self::NoTls => "no TLS",
         }
     }
@@ -77,15 +85,17 @@ impl State {
 /// What is listed.
 #[derive(Clone, Copy)]
 struct Scene<'t> {
+    reading: &'t Reading,
     table: &'t Table,
     /// Whether there are endpoints to count: manifests are often without.
     counts: bool,
 }
 
-/// All routes of a table, by listener and host, in the order in which they are asked. Endpoints are
-/// counted if `counts`; if not, all that exist are taken to have some.
-pub fn routes(table: &Table, counts: bool) -> Vec<Row> {
-    let scene = Scene { table, counts };
+/// All routes of what was read, by listener and host, in the order in which they are asked. Endpoints
+/// are counted if `counts`; if not, all that exist are taken to have some.
+pub fn routes(reading: &Reading, counts: bool) -> Vec<Row> {
+    let table = &reading.compiled.table;
+    let scene = Scene { reading, table, counts };
     table.listeners.iter().flat_map(|listener| of_listener(scene, listener)).collect()
 }
 
@@ -154,12 +164,15 @@ fn of_hosts(scene: Scene<'_>, hosts: &Hosts, listener: &str) -> Vec<Row> {
 }
 
 fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row {
+    let mut why = Vec::new();
     let (action, destinations, state) = match &route.action {
         Action::Forward(forward) => {
             let ends: Vec<_> =
                 forward.destinations.iter().map(|it| of_destination(scene, it)).collect();
             let shares = forward.destinations.iter().zip(&ends);
             let known = shares.map(|(it, end)| share(scene, it, *end)).collect::<Vec<_>>();
+            let names = forward.destinations.iter().map(|it| Some(it.cluster_name.to_string()));
+            why = reasons(scene, &route.virtual_service, names.zip(ends.iter().copied()));
             ("forward".to_owned(), known, state(scene, &ends))
         }
         Action::Redirect(redirect) => {
@@ -171,6 +184,7 @@ fn of_route(scene: Scene<'_>, route: &Route, listener: &str, host: &str) -> Row 
         conditions: conditions(&route.matcher),
         destinations,
         route: Some(route.name.to_string()),
+        why,
         ..row(listener, host, action, by(route), state)
     }
 }
@@ -192,7 +206,9 @@ fn of_bytes(scene: Scene<'_>, route: &TcpRoute, listener: &str, names: &str) -> 
         let endpoints = endpoints(scene, cluster);
         Some(Share { cluster: cluster.id.to_string(), weight: *weight, endpoints })
     });
+    let ids = ends.iter().map(|end| end.map(|cluster| cluster.id.to_string()));
     Row {
+        why: reasons(scene, &route.virtual_service, ids.zip(ends.iter().copied())),
         destinations: shares.collect(),
         ..row(
             listener,
@@ -214,7 +230,17 @@ fn row(listener: &str, host: &str, action: String, by: String, state: State) -> 
         by,
         route: None,
         state,
+        why: Vec::new(),
     }
+}
+
+/// Why destinations answer 503; those without a name are told by `edgeway check` alone.
+fn reasons<'t>(
+    scene: Scene<'_>,
+    by: &ObjectName,
+    ends: impl Iterator<Item = (Option<String>, Option<&'t Cluster>)>,
+) -> Vec<String> {
+    ends.filter_map(|(name, end)| why::why(scene, by, &name?, end)).collect()
 }
 
 fn of_destination<'t>(scene: Scene<'t>, destination: &Destination) -> Option<&'t Cluster> {
@@ -235,10 +261,12 @@ fn endpoints(scene: Scene<'_>, cluster: &Cluster) -> Option<usize> {
 }
 
 fn state(scene: Scene<'_>, ends: &[Option<&Cluster>]) -> State {
-    let has_some = |cluster: &&Cluster| endpoints(scene, cluster) != Some(0);
-    let able = ends.iter().flatten().filter(|cluster| has_some(cluster)).count();
+    let has_some = |cluster: &&&Cluster| endpoints(scene, cluster) != Some(0);
+    let speaks = |cluster: &&&Cluster| cluster.policy.tls != UpstreamTls::Unsupported;
+    let able = ends.iter().flatten().filter(has_some).filter(speaks).count();
     match able {
         0 if ends.iter().all(Option::is_none) => State::NoService,
+        0 if ends.iter().flatten().any(|cluster| has_some(&cluster)) => State::NoTlsTo,
         0 => State::NoEndpoints,
         able if able < ends.len() => State::Partly,
         _ => State::Ready,
@@ -248,7 +276,6 @@ fn state(scene: Scene<'_>, ends: &[Option<&Cluster>]) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::offline::Reading;
     use edgeway_api::{Objects, manifest};
 
     const SHOP: &str = "
@@ -303,7 +330,7 @@ endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
     fn everything_that_is_served_is_listed_with_its_state() {
         let mut objects = Objects::default();
         manifest::read(SHOP, "shop.yaml", &mut objects);
-        let rows = routes(&Reading::new(objects).compiled.table, true);
+        let rows = routes(&Reading::new(objects), true);
         let short: Vec<String> = rows
             .iter()
             .map(|row| {
@@ -351,7 +378,7 @@ endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
             "shop.yaml",
             &mut objects,
         );
-        let rows = routes(&Reading::new(objects).compiled.table, false);
+        let rows = routes(&Reading::new(objects), false);
         let of = |route: &str| rows.iter().find(|row| row.route.as_deref() == Some(route)).unwrap();
         assert_eq!(
             (of("split").state, of("split").destinations[0].endpoints),

@@ -110,6 +110,13 @@ impl ApiServer {
         self.ask("PATCH", path, Some(body)).await.map(drop)
     }
 
+    /// Changes some fields of the object at `path`, of one of Kubernetes' own kinds: of lists whose
+    /// members have keys, those members alone that are named.
+    pub async fn merge_members(&self, path: &str, change: &impl Serialize) -> Result<(), Refusal> {
+        let body = ("application/strategic-merge-patch+json", written(change)?);
+        self.ask("PATCH", path, Some(body)).await.map(drop)
+    }
+
     /// Removes the object at `path`; it is no failure if there is none.
     pub async fn delete(&self, path: &str) -> Result<(), Refusal> {
         match self.ask("DELETE", path, None).await {

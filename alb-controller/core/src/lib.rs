@@ -17,6 +17,7 @@ pub mod limits;
 pub mod names;
 pub mod outline;
 pub mod plan;
+pub mod readiness;
 pub mod rule;
 pub mod settings;
 pub mod stack;

@@ -7,8 +7,9 @@ use super::{
     client::Aws,
     error::CloudError,
     observe::{Registered, is_provisioning},
+    read,
 };
-use edgeway_alb_core::{Key, Observed};
+use edgeway_alb_core::{Key, Observed, readiness::Fitnesses};
 
 /// How many load balancers may be named in one call.
 const NAMED: usize = 20;
@@ -18,11 +19,14 @@ pub(super) async fn check(
     aws: &Aws,
     watched: &Watched,
     observed: &mut Observed,
-) -> Result<(), CloudError> {
+) -> Result<Fitnesses, CloudError> {
+    let mut seen = Fitnesses::new();
     for name in &watched.groups {
         aws.owe();
         let arn = aws.arn(&Key::TargetGroup(name.clone())).await?;
-        let Registered { targets, draining, health } = Registered::of(&aws.health(&arn).await?);
+        let found = aws.health(&arn).await?;
+        seen.insert(name.clone(), found.iter().filter_map(read::fitness).collect());
+        let Registered { targets, draining, health } = Registered::of(&found);
         let groups = observed.stacks.values_mut().flat_map(|it| it.target_groups.values_mut());
         for group in groups.filter(|group| group.name == *name) {
             group.targets.clone_from(&targets);
@@ -30,11 +34,22 @@ pub(super) async fn check(
         }
         observed.health.insert(name.clone(), health);
     }
+    for arn in &watched.bindings {
+        aws.owe();
+        match aws.health(arn).await {
+            Ok(found) => {
+                seen.insert(arn.clone(), found.iter().filter_map(read::fitness).collect());
+            }
+            // Its owner may have deleted it: that is nobody else's trouble.
+            Err(error) if error.code().is_some() => tracing::warn!("{arn}: {}", error.line()),
+            Err(error) => return Err(error),
+        }
+    }
     let names: Vec<&String> = watched.balancers.iter().collect();
     for some in names.chunks(NAMED) {
         balancers(aws, some, observed).await?;
     }
-    Ok(())
+    Ok(seen)
 }
 
 async fn balancers(

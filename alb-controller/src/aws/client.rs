@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_ec2::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
-use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Settings, Step};
+use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Settings, Step, readiness::Fitnesses};
 use edgeway_gateway::lease::Tenure;
 use std::{error::Error, fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -283,7 +283,11 @@ impl Cloud for Aws {
         Box::pin(super::observe::observe(self, desired, sight)).await
     }
 
-    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+    async fn check(
+        &self,
+        watched: &Watched,
+        observed: &mut Observed,
+    ) -> Result<Fitnesses, CloudError> {
         Box::pin(super::check::check(self, watched, observed)).await
     }
 

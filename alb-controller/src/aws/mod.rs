@@ -29,7 +29,7 @@ pub use error::CloudError;
 pub use pace::Rates;
 pub use policy::policy;
 
-use edgeway_alb_core::{Desired, Lookups, Needs, Observed, StackId, Step};
+use edgeway_alb_core::{Desired, Lookups, Needs, Observed, StackId, Step, readiness::Fitnesses};
 use std::{collections::BTreeSet, future::Future};
 
 /// How much is looked at.
@@ -51,6 +51,8 @@ pub struct Watched {
     pub groups: BTreeSet<String>,
     /// Load balancers, by name.
     pub balancers: BTreeSet<String>,
+    /// Target groups of somebody else, by ARN.
+    pub bindings: BTreeSet<String>,
 }
 
 /// Somewhere that load balancers stand.
@@ -65,12 +67,12 @@ pub trait Cloud: Send + Sync {
         sight: &Sight,
     ) -> impl Future<Output = Result<Observed, CloudError>> + Send;
 
-    /// Looks again at a few things that time changes.
+    /// Looks again at a few things that time changes, and tells how targets of these groups are.
     fn check(
         &self,
         watched: &Watched,
         observed: &mut Observed,
-    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+    ) -> impl Future<Output = Result<Fitnesses, CloudError>> + Send;
 
     /// Keeps over a restart what would take many calls to find out again.
     fn remember(&self, observed: &Observed) -> impl Future<Output = ()> + Send;

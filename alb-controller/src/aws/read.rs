@@ -4,6 +4,7 @@ use super::{arns::Arns, authentication};
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Key,
+    readiness::Fitness,
     rule::{
         Action, Authentication, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect,
         Rewrite, Rule, Share, TargetGroupRef, Transform,
@@ -100,6 +101,22 @@ pub(super) fn target(
         Some(_) | None => TargetState::Ill,
     };
     Some((id, zone, condition))
+}
+
+/// How a load balancer finds a target; nothing if it is not registered.
+pub(super) fn fitness(description: &elb::TargetHealthDescription) -> Option<(TargetId, Fitness)> {
+    let (id, _, state) = target(description)?;
+    let health = description.target_health();
+    let word = health.and_then(|health| health.reason()).map(elb::TargetHealthReasonEnum::as_str);
+    let fitness = match (state, word) {
+        (TargetState::Well, _) => Fitness::Well,
+        (TargetState::Ill, Some("Target.NotInUse")) => Fitness::Unasked,
+        (TargetState::Ill | TargetState::Leaves, _) => {
+            let said = health.and_then(|health| health.description());
+            Fitness::Ill(text(word), said.or(word).unwrap_or("it is not healthy yet").to_owned())
+        }
+    };
+    Some((id, fitness))
 }
 
 /// A rule with the tags that were asked for apart.

@@ -14,9 +14,6 @@ use tokio::time::Instant;
 /// The longest text of an event.
 const LONGEST: usize = 1000;
 
-/// How often it is told that something is still so.
-const COUNTED_EVERY: Duration = Duration::from_secs(300);
-
 /// Who reports.
 const REPORTER: &str = "edgeway.dev/alb";
 
@@ -29,9 +26,11 @@ pub(super) struct Word {
 }
 
 /// What has been told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Told {
     events: BTreeMap<(ObjectRef, Word), Standing>,
+    /// How often it is told that something is still so.
+    counted_every: Duration,
 }
 
 /// An event that stands.
@@ -65,6 +64,11 @@ impl Word {
 }
 
 impl Told {
+    /// Nothing yet.
+    pub(super) fn counted(counted_every: Duration) -> Self {
+        Self { events: BTreeMap::new(), counted_every }
+    }
+
     /// Tells what is new of `object`, and counts what is still so. Its success is no news again until
     /// something else was.
     pub(super) async fn tell(
@@ -84,7 +88,9 @@ impl Told {
                     api.create(&list(object), &event).await?;
                     Standing { name, count: 1, last: Instant::now() }
                 }
-                Some(standing) if !word.is_warning || standing.last.elapsed() < COUNTED_EVERY => {
+                Some(standing)
+                    if !word.is_warning || standing.last.elapsed() < self.counted_every =>
+                {
                     continue;
                 }
                 Some(standing) => {

@@ -38,12 +38,13 @@ pub(crate) struct Scribe {
     pub(crate) writer: String,
     /// Of these namespaces; none: of all.
     pub(crate) namespaces: Vec<String>,
+    /// How often an event is counted while it is still so.
+    pub(crate) counted_every: Duration,
     /// Which permissions are missing.
     pub(crate) refused: watch::Sender<Vec<Problem>>,
 }
 
 /// What is known to be written.
-#[derive(Default)]
 struct Memory {
     said: BTreeMap<ObjectRef, IngressWish>,
     /// Ingresses of which something was said, by us or by whoever led before.
@@ -58,7 +59,7 @@ struct Memory {
 impl Scribe {
     /// Writes what is new in every status, until there are no more.
     pub(crate) async fn run(mut self) {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(self.counted_every);
         let mut again = None;
         loop {
             tokio::select! {
@@ -68,7 +69,7 @@ impl Scribe {
             }
             let status = Arc::clone(&self.status.borrow_and_update());
             if !self.tenure.holds() {
-                (memory, again) = (Memory::default(), None);
+                (memory, again) = (Memory::new(self.counted_every), None);
                 self.refused.send_if_modified(|told| !std::mem::take(told).is_empty());
                 continue;
             }
@@ -224,6 +225,17 @@ impl Scribe {
 }
 
 impl Memory {
+    fn new(counted_every: Duration) -> Self {
+        Self {
+            said: BTreeMap::new(),
+            claimed: None,
+            events: Told::counted(counted_every),
+            pace: Pace::default(),
+            refused: BTreeMap::new(),
+            is_left: false,
+        }
+    }
+
     /// Whether it need not be tried again.
     fn note(
         &mut self,

@@ -8,7 +8,7 @@ use edgeway_alb_controller::{
     Metrics, Reconciler,
     aws::{Aws, Call, CloudError, Sight, Watched},
 };
-use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Step};
+use edgeway_alb_core::{Desired, Lookups, Needs, Observed, Step, readiness::Fitnesses};
 use edgeway_api::Objects;
 use std::sync::{
     Arc,
@@ -47,7 +47,11 @@ impl edgeway_alb_controller::aws::Cloud for Faulty {
         self.aws.observe(desired, sight).await
     }
 
-    async fn check(&self, watched: &Watched, observed: &mut Observed) -> Result<(), CloudError> {
+    async fn check(
+        &self,
+        watched: &Watched,
+        observed: &mut Observed,
+    ) -> Result<Fitnesses, CloudError> {
         self.aws.check(watched, observed).await
     }
 

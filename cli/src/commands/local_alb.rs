@@ -5,6 +5,7 @@ use edgeway_local_alb::{
     Chaos, Config, Event, LocalAlb, PortMapping,
     config::{DEFAULT_ACCOUNT, DEFAULT_API_PORT, DEFAULT_REGION, DEFAULT_VPC},
 };
+use ipnet::Ipv4Net;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::ExitCode,
@@ -34,6 +35,9 @@ pub struct Args {
     /// The VPC that is there from the start
     #[arg(long, value_name = "ID", default_value = DEFAULT_VPC)]
     vpc_id: String,
+    /// The addresses of that VPC, which targets may have besides private ones [default: 10.0.0.0/16]
+    #[arg(long, value_name = "CIDR")]
+    vpc_range: Option<Ipv4Net>,
     /// Let subnets, security groups and certificates that a call names come into being
     #[arg(long)]
     adopt: bool,
@@ -49,7 +53,9 @@ pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
     args.log.install(console.out.clone())?;
     super::runtime()?.block_on(async {
         let stop = stop_token()?;
+        let usual = Config::default();
         let config = Config {
+            vpc_range: args.vpc_range.unwrap_or(usual.vpc_range),
             api: args.api,
             bind: args.bind,
             ports: PortMapping::Offset(args.port_offset),
@@ -58,7 +64,7 @@ pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
             vpc: args.vpc_id,
             adopt: args.adopt,
             chaos: args.chaos.unwrap_or_default(),
-            ..Config::default()
+            ..usual
         };
         let running = LocalAlb::start(config, stop.clone()).await?;
         console.out.line(format!("local-alb answers as AWS on http://{}", running.api))?;

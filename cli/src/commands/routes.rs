@@ -63,7 +63,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         console.err.line(format!("{}: {}", defect.object, defect.message))?;
     }
     let counts = args.paths.is_empty() || has_endpoints(&objects);
-    let mut rows = routes(&Reading::new(objects).compiled.table, counts);
+    let mut rows = routes(&Reading::new(objects), counts);
     rows.retain(|row| args.wants(row, namespace.as_deref()));
     match args.output {
         Shape::Json => console.out.json(&rows)?,
@@ -121,7 +121,7 @@ fn table(rows: &[Row], out: &Output) -> std::io::Result<()> {
 }
 
 fn cells(row: &Row) -> [String; 6] {
-    let Row { listener, host, conditions, action, destinations, by, route, state } = row;
+    let Row { listener, host, conditions, action, destinations, by, route, state, why } = row;
     let by = route.as_ref().map_or_else(|| by.clone(), |route| format!("{by} {route}"));
     let to = match destinations.as_slice() {
         [] => action.clone(),
@@ -131,7 +131,10 @@ fn cells(row: &Row) -> [String; 6] {
             several.iter().map(one).collect::<Vec<_>>().join(", ")
         }
     };
-    let state = state.word().to_owned();
+    let state = match why.as_slice() {
+        [] => state.word().to_owned(),
+        why => format!("{}: {}", state.word(), why.join("; ")),
+    };
     [listener.clone(), host.clone(), conditions.clone(), to, by, state]
 }
 

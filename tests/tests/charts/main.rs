@@ -28,13 +28,14 @@ const BOTH: [&str; 6] = [
     "tolerations[0].operator=Exists",
 ];
 
-const GATEWAY: [&str; 9] = [
+const GATEWAY: [&str; 10] = [
     "autoscaling.enabled=true",
     "autoscaling.metrics[0].type=Resource",
     "autoscaling.metrics[0].resource.name=memory",
     "autoscaling.metrics[0].resource.target.type=Utilization",
     "autoscaling.metrics[0].resource.target.averageUtilization=80",
     "networkPolicy.from[0].ipBlock.cidr=10.0.0.0/8",
+    "readinessGate.enabled=true",
     "secrets={web-tls}",
     "service.type=LoadBalancer",
     "service.externalTrafficPolicy=Local",

@@ -54,6 +54,20 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: controll
 subjects: [{kind: ServiceAccount, name: controller, namespace: edge}]
 ";
 
+/// What it may do for pods that wait for their targets.
+pub(crate) const GATES: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: controller-gates}
+rules: [{apiGroups: [''], resources: [pods/status], verbs: [patch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: controller-gates}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: controller-gates}
+subjects: [{kind: ServiceAccount, name: controller, namespace: edge}]
+";
+
 pub(crate) const CLASS: &str = "
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
@@ -89,10 +103,15 @@ pub(crate) struct Replica {
 
 impl Bench {
     pub(crate) fn start(kubeconfig: &Path) -> Self {
+        Self::start_with(kubeconfig, &[])
+    }
+
+    /// With more flags for AWS.
+    pub(crate) fn start_with(kubeconfig: &Path, more: &[&str]) -> Self {
         let api = format!("127.0.0.1:{}", free_port());
         let offset = free_offset().to_string();
         let place = ["local-alb", "--api", &api, "--bind", "127.0.0.1", "--port-offset", &offset];
-        let alb = Process::start("edgeway", &place);
+        let alb = Process::start("edgeway", &[&place[..], more].concat());
         wait_for("the API", || TcpStream::connect(&api).ok());
         let help = run("edgeway", &["local-alb", "--help"]).stdout;
         let help = String::from_utf8_lossy(&help).into_owned();

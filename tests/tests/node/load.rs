@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How many ask at a time.
@@ -16,8 +16,15 @@ pub(crate) const CLIENTS: usize = 6;
 /// Between two requests of a client.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What failed: a status or an error, and when.
-type Failure = (usize, String);
+/// What failed: which request, a status or an error, and when.
+pub(crate) type Failure = (usize, String, Instant);
+
+/// How long it was from the first failure to the last.
+pub(crate) fn span(failures: &[Failure]) -> Duration {
+    let first = failures.iter().map(|(_, _, at)| *at).min();
+    let last = failures.iter().map(|(_, _, at)| *at).max();
+    first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first)
+}
 
 /// The clients.
 pub(crate) struct Load {
@@ -40,8 +47,10 @@ impl Load {
                     let at = asked.fetch_add(1, Ordering::Relaxed);
                     match ask.send_with(&agent) {
                         Ok(answer) if answer.status == 200 => {}
-                        Ok(answer) => failures.push((at, answer.status.to_string())),
-                        Err(error) => failures.push((at, error.to_string())),
+                        Ok(answer) => {
+                            failures.push((at, answer.status.to_string(), Instant::now()));
+                        }
+                        Err(error) => failures.push((at, error.to_string(), Instant::now())),
                     }
                     thread::sleep(PAUSE);
                 }

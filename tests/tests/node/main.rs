@@ -11,7 +11,7 @@ mod load;
 mod stage;
 
 use edgeway_tests::{Helm, Node};
-use load::{CLIENTS, Load};
+use load::{CLIENTS, Load, span};
 use serde_json::json;
 use stage::{APP, Balancer, ECHO, GATEWAY, Stage, soon};
 
@@ -65,13 +65,23 @@ fn a_killed_pod_costs_what_was_in_flight_on_it(stage: &Stage<'_>, balancer: &Bal
     eprintln!("a pod of {ECHO} killed: {} of {asked} requests lost", failures.len());
     assert!(failures.len() <= CLIENTS, "{} of {asked}: {failures:?}", failures.len());
 
-    // The load balancer sends to a gateway until it is there again or found unhealthy, and tries no
-    // other: that is why only the end is sure.
+    // The load balancer sends to a gateway until it is there again, deregistered or found unhealthy,
+    // and tries no other: that is why only the end is sure, and that no more than its share is lost.
+    let before = balancer.lost();
     let load = Load::start(&balancer.ask());
     stage.kill_a_pod(GATEWAY);
     load.go_on();
     let (asked, failures) = load.finish();
-    eprintln!("a pod of {GATEWAY} killed: {} of {asked} requests lost", failures.len());
+    let lost = failures.len();
+    let (broken, refused) = balancer.lost();
+    let (in_flight, later) = (broken - before.0, refused - before.1);
+    eprintln!(
+        "a pod of {GATEWAY} killed: {lost} of {asked} requests lost in {:?}; {in_flight} in flight, \
+         {later} later",
+        span(&failures)
+    );
+    assert!(in_flight <= CLIENTS, "{in_flight} of {CLIENTS}");
+    assert!(lost <= asked / 2 + CLIENTS, "more than its share: {lost} of {asked}");
     let load = Load::start(&balancer.ask());
     load.go_on();
     let (_, failures) = load.finish();

@@ -83,7 +83,7 @@ spec:
 
 /// AWS, outside of the cluster, with its load balancers on this machine.
 pub(crate) struct Balancer {
-    _process: Process,
+    process: Process,
     api: String,
     port: u16,
 }
@@ -94,9 +94,19 @@ impl Balancer {
         let offset = port.checked_sub(80).unwrap().to_string();
         let mut command = Command::new(process::programs().join("edgeway"));
         command.args(["local-alb", "--adopt", "--api", &api, "--port-offset", &offset]);
+        // It says of each request that a target did not answer why.
+        command.args(["--log", "info,edgeway_local_alb::plane::forward=debug"]);
         let mut process = Process::spawn("local-alb", &mut command);
         process.wait_line("its address", |line| line.contains("answers as AWS").then_some(()));
-        Self { _process: process, api: format!("http://{api}"), port }
+        Self { process, api: format!("http://{api}"), port }
+    }
+
+    /// How many requests were lost so far because a target broke the connection, and how many because
+    /// it took none.
+    pub(crate) fn lost(&self) -> (usize, usize) {
+        let lines = self.process.lines();
+        let count = |why: &str| lines.iter().filter(|line| line.contains(why)).count();
+        (count("no answer:"), count("no connection:"))
     }
 
     /// A request to the public port, for the host that there is.
@@ -277,9 +287,11 @@ fn process_of(pod: &str) -> Pid {
 const IMAGE: [&str; 2] = ["image.tag=dev", "image.pullPolicy=Never"];
 
 /// Times that go with the health checks of the Ingress, so that the test is not long.
-const QUICK: [&str; 5] = [
+const QUICK: [&str; 6] = [
     "replicaCount=2",
-    "minReadySeconds=10",
+    // Rollouts wait for the load balancer, not for time.
+    "readinessGate.enabled=true",
+    "minReadySeconds=0",
     "drain.seconds=10",
     "drain.deadline=5",
     "terminationGracePeriodSeconds=25",

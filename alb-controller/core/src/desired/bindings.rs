@@ -11,7 +11,7 @@ use super::{
 use crate::{
     goal::{Binding, Desired},
     settings::{AWS, BoundGroup},
-    stack::{Ingress, SecurityGroupRef, Source},
+    stack::{Backend, Ingress, SecurityGroupRef, Source},
     tags,
     target::{IpFamily, TargetType},
 };
@@ -99,7 +99,12 @@ impl<'b> Bind<'b, '_> {
         let doors = doors.filter(|(_, doors)| !doors.is_empty()).collect();
         let shared = self.spec.multi_cluster_target_group == Some(true);
         let known = shared.then_some(known);
-        let wish = Binding { owner: self.binding.reference(), targets, known };
+        let pods = (group.target_type == TargetType::Ip).then(|| Backend {
+            namespace: service.namespace().to_owned(),
+            service: service.name().to_owned(),
+            port: port.port.to_string(),
+        });
+        let wish = Binding { owner: self.binding.reference(), targets, pods, known };
         Ok((group.arn, wish, doors))
     }
 

@@ -121,7 +121,8 @@ fn serves(scene: &Scene<'_>, namespace: &str, endpoint: &Endpoint, flavour: Flav
         && node.is_some_and(is_ready)
 }
 
-fn containers_ready(pod: &Pod) -> bool {
+/// Whether a pod is ready but for what others wait for.
+pub(crate) fn containers_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|c| c.type_ == "ContainersReady" && c.status == "True")
 }

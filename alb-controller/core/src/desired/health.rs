@@ -12,8 +12,12 @@ use crate::{
 };
 use edgeway_api::{
     Resource,
-    k8s_openapi::{api::core::v1::Service, apimachinery::pkg::util::intstr::IntOrString},
+    k8s_openapi::{
+        api::core::v1::{Pod, Service},
+        apimachinery::pkg::util::intstr::IntOrString,
+    },
 };
+use std::collections::BTreeSet;
 
 /// Where the gateway answers for its health, on every port that it serves.
 const GATEWAY: &str = "/.well-known/edgeway/health";
@@ -73,15 +77,23 @@ fn path(site: &Site<'_, '_>, part: &Part<'_>, grpc: bool) -> &'static str {
     }
 }
 
-/// Whether the pods behind a Service are a gateway: some Gateway selects all of them.
+/// Whether the pods behind a Service are a gateway: some Gateway selects all of them, by what the
+/// Service says of them or by labels that they bear besides, as a chart's pods do.
 fn leads_to_gateway(site: &Site<'_, '_>, service: &Service) -> bool {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let gateways = &site.scene.index.objects.gateways;
-    selector.is_some_and(|labels: &Labels| {
-        gateways
-            .iter()
-            .map(|gateway| &gateway.spec.selector)
-            .any(|wanted| !wanted.is_empty() && selects(wanted, labels))
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else { return false };
+    let index = &site.scene.index;
+    let gateways = index.objects.gateways.iter().map(|gateway| &gateway.spec.selector);
+    let wanted: BTreeSet<&Labels> = gateways.filter(|wanted| !wanted.is_empty()).collect();
+    if wanted.is_empty() {
+        return false;
+    }
+    let of = |pod: &Pod| pod.metadata.labels.clone().unwrap_or_default();
+    let pods = index.pods(service.namespace()).map(of);
+    let pods: Vec<Labels> = pods.filter(|labels| selects(selector, labels)).collect();
+    wanted.into_iter().any(|wanted| {
+        let by_pods = !pods.is_empty() && pods.iter().all(|labels| selects(wanted, labels));
+        selects(wanted, selector) || by_pods
     })
 }
 

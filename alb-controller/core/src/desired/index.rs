@@ -23,7 +23,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 type Name<'a> = (&'a str, &'a str);
 
 /// Labels of anything.
-pub(super) type Labels = BTreeMap<String, String>;
+pub(crate) type Labels = BTreeMap<String, String>;
 
 /// All objects that Ingresses lead to.
 #[derive(Debug)]
@@ -99,6 +99,12 @@ impl<'a> Index<'a> {
         self.pods.get(&(namespace, name)).copied()
     }
 
+    /// All pods of a namespace.
+    pub(super) fn pods<'s>(&'s self, namespace: &'s str) -> impl Iterator<Item = &'a Pod> + 's {
+        let all = self.pods.range((namespace, "")..);
+        all.take_while(move |((own, _), _)| *own == namespace).map(|(_, pod)| *pod)
+    }
+
     pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<&'a Secret> {
         self.secrets.get(&(namespace, name)).copied()
     }
@@ -141,7 +147,7 @@ pub(super) fn port<'a>(service: &'a Service, wanted: &IntOrString) -> Option<&'a
 }
 
 /// Whether all of `selector` stands among `labels`.
-pub(super) fn selects(selector: &Labels, labels: &Labels) -> bool {
+pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 

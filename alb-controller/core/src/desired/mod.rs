@@ -31,6 +31,7 @@ mod wish;
 
 pub use doors::DESCRIPTION as DOOR_DESCRIPTION;
 pub use needs::{needs, secrets};
+pub(crate) use {endpoints::containers_ready, index::selects};
 
 use crate::{
     add_ons::AddOns,

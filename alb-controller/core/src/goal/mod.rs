@@ -10,7 +10,7 @@ use crate::{
     frontend::{Front, FrontGroup, Frontend},
     id::StackId,
     limits::Limits,
-    stack::{Ingress, LoadBalancer, SecurityGroup, Stack},
+    stack::{Backend, Ingress, LoadBalancer, SecurityGroup, Stack},
     target::{TargetGroup, TargetId, Targets},
 };
 use edgeway_api::{ObjectRef, Problem};
@@ -55,6 +55,8 @@ pub struct Binding {
     pub owner: ObjectRef,
     /// Its targets.
     pub targets: Targets,
+    /// The Service whose pods they are; nothing where they are nodes.
+    pub pods: Option<Backend>,
     /// Where other clusters have targets in it, too: those that are this cluster's to send away.
     pub known: Option<BTreeSet<TargetId>>,
 }

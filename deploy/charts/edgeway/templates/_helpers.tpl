@@ -75,6 +75,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# Readiness gates of pods that wait for their targets; no other pod is written to.
+- apiGroups: [""]
+  resources: [pods/status]
+  verbs: [patch]
 {{- end }}
 
 {{/* Flags of the AWS Load Balancer Controller: those whose values are given. */}}

@@ -78,6 +78,17 @@ fn a_gateway_is_asked_for_its_own_health_unless_told_otherwise() {
     );
     let aws = ingress("ing", &[("target-type", "ip")], &spec()).replace("edgeway", "alb");
     assert_eq!(path(&[WEB, GATEWAY, &aws]), "/");
+
+    // A chart's pods bear more labels than its Service asks for.
+    let more = GATEWAY.replace("{app: web}", "{istio: ingressgateway}");
+    let pod = |name: &str, labels: &str| {
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n")
+    };
+    let (one, two) = (pod("one", "app: web, istio: ingressgateway"), pod("two", "app: web"));
+    let other = pod("other", "app: other");
+    assert_eq!(path(&[WEB, &more, &plain]), "/");
+    assert_eq!(path(&[WEB, &more, &plain, &one, &other]), "/.well-known/edgeway/health");
+    assert_eq!(path(&[WEB, &more, &plain, &one, &two]), "/", "one of them is no gateway");
 }
 
 #[test]
