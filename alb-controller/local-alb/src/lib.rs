@@ -24,8 +24,8 @@
 //!   request that needs one is answered with 500 and a line in the log.
 //! * The desync mitigation mode is kept and reported; requests are treated as under `monitor`.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
-//! * There are no trust stores, Lambda targets, network load balancers, slow start, zones that
-//!   fail or delays; calls are throttled and answers lost only on request ([`Chaos`]). Security
+//! * There are no trust stores, Lambda targets, network load balancers, slow start or zones that
+//!   fail; calls are throttled, answers lost or out of date and changes late only on request ([`Chaos`]). Security
 //!   groups are kept and reported, and let everything through.
 //! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
@@ -36,6 +36,7 @@ mod engine;
 mod error;
 mod event;
 mod plane;
+mod rollout;
 mod running;
 mod state;
 mod wire;

@@ -37,7 +37,8 @@ pub struct Args {
     /// Let subnets, security groups and certificates that a call names come into being
     #[arg(long)]
     adopt: bool,
-    /// Throttle calls and lose answers, to see what a client makes of it: throttle=0.3,lose=0.05,seed=7
+    /// Throttle calls, lose answers, look back and change late, to see what a client makes of it:
+    /// throttle=0.3,lose=0.05,lag=2s,delay=500ms,seed=7
     #[arg(long, value_name = "FAULTS")]
     chaos: Option<Chaos>,
     #[command(flatten)]

@@ -6,6 +6,7 @@ mod adopt;
 mod attributes;
 mod certificates;
 mod conditions;
+mod early;
 mod ec2;
 mod listeners;
 mod load_balancer_settings;
@@ -25,6 +26,7 @@ mod transforms;
 mod waf;
 
 pub(crate) use adopt::adopt;
+pub(crate) use early::not_too_early;
 
 use crate::error::{AwsError, Code};
 use crate::state::Region;

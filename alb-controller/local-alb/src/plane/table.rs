@@ -76,7 +76,7 @@ pub(crate) enum ForwardedFor {
 }
 
 /// A target group in use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) arn: Arn,
     pub(crate) protocol: Protocol,
@@ -132,6 +132,26 @@ impl Table {
             sites.sort_by(|a, b| (a.serial, &a.load_balancer).cmp(&(b.serial, &b.load_balancer)));
         }
         table
+    }
+}
+
+impl Table {
+    /// The same with the health that targets have now; one that is not known any more keeps its own.
+    pub(crate) fn with_health<'a>(
+        &self,
+        regions: &(impl Iterator<Item = &'a Region> + Clone),
+    ) -> Self {
+        let refreshed = self.groups.iter().map(|(arn, group)| {
+            let now = regions.clone().find_map(|region| region.groups.get(arn));
+            let mut group = Group::clone(group);
+            for endpoint in &mut group.targets {
+                if let Some(target) = now.and_then(|now| now.targets.get(&endpoint.key)) {
+                    endpoint.healthy = target.status.is_healthy();
+                }
+            }
+            (arn.clone(), Arc::new(group))
+        });
+        Self { ports: self.ports.clone(), groups: refreshed.collect() }
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod ids;
 mod limits;
 pub(crate) mod load_balancer;
 pub(crate) mod network;
+mod past;
 pub(crate) mod pattern;
 pub(crate) mod region;
 pub(crate) mod rule;

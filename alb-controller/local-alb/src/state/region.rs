@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::certificate::Certificate;
-use super::health::Status;
+use super::health::{Finding, Report, Status};
 use super::ids::{Arn, Ids};
 use super::load_balancer::{Listener, LoadBalancer};
 use super::network::{self, Network};
@@ -176,6 +176,20 @@ impl Region {
                 until > now
             });
         }
+    }
+
+    /// What a health check makes of a target: the name of its group, how it stood, how it stands.
+    /// Nothing, where the group or target is not in use any more.
+    pub(crate) fn after(
+        &self,
+        group: &Arn,
+        target: &TargetKey,
+        finding: &Finding,
+    ) -> Option<(String, Report, Status)> {
+        let group = self.groups.get(group).filter(|group| group.in_use)?;
+        let status = &group.targets.get(target)?.status;
+        let next = status.after(finding, group.check.healthy, group.check.unhealthy);
+        Some((group.name.clone(), status.report(), next))
     }
 
     /// When [`Region::settle`] has something to end next.

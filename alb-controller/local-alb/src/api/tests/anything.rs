@@ -139,7 +139,7 @@ proptest! {
                 query: Query::decode(form.as_bytes()),
                 json: Value::String(form),
             };
-            let _ = account.world.apply(&request, account.now);
+            let _ = account.world.apply(&request, account.now, account.now);
             Table::of(account.world.regions());
         }
     }

@@ -6,6 +6,7 @@ mod ec2;
 mod json;
 mod listeners;
 mod load_balancers;
+mod past;
 mod rules;
 mod tags;
 mod targets;
@@ -29,6 +30,8 @@ pub(crate) const SUBNETS: &str =
 pub(crate) struct Account {
     pub(crate) world: World,
     pub(crate) now: SystemTime,
+    /// How old what calls see is.
+    pub(crate) age: Duration,
 }
 
 /// A reply, to look into.
@@ -72,7 +75,7 @@ impl Account {
         let mut config = Config::default();
         change(&mut config);
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self { world: World::new(Arc::new(config), 1), now }
+        Self { world: World::new(Arc::new(config), 1), now, age: Duration::ZERO }
     }
 
     fn send(&mut self, service: Service, action: &str, form: &str) -> Result<Seen, AwsError> {
@@ -84,7 +87,7 @@ impl Account {
             json: Value::Null,
         };
         self.now += Duration::from_millis(1);
-        match self.world.apply(&request, self.now)? {
+        match self.world.apply(&request, self.now, self.now - self.age)? {
             Reply::Xml(fields) => Ok(Seen(fields.into())),
             Reply::Json(value) => panic!("JSON from a Query call: {value}"),
         }
@@ -123,7 +126,7 @@ impl Account {
             query: Query::default(),
             json,
         };
-        match self.world.apply(&request, self.now)? {
+        match self.world.apply(&request, self.now, self.now - self.age)? {
             Reply::Json(value) => Ok(value),
             Reply::Xml(fields) => panic!("XML from a JSON call: {fields:?}"),
         }

@@ -31,7 +31,7 @@ fn states(account: &mut Account, group: &str) -> Vec<String> {
 
 fn observe(account: &mut Account, group: &str, port: u16, finding: &Finding) {
     let key = TargetKey { id: "127.0.0.1".into(), port };
-    account.world.observe(&group.into(), &key, finding);
+    account.world.observe(&group.into(), &key, finding, account.now);
 }
 
 #[test]
