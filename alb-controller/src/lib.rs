@@ -12,6 +12,7 @@ mod args;
 pub mod aws;
 mod backoff;
 mod damage;
+mod doubts;
 mod event;
 #[cfg(test)]
 mod fake;
@@ -20,6 +21,7 @@ mod metrics;
 mod once;
 mod patrol;
 mod reconcile;
+mod report;
 mod rhythm;
 mod run;
 mod serve;

@@ -3,10 +3,12 @@
 use crate::{
     apply::{Failure, Walk, Way, certificate, walk},
     aws::{Cloud, CloudError, Sight, Watched},
+    doubts::{Doubts, LAG},
     event::{Event, Status},
     memory::Memory,
     metrics::Metrics,
     patrol::Sighting,
+    report::report,
     state::states,
     status::{Identities, Identity},
     views::Survey,
@@ -14,10 +16,10 @@ use crate::{
 };
 use edgeway_alb_core::{
     Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
-    plan::{Op, plan},
+    plan::plan,
 };
 use edgeway_api::{
-    ObjectRef, Objects, Problem, Resource as _,
+    Objects, Problem, Resource as _,
     k8s_openapi::{api::networking::v1::Ingress, apimachinery::pkg::apis::meta::v1::ObjectMeta},
 };
 use edgeway_gateway::lease::Tenure;
@@ -50,6 +52,7 @@ pub struct Reconciler<C> {
     metrics: Metrics,
     lookups: Option<(Needs, Lookups, Instant)>,
     memory: Option<Memory>,
+    doubts: Doubts,
     status: Status,
     tenure: Tenure,
     newer: Option<watch::Receiver<Arc<Objects>>>,
@@ -74,6 +77,8 @@ pub struct Pass {
     pub failures: Vec<Failure>,
     /// How many addresses are to be told as soon as a target is well.
     pub awaits: usize,
+    /// For how long AWS may show something that was done as not done yet.
+    pub doubts: Option<Duration>,
 }
 
 impl<C: Cloud> Reconciler<C> {
@@ -85,6 +90,7 @@ impl<C: Cloud> Reconciler<C> {
             metrics,
             lookups: None,
             memory: None,
+            doubts: Doubts::new(LAG),
             status: Status::default(),
             tenure: Tenure::always(),
             newer: None,
@@ -104,6 +110,12 @@ impl<C: Cloud> Reconciler<C> {
     #[must_use]
     pub fn under(self, tenure: Tenure) -> Self {
         Self { tenure, ..self }
+    }
+
+    /// Takes AWS to show what was done that long after it at last; 10 s unless this is told.
+    #[must_use]
+    pub fn with_lag(self, lag: Duration) -> Self {
+        Self { doubts: Doubts::new(lag), ..self }
     }
 
     /// How things stood after the last pass.
@@ -174,9 +186,12 @@ impl<C: Cloud> Reconciler<C> {
             tell(Event::Waiting(pending.to_string()));
         }
         let before: BTreeSet<Question> = memory.observed.questions().collect();
-        let way = Way { tenure: &self.tenure, newer: self.newer.as_ref(), tell };
+        let held = self.doubts.stacks();
+        let way = Way { tenure: &self.tenure, newer: self.newer.as_ref(), held, tell };
         let Walk { taken, touched, failures, skipped } =
             walk(&self.cloud, &plan, &mut memory.observed, &way).await;
+        let now = Instant::now();
+        self.doubts.note(&touched, &failures, &desired.stacks.keys().collect(), now);
         memory.learn(&before, touched, &failures);
         let observed = &memory.observed;
         self.metrics.steps(taken, failures.len(), skipped);
@@ -193,7 +208,7 @@ impl<C: Cloud> Reconciler<C> {
         self.wished = Some(Arc::new(desired));
         self.status.settled = plan.is_settled() && failures.is_empty();
         let awaits = self.status.states.values().filter(|state| state.awaits()).count();
-        Ok(Pass { plan, taken, failures, awaits })
+        Ok(Pass { plan, taken, failures, awaits, doubts: self.doubts.wait(now) })
     }
 
     /// Notes certificates that AWS does not know, so that the next wish does without them.
@@ -244,13 +259,14 @@ impl<C: Cloud> Reconciler<C> {
 
     /// What stands: as it is remembered, where that tells all that matters.
     async fn look(&mut self, desired: &Desired) -> Result<Memory, CloudError> {
-        let late = std::mem::take(&mut self.late);
+        let (late, now) = (std::mem::take(&mut self.late), Instant::now());
         let Some(mut memory) = self.memory.take() else {
             let observed = self.cloud.observe(desired, &Sight::Usual).await?;
+            self.doubts.settle(now);
             return Ok(Memory::of(observed, desired));
         };
         let mut looked = Ok(());
-        if let Some(stacks) = memory.lacks(desired) {
+        if let Some(stacks) = memory.lacks(desired, self.doubts.due(now)) {
             let seen = self.cloud.observe(desired, &memory.sight(&stacks)).await;
             looked = seen.map(|seen| memory.renew(&stacks, seen, desired));
         }
@@ -258,7 +274,10 @@ impl<C: Cloud> Reconciler<C> {
             looked = self.cloud.check(&self.watched, &mut memory.observed).await;
         }
         match looked {
-            Ok(()) => Ok(memory),
+            Ok(()) => {
+                self.doubts.settle(now);
+                Ok(memory)
+            }
             Err(error) => {
                 // What is gone was remembered in vain; otherwise it only could not be asked.
                 self.memory = Some(memory).filter(|_| error.code().is_none());
@@ -361,40 +380,4 @@ fn addresses(desired: &Desired, observed: &Observed) -> BTreeMap<StackId, String
         observed.addresses.get(&serving.name).cloned()
     };
     desired.stacks.keys().filter_map(|id| Some((id.clone(), of(id)?))).collect()
-}
-
-/// Problems of objects, and of what stays undone.
-fn report(desired: &Desired, plan: &Plan, failures: &[Failure]) -> Vec<Problem> {
-    let mut problems = desired.problems.clone();
-    for blocked in &plan.blocked {
-        let object = owner(desired, blocked.stack.as_ref());
-        let message = format!("{} {}: {}", blocked.key.noun(), blocked.key, blocked.reason);
-        let problem = Problem::error(object, "", "blocked").message(message);
-        problems.push(problem.advice(blocked.advice.clone()));
-    }
-    for Failure { step, error } in failures {
-        let named = if let Op::CreateRule(rule) | Op::ModifyRule(rule) = &step.op {
-            rule.owner()
-        } else {
-            None
-        };
-        let named = named.and_then(|name| name.split_once('/'));
-        let named = named.map(|(namespace, name)| ObjectRef::new("Ingress", namespace, name));
-        let object = named.unwrap_or_else(|| owner(desired, step.stack.as_ref()));
-        let message = format!("{} {} failed: {}", step.op.kind(), step.key, error.line());
-        problems.push(Problem::error(object, "", "aws").message(message));
-    }
-    problems.sort();
-    problems.dedup();
-    problems
-}
-
-/// The Ingress that answers for a stack: its first one.
-fn owner(desired: &Desired, stack: Option<&StackId>) -> ObjectRef {
-    let Some(stack) = stack else { return ObjectRef::new("Cluster", "", "all stacks") };
-    let first = desired.members.get(stack).and_then(|members| members.first());
-    first.cloned().unwrap_or_else(|| match stack {
-        StackId::Ingress { namespace, name } => ObjectRef::new("Ingress", namespace, name),
-        StackId::Group(name) => ObjectRef::new("IngressGroup", "", name),
-    })
 }
