@@ -3,6 +3,7 @@
 //! A call is answered only after the data plane follows it: when `CreateListener` returns, the
 //! port is open, unless a delay was asked for.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -83,6 +84,11 @@ impl Engine {
 
     pub(crate) fn default_region(&self) -> &str {
         &self.config.region
+    }
+
+    /// The folder of the buckets.
+    pub(crate) fn buckets(&self) -> Option<&Path> {
+        self.config.buckets.as_deref()
     }
 
     /// What becomes of the call that comes next.

@@ -7,6 +7,7 @@ use edgeway_local_alb::{
 };
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -34,6 +35,9 @@ pub struct Args {
     /// The VPC that is there from the start
     #[arg(long, value_name = "ID", default_value = DEFAULT_VPC)]
     vpc_id: String,
+    /// The folder that stands in for S3: a folder for each bucket, for trust stores to be read from
+    #[arg(long, value_name = "DIR")]
+    s3_dir: Option<PathBuf>,
     /// Let subnets, security groups and certificates that a call names come into being
     #[arg(long)]
     adopt: bool,
@@ -57,6 +61,7 @@ pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
             account: args.account,
             region: args.region,
             vpc: args.vpc_id,
+            buckets: args.s3_dir,
             adopt: args.adopt,
             chaos: args.chaos.unwrap_or_default(),
             ..Config::default()

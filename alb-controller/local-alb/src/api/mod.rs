@@ -13,6 +13,7 @@ mod load_balancer_settings;
 mod load_balancers;
 mod page;
 mod quotas;
+mod revocations;
 mod rule_checks;
 mod rules;
 mod shapes;
@@ -23,6 +24,7 @@ mod target_groups;
 mod target_health;
 mod targets;
 mod transforms;
+mod trust_stores;
 mod waf;
 
 pub(crate) use adopt::adopt;
@@ -53,14 +55,17 @@ type Table = &'static [(&'static str, Operation)];
 static LOAD_BALANCING: Table = &[
     ("AddListenerCertificates", Write(certificates::add)),
     ("AddTags", Write(tags::add)),
+    ("AddTrustStoreRevocations", Write(revocations::add)),
     ("CreateListener", Write(listeners::create)),
     ("CreateLoadBalancer", Write(load_balancers::create)),
     ("CreateRule", Write(rules::create)),
     ("CreateTargetGroup", Write(target_groups::create)),
+    ("CreateTrustStore", Write(trust_stores::create)),
     ("DeleteListener", Write(listeners::delete)),
     ("DeleteLoadBalancer", Write(load_balancers::delete)),
     ("DeleteRule", Write(rules::delete)),
     ("DeleteTargetGroup", Write(target_groups::delete)),
+    ("DeleteTrustStore", Write(trust_stores::delete)),
     ("DeregisterTargets", Write(targets::deregister)),
     ("DescribeAccountLimits", Read(quotas::account_limits)),
     ("DescribeCapacityReservation", Read(load_balancer_settings::describe_capacity)),
@@ -75,7 +80,9 @@ static LOAD_BALANCING: Table = &[
     ("DescribeTargetGroupAttributes", Read(attributes::describe_target_group)),
     ("DescribeTargetGroups", Read(target_groups::describe)),
     ("DescribeTargetHealth", Read(target_health::describe)),
-    ("DescribeTrustStores", Read(quotas::trust_stores)),
+    ("DescribeTrustStoreAssociations", Read(trust_stores::associations)),
+    ("DescribeTrustStoreRevocations", Read(revocations::describe)),
+    ("DescribeTrustStores", Read(trust_stores::describe)),
     ("ModifyCapacityReservation", Write(load_balancer_settings::modify_capacity)),
     ("ModifyIpPools", Write(load_balancer_settings::modify_pools)),
     ("ModifyListener", Write(listeners::modify)),
@@ -84,9 +91,11 @@ static LOAD_BALANCING: Table = &[
     ("ModifyRule", Write(rules::modify)),
     ("ModifyTargetGroup", Write(target_groups::modify)),
     ("ModifyTargetGroupAttributes", Write(attributes::modify_target_group)),
+    ("ModifyTrustStore", Write(trust_stores::modify)),
     ("RegisterTargets", Write(targets::register)),
     ("RemoveListenerCertificates", Write(certificates::remove)),
     ("RemoveTags", Write(tags::remove)),
+    ("RemoveTrustStoreRevocations", Write(revocations::remove)),
     ("SetIpAddressType", Write(load_balancer_settings::set_ip_address_type)),
     ("SetRulePriorities", Write(rules::set_priorities)),
     ("SetSecurityGroups", Write(load_balancer_settings::set_security_groups)),

@@ -126,6 +126,8 @@ pub(crate) struct Listener {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mutual {
     pub(crate) mode: String,
+    /// Whose certificates are taken.
+    pub(crate) trust_store: Option<Arn>,
     pub(crate) ignore_expiry: Option<bool>,
     pub(crate) advertise: Option<String>,
 }

@@ -16,6 +16,7 @@ pub(crate) mod region;
 pub(crate) mod rule;
 pub(crate) mod tags;
 pub(crate) mod target_group;
+pub(crate) mod trust;
 mod world;
 
 pub use limits::Limits;

@@ -13,6 +13,7 @@ use super::network::{self, Network};
 use super::rule::{Rule, groups_of};
 use super::tags::Tags;
 use super::target_group::{TargetGroup, TargetKey};
+use super::trust::TrustStore;
 use crate::config::Config;
 use crate::error::{AwsError, Code};
 use crate::event::Event;
@@ -27,6 +28,7 @@ pub(crate) struct Region {
     pub(crate) listeners: BTreeMap<Arn, Listener>,
     pub(crate) groups: BTreeMap<Arn, TargetGroup>,
     pub(crate) certificates: BTreeMap<Arn, Certificate>,
+    pub(crate) trust_stores: BTreeMap<Arn, TrustStore>,
     pub(crate) network: Network,
     /// Tags of everything, by ARN or (EC2) by id.
     pub(crate) tags: BTreeMap<String, Tags>,
@@ -53,6 +55,7 @@ impl Region {
             listeners: BTreeMap::new(),
             groups: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            trust_stores: BTreeMap::new(),
             network,
             tags,
             events: Vec::new(),
@@ -100,6 +103,14 @@ impl Region {
         self.certificates.get(arn).ok_or_else(|| {
             AwsError::new(Code::CertificateNotFound, format!("Certificate '{arn}' not found"))
         })
+    }
+
+    pub(crate) fn trust_store(&self, arn: &str) -> Result<&TrustStore, AwsError> {
+        self.trust_stores.get(arn).ok_or_else(|| no_trust_store(arn))
+    }
+
+    pub(crate) fn trust_store_mut(&mut self, arn: &str) -> Result<&mut TrustStore, AwsError> {
+        self.trust_stores.get_mut(arn).ok_or_else(|| no_trust_store(arn))
     }
 
     /// The listeners of a load balancer, by port.
@@ -185,10 +196,12 @@ impl Region {
         group: &Arn,
         target: &TargetKey,
         finding: &Finding,
+        now: SystemTime,
     ) -> Option<(String, Report, Status)> {
         let group = self.groups.get(group).filter(|group| group.in_use)?;
         let status = &group.targets.get(target)?.status;
         let next = status.after(finding, group.check.healthy, group.check.unhealthy);
+        let next = next.slowly(status, group.ramp(now));
         Some((group.name.clone(), status.report(), next))
     }
 
@@ -222,6 +235,10 @@ fn no_load_balancer(arn: &str) -> AwsError {
 
 fn no_listener(arn: &str) -> AwsError {
     AwsError::new(Code::ListenerNotFound, format!("Listener '{arn}' not found"))
+}
+
+fn no_trust_store(arn: &str) -> AwsError {
+    AwsError::new(Code::TrustStoreNotFound, format!("Trust store '{arn}' not found"))
 }
 
 fn no_group(arn: &str) -> AwsError {

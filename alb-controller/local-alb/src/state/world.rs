@@ -44,7 +44,12 @@ impl World {
         seen: SystemTime,
     ) -> Result<Reply, AwsError> {
         let operation = api::find(request.service, &request.action)?;
-        let call = Call { params: request.query.root(), json: &request.json, now };
+        let call = Call {
+            params: request.query.root(),
+            json: &request.json,
+            objects: &request.objects,
+            now,
+        };
         let Self { config, seed, regions, past, revision } = self;
         let region = regions.entry(request.region.clone()).or_insert_with(|| {
             Region::new(&request.region, Arc::clone(config), seed_of(*seed, &request.region))
@@ -85,7 +90,9 @@ impl World {
         let Self { regions, past, .. } = self;
         let knows = |region: &&mut Region| region.groups.contains_key(group);
         let Some(region) = regions.values_mut().find(knows) else { return false };
-        let Some((name, before, next)) = region.after(group, target, finding) else { return false };
+        let Some((name, before, next)) = region.after(group, target, finding, now) else {
+            return false;
+        };
         let changes = before.state != next.report().state;
         if changes {
             past.keep(region.clone(), now);

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::bucket::Objects;
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::state::World;
@@ -32,6 +33,8 @@ pub(crate) struct Account {
     pub(crate) now: SystemTime,
     /// How old what calls see is.
     pub(crate) age: Duration,
+    /// Objects of buckets for the next call.
+    pub(crate) objects: Objects,
 }
 
 /// A reply, to look into.
@@ -75,7 +78,12 @@ impl Account {
         let mut config = Config::default();
         change(&mut config);
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self { world: World::new(Arc::new(config), 1), now, age: Duration::ZERO }
+        Self {
+            world: World::new(Arc::new(config), 1),
+            now,
+            age: Duration::ZERO,
+            objects: Objects::new(),
+        }
     }
 
     fn send(&mut self, service: Service, action: &str, form: &str) -> Result<Seen, AwsError> {
@@ -85,6 +93,7 @@ impl Account {
             region: "eu-west-1".to_owned(),
             query: Query::decode(form.as_bytes()),
             json: Value::Null,
+            objects: std::mem::take(&mut self.objects),
         };
         self.now += Duration::from_millis(1);
         match self.world.apply(&request, self.now, self.now - self.age)? {
@@ -125,6 +134,7 @@ impl Account {
             region: "eu-west-1".to_owned(),
             query: Query::default(),
             json,
+            objects: Objects::new(),
         };
         match self.world.apply(&request, self.now, self.now - self.age)? {
             Reply::Json(value) => Ok(value),
