@@ -69,6 +69,7 @@ codes! {
     InvalidPermissionDuplicate => "InvalidPermission.Duplicate", 400;
     InvalidPermissionMalformed => "InvalidPermission.Malformed", 400;
     InvalidPermissionNotFound => "InvalidPermission.NotFound", 400;
+    InvalidResource => "InvalidResourceException", 400;
     InvalidRevocationContent => "InvalidRevocationContent", 400;
     InvalidScheme => "InvalidScheme", 400;
     InvalidSecurityGroup => "InvalidSecurityGroup", 400;
@@ -83,6 +84,7 @@ codes! {
     PriorityInUse => "PriorityInUse", 400;
     RequestEntityTooLarge => "RequestEntityTooLarge", 413;
     RequestLimitExceeded => "RequestLimitExceeded", 503;
+    ResourceAlreadyExists => "ResourceAlreadyExistsException", 400;
     ResourceInUse => "ResourceInUse", 400;
     ResourceInUseException => "ResourceInUseException", 400;
     ResourceNotFound => "ResourceNotFoundException", 400;
@@ -113,5 +115,9 @@ codes! {
     UnknownOperation => "UnknownOperationException", 400;
     ValidationError => "ValidationError", 400;
     ValidationException => "ValidationException", 400;
+    WafAssociatedItem => "WAFAssociatedItemException", 400;
+    WafDuplicateItem => "WAFDuplicateItemException", 400;
+    WafInvalidParameter => "WAFInvalidParameterException", 400;
     WafNonexistentItem => "WAFNonexistentItemException", 400;
+    WafOptimisticLock => "WAFOptimisticLockException", 400;
 }

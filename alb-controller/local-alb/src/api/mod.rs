@@ -17,6 +17,7 @@ mod revocations;
 mod rule_checks;
 mod rules;
 mod shapes;
+mod shield;
 mod sts;
 mod tagging;
 mod tags;
@@ -133,16 +134,21 @@ static ACM: Table = &[
 static TAGGING: Table = &[("GetResources", Read(tagging::resources))];
 
 static WAF: Table = &[
-    ("AssociateWebACL", Read(waf::associate)),
-    ("DisassociateWebACL", Always(waf::nothing)),
-    ("GetWebACLForResource", Always(waf::nothing)),
-    ("ListResourcesForWebACL", Always(waf::resources)),
-    ("ListWebACLs", Always(waf::web_acls)),
+    ("AssociateWebACL", Write(waf::associate)),
+    ("CreateWebACL", Write(waf::create)),
+    ("DeleteWebACL", Write(waf::delete)),
+    ("DisassociateWebACL", Write(waf::disassociate)),
+    ("GetWebACLForResource", Read(waf::of_resource)),
+    ("ListResourcesForWebACL", Read(waf::resources)),
+    ("ListWebACLs", Always(waf::list)),
 ];
 
 static SHIELD: Table = &[
-    ("DescribeProtection", Read(waf::no_protection)),
-    ("GetSubscriptionState", Always(waf::no_subscription)),
+    ("CreateProtection", Write(shield::protect)),
+    ("CreateSubscription", Write(shield::subscribe)),
+    ("DeleteProtection", Write(shield::unprotect)),
+    ("DescribeProtection", Read(shield::describe)),
+    ("GetSubscriptionState", Always(shield::subscription)),
 ];
 
 /// The operation with a name, or the refusal of an unknown one.

@@ -5,6 +5,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod certificate;
+pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod ids;
 mod limits;

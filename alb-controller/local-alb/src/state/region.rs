@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::certificate::Certificate;
+use super::guard::{Shield, WebAcl};
 use super::health::{Finding, Report, Status};
 use super::ids::{Arn, Ids};
 use super::load_balancer::{Listener, LoadBalancer};
@@ -29,6 +30,8 @@ pub(crate) struct Region {
     pub(crate) groups: BTreeMap<Arn, TargetGroup>,
     pub(crate) certificates: BTreeMap<Arn, Certificate>,
     pub(crate) trust_stores: BTreeMap<Arn, TrustStore>,
+    pub(crate) web_acls: BTreeMap<Arn, WebAcl>,
+    pub(crate) shield: Shield,
     pub(crate) network: Network,
     /// Tags of everything, by ARN or (EC2) by id.
     pub(crate) tags: BTreeMap<String, Tags>,
@@ -56,6 +59,8 @@ impl Region {
             groups: BTreeMap::new(),
             certificates: BTreeMap::new(),
             trust_stores: BTreeMap::new(),
+            web_acls: BTreeMap::new(),
+            shield: Shield::default(),
             network,
             tags,
             events: Vec::new(),

@@ -270,14 +270,35 @@ for service in ("wafv2", "waf-regional", "shield"):
     other = client(service)
     if service == "shield":
         check(other.get_subscription_state()["SubscriptionState"], "INACTIVE")
+        refused("ResourceNotFoundException", other.create_protection, Name="x", ResourceArn=arn)
+        other.create_subscription()
+        check(other.get_subscription_state()["SubscriptionState"], "ACTIVE")
         refused("ResourceNotFoundException", other.describe_protection, ResourceArn=arn)
+        protection = other.create_protection(Name="x", ResourceArn=arn)["ProtectionId"]
+        refused("ResourceAlreadyExistsException", other.create_protection, Name="y", ResourceArn=arn)
+        check(other.describe_protection(ResourceArn=arn)["Protection"], {"Id": protection, "Name": "x", "ResourceArn": arn})
+        other.delete_protection(ProtectionId=protection)
+        refused("ResourceNotFoundException", other.describe_protection, ProtectionId=protection)
     else:
         assert "WebACL" not in other.get_web_acl_for_resource(ResourceArn=arn)
         other.disassociate_web_acl(ResourceArn=arn)
         if service == "wafv2":
             check(other.list_web_acls(Scope="REGIONAL")["WebACLs"], [])
-            check(other.list_resources_for_web_acl(WebACLArn=arn)["ResourceArns"], [])
             refused("WAFNonexistentItemException", other.associate_web_acl, ResourceArn=arn, WebACLArn=arn)
+            metrics = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "all"}
+            rules = dict(Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=metrics)
+            acl = other.create_web_acl(Name="all", **rules)["Summary"]
+            refused("WAFDuplicateItemException", other.create_web_acl, Name="all", **rules)
+            check(other.list_web_acls(Scope="REGIONAL")["WebACLs"], [acl])
+            other.associate_web_acl(ResourceArn=arn, WebACLArn=acl["ARN"])
+            check(other.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["ARN"], acl["ARN"])
+            check(other.list_resources_for_web_acl(WebACLArn=acl["ARN"])["ResourceArns"], [arn])
+            named = dict(Name="all", Scope="REGIONAL", Id=acl["Id"])
+            refused("WAFAssociatedItemException", other.delete_web_acl, LockToken=acl["LockToken"], **named)
+            other.disassociate_web_acl(ResourceArn=arn)
+            assert "WebACL" not in other.get_web_acl_for_resource(ResourceArn=arn)
+            refused("WAFOptimisticLockException", other.delete_web_acl, LockToken=acl["Id"], **named)
+            other.delete_web_acl(LockToken=acl["LockToken"], **named)
 
 # --- trust stores
 bundle = dict(CaCertificatesBundleS3Bucket="bucket", CaCertificatesBundleS3Key="ca.pem")

@@ -133,8 +133,10 @@ fn resources_are_found_by_tags() {
 #[test]
 fn nothing_is_associated_with_waf_or_shield() {
     let mut account = Account::new();
+    let lb = account.load_balancer("shop");
     let mut ask = |service, action: &str| {
-        account.json(service, action, json!({})).map_err(|error| error.code.name())
+        let named = json!({"ResourceArn": lb, "WebACLArn": "arn:none"});
+        account.json(service, action, named).map_err(|error| error.code.name())
     };
     assert_eq!(ask(Service::Waf, "GetWebACLForResource"), Ok(json!({})));
     assert_eq!(ask(Service::WafRegional, "GetWebACLForResource"), Ok(json!({})));
