@@ -102,7 +102,7 @@ impl Storm {
                     match ask.clone().send_with(&agent) {
                         Ok(answer) if answer.status == 200 => {}
                         Ok(answer) => {
-                            failed.push(format!("{count}: {} {}", answer.status, answer.body))
+                            failed.push(format!("{count}: {} {}", answer.status, answer.body));
                         }
                         Err(error) => failed.push(format!("{count}: {error}")),
                     }
@@ -244,9 +244,13 @@ fn no_change_costs_a_request_where_answers_are_old_and_changes_late() {
     storm.put("class.yaml", CLASS);
     storm.put("web.yaml", &service("web", &web, 0));
     storm.put("api.yaml", &service("api", &api, 0));
-    HOSTS.iter().for_each(|host| put(host, &[("/", "web")]));
+    for host in HOSTS {
+        put(host, &[("/", "web")]);
+    }
     let mut controller = storm.controller();
-    HOSTS.iter().for_each(|host| storm.wait_answer(host));
+    for host in HOSTS {
+        storm.wait_answer(host);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let load = storm.load(&HOSTS, &stop);
 
