@@ -24,9 +24,11 @@
 //!   request that needs one is answered with 500 and a line in the log.
 //! * What AWS's desync mitigation calls severe is no HTTP to us, and refused in any mode.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
-//! * Buckets are folders of this machine. There are no Lambda targets, network load balancers, or zones that
-//!   fail; calls are throttled, answers lost or out of date and changes late only on request ([`Chaos`]). Security
-//!   groups are kept and reported, and let everything through.
+//! * Buckets are folders of this machine; a trust store is `ACTIVE` at once. Whether clients are asked
+//!   for certificates is up to the oldest listener of a port.
+//! * There are no Lambda targets, network load balancers, or zones that fail; calls are throttled,
+//!   answers lost or out of date, and changes late only on request ([`Chaos`]).
+//! * Security groups and web ACLs are kept and reported, and let everything through.
 //! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
 mod api;

@@ -148,3 +148,16 @@ fn nothing_is_associated_with_waf_or_shield() {
     assert_eq!(ask(Service::Shield, "DescribeProtection"), Err("ResourceNotFoundException"));
     assert_eq!(ask(Service::Shield, "Nothing"), Err("UnknownOperationException"));
 }
+
+#[test]
+fn a_web_acl_that_is_named_is_adopted_where_that_is_wished() {
+    let mut account = Account::with(|config| config.adopt = true);
+    let lb = account.load_balancer("shop");
+    let acl = "arn:aws:wafv2:eu-west-1:000000000000:regional/webacl/all/0123";
+    let named = json!({"ResourceArn": lb, "WebACLArn": acl});
+    account.json(Service::Waf, "AssociateWebACL", named.clone()).unwrap();
+    let found = account.json(Service::Waf, "GetWebACLForResource", named.clone()).unwrap();
+    assert_eq!((&found["WebACL"]["Name"], &found["WebACL"]["ARN"]), (&json!("all"), &json!(acl)));
+    let found = account.json(Service::Waf, "ListResourcesForWebACL", named).unwrap();
+    assert_eq!(found["ResourceArns"], json!([lb]));
+}
