@@ -48,6 +48,8 @@ pub(crate) struct Way<'w> {
     pub(crate) tenure: &'w Tenure,
     /// Where newer objects come from: a long walk ends for them, and what is left is planned anew.
     pub(crate) newer: Option<&'w watch::Receiver<Arc<Objects>>>,
+    /// Stacks that nothing is taken away from.
+    pub(crate) held: BTreeSet<Option<StackId>>,
     /// Who is told.
     pub(crate) tell: &'w (dyn Fn(Event) + Sync),
 }
@@ -63,7 +65,8 @@ pub(crate) async fn walk<C: Cloud>(
 ) -> Walk {
     let begin = Instant::now();
     let (first, lanes, last) = split(&plan.steps);
-    let mut sum = Sum { observed, walk: Walk::default(), damage: Damage::default(), end: None };
+    let damage = Damage::holding(way.held.clone());
+    let mut sum = Sum { observed, walk: Walk::default(), damage, end: None };
     let first = Lane::new(first, &sum.damage);
     sum.add(first.follow(cloud, way, begin).await);
     if sum.end.is_none() {
@@ -236,7 +239,8 @@ mod tests {
     }
 
     async fn walk_over(cloud: &FakeCloud, plan: &Plan) -> Walk {
-        let way = Way { tenure: &Tenure::always(), newer: None, tell: &|_| {} };
+        let held = BTreeSet::new();
+        let way = Way { tenure: &Tenure::always(), newer: None, held, tell: &|_| {} };
         walk(cloud, plan, &mut Observed::default(), &way).await
     }
 
@@ -295,6 +299,20 @@ mod tests {
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 1);
     }
 
+    #[tokio::test]
+    async fn nothing_is_taken_away_from_a_stack_that_may_be_shown_as_it_was() {
+        let mut plan = plan_for_two();
+        let last = plan.steps.last().unwrap().clone();
+        let (key, op) = (Key::TargetGroup("old".into()), Op::DeleteTargetGroup);
+        plan.steps.push(Step { key, op, ..last.clone() });
+        let cloud = FakeCloud::default();
+        let held = BTreeSet::from([last.stack]);
+        let way = Way { tenure: &Tenure::always(), newer: None, held, tell: &|_| {} };
+        let walk = walk(&cloud, &plan, &mut Observed::default(), &way).await;
+        assert_eq!((walk.taken, walk.skipped), (plan.steps.len() - 1, 1), "the rest is done");
+        assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn stacks_do_not_wait_for_each_other() {
         let cloud = FakeCloud::default();
@@ -311,7 +329,8 @@ mod tests {
         cloud.slow("create-load-balancer", PATIENCE);
         let (objects, newer) = watch::channel(Arc::default());
         objects.send_replace(Arc::new(Objects::default()));
-        let way = Way { tenure: &Tenure::always(), newer: Some(&newer), tell: &|_| {} };
+        let held = BTreeSet::new();
+        let way = Way { tenure: &Tenure::always(), newer: Some(&newer), held, tell: &|_| {} };
         let plan = plan_for_two();
         let walk = walk(&cloud, &plan, &mut Observed::default(), &way).await;
         assert_eq!(cloud.tried().last().map(String::as_str), Some("create-load-balancer"));

@@ -21,6 +21,11 @@ pub(crate) struct Damage {
 }
 
 impl Damage {
+    /// Nothing has failed; of these nothing is taken away all the same.
+    pub(crate) fn holding(wounded: BTreeSet<Option<StackId>>) -> Self {
+        Self { wounded, ..Self::default() }
+    }
+
     /// Both together.
     pub(crate) fn add(&mut self, other: Self) {
         let Self { shared, stacks, wounded, listeners, groups } = other;

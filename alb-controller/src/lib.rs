@@ -12,6 +12,7 @@ mod args;
 pub mod aws;
 mod backoff;
 mod damage;
+mod doubts;
 mod event;
 #[cfg(test)]
 mod fake;

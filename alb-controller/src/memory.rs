@@ -1,7 +1,7 @@
 //! What stood after the last pass, kept up with each step, so that AWS need not be asked what we have
 //! told it ourselves.
 
-use crate::{apply::Failure, aws::Sight};
+use crate::{apply::Failure, aws::Sight, doubts::is_open};
 use edgeway_alb_core::{Desired, Key, Observed, Question, StackId, stack::Ownership};
 use std::collections::BTreeSet;
 
@@ -28,8 +28,12 @@ impl Memory {
         Self { observed, answered, doubted, doubts_all: false, touched }
     }
 
-    /// What must be looked at before a plan to `desired` can be made.
-    pub(crate) fn lacks(&self, desired: &Desired) -> Option<BTreeSet<StackId>> {
+    /// What must be looked at before a plan to `desired` can be made; `due` must be in any case.
+    pub(crate) fn lacks(
+        &self,
+        desired: &Desired,
+        due: BTreeSet<StackId>,
+    ) -> Option<BTreeSet<StackId>> {
         let asked = self.observed.questions().filter(|question| desired.asks(question));
         let unanswered = asked.filter(|question| !self.answered.contains(question));
         let unanswered = unanswered.map(|question| question.stack().clone());
@@ -41,7 +45,7 @@ impl Memory {
                 && !known.is_some_and(|known| known.contains_key(&wish.name))
         });
         let unseen = unseen.map(|(id, _)| id.clone());
-        let stacks = self.doubted.iter().cloned().chain(unanswered).chain(unseen);
+        let stacks = self.doubted.iter().cloned().chain(unanswered).chain(unseen).chain(due);
         let stacks: BTreeSet<StackId> = stacks.collect();
         let bound = desired.bindings.keys().all(|arn| self.observed.bindings.contains_key(arn));
         (!stacks.is_empty() || !bound).then_some(stacks)
@@ -72,7 +76,7 @@ impl Memory {
         let new = self.observed.questions().filter(|question| !before.contains(question));
         self.answered.extend(new);
         self.touched.extend(touched);
-        for Failure { step, .. } in failures {
+        for Failure { step, .. } in failures.iter().filter(|failure| is_open(&failure.error)) {
             if let Key::ForeignTargetGroup(arn) = &step.key {
                 self.observed.bindings.remove(arn);
             } else if let Some(stack) = &step.stack {
@@ -156,7 +160,7 @@ mod tests {
     #[test]
     fn what_was_built_need_not_be_looked_at() {
         let (wishes, memory) = built();
-        assert_eq!(memory.lacks(&wishes), None);
+        assert_eq!(memory.lacks(&wishes, BTreeSet::new()), None);
     }
 
     #[test]
@@ -165,10 +169,10 @@ mod tests {
         let plan = plan(&wishes, &Observed::default());
         let of = |id: Option<StackId>| plan.steps.iter().find(|it| it.stack == id).unwrap().clone();
         memory.learn(&BTreeSet::new(), BTreeSet::new(), &[failure(of(Some(stack("a"))))]);
-        assert_eq!(memory.lacks(&wishes), Some([stack("a")].into()));
+        assert_eq!(memory.lacks(&wishes, BTreeSet::new()), Some([stack("a")].into()));
         let seen = memory.observed.clone();
         memory.renew(&[stack("a")].into(), seen, &wishes);
-        assert_eq!(memory.lacks(&wishes), None);
+        assert_eq!(memory.lacks(&wishes, BTreeSet::new()), None);
         memory.learn(&BTreeSet::new(), BTreeSet::new(), &[failure(of(None))]);
         assert!(memory.kept().is_none(), "what all need has failed");
     }

@@ -3,6 +3,7 @@
 use crate::{
     apply::{Failure, Walk, Way, certificate, walk},
     aws::{Cloud, CloudError, Sight, Watched},
+    doubts::{Doubts, LAG},
     event::{Event, Status},
     memory::Memory,
     metrics::Metrics,
@@ -52,6 +53,7 @@ pub struct Reconciler<C> {
     metrics: Metrics,
     lookups: Option<(Needs, Lookups, Instant)>,
     memory: Option<Memory>,
+    doubts: Doubts,
     status: Status,
     tenure: Tenure,
     newer: Option<watch::Receiver<Arc<Objects>>>,
@@ -78,6 +80,8 @@ pub struct Pass {
     pub awaits: usize,
     /// How many pods' readiness gates open then.
     pub gates: usize,
+    /// For how long AWS may show something that was done as not done yet.
+    pub doubts: Option<Duration>,
 }
 
 impl<C: Cloud> Reconciler<C> {
@@ -89,6 +93,7 @@ impl<C: Cloud> Reconciler<C> {
             metrics,
             lookups: None,
             memory: None,
+            doubts: Doubts::new(LAG),
             status: Status::default(),
             tenure: Tenure::always(),
             newer: None,
@@ -108,6 +113,12 @@ impl<C: Cloud> Reconciler<C> {
     #[must_use]
     pub fn under(self, tenure: Tenure) -> Self {
         Self { tenure, ..self }
+    }
+
+    /// Takes AWS to show what was done that long after it at last; 10 s unless this is told.
+    #[must_use]
+    pub fn with_lag(self, lag: Duration) -> Self {
+        Self { doubts: Doubts::new(lag), ..self }
     }
 
     /// How things stood after the last pass.
@@ -178,9 +189,12 @@ impl<C: Cloud> Reconciler<C> {
             tell(Event::Waiting(pending.to_string()));
         }
         let before: BTreeSet<Question> = memory.observed.questions().collect();
-        let way = Way { tenure: &self.tenure, newer: self.newer.as_ref(), tell };
+        let held = self.doubts.stacks();
+        let way = Way { tenure: &self.tenure, newer: self.newer.as_ref(), held, tell };
         let Walk { taken, touched, failures, skipped } =
             walk(&self.cloud, &plan, &mut memory.observed, &way).await;
+        let now = Instant::now();
+        self.doubts.note(&touched, &failures, &desired.stacks.keys().collect(), now);
         memory.learn(&before, touched, &failures);
         let observed = &memory.observed;
         self.metrics.steps(taken, failures.len(), skipped);
@@ -201,7 +215,8 @@ impl<C: Cloud> Reconciler<C> {
         self.status.settled = plan.is_settled() && failures.is_empty();
         let awaits = self.status.states.values().filter(|state| state.awaits()).count();
         let gates = self.status.gates.values().filter(|gate| !gate.awaits.is_empty()).count();
-        Ok(Pass { plan, taken, failures, awaits, gates })
+        let doubts = self.doubts.wait(now);
+        Ok(Pass { plan, taken, failures, awaits, gates, doubts })
     }
 
     /// Notes certificates that AWS does not know, so that the next wish does without them.
@@ -253,13 +268,14 @@ impl<C: Cloud> Reconciler<C> {
     /// What stands: as it is remembered, where that tells all that matters; and how targets are, as
     /// far as they were looked at just now.
     async fn look(&mut self, desired: &Desired) -> Result<(Memory, Fitnesses), CloudError> {
-        let late = std::mem::take(&mut self.late);
+        let (late, now) = (std::mem::take(&mut self.late), Instant::now());
         let Some(mut memory) = self.memory.take() else {
             let observed = self.cloud.observe(desired, &Sight::Usual).await?;
+            self.doubts.settle(now);
             return Ok((Memory::of(observed, desired), Fitnesses::new()));
         };
         let mut looked = Ok(Fitnesses::new());
-        if let Some(stacks) = memory.lacks(desired) {
+        if let Some(stacks) = memory.lacks(desired, self.doubts.due(now)) {
             let seen = self.cloud.observe(desired, &memory.sight(&stacks)).await;
             looked = seen.map(|seen| {
                 memory.renew(&stacks, seen, desired);
@@ -270,7 +286,10 @@ impl<C: Cloud> Reconciler<C> {
             looked = self.cloud.check(&self.watched, &mut memory.observed).await;
         }
         match looked {
-            Ok(seen) => Ok((memory, seen)),
+            Ok(seen) => {
+                self.doubts.settle(now);
+                Ok((memory, seen))
+            }
             Err(error) => {
                 // What is gone was remembered in vain; otherwise it only could not be asked.
                 self.memory = Some(memory).filter(|_| error.code().is_none());

@@ -107,11 +107,14 @@ impl Rhythm {
                 return Some(self.longer());
             }
             self.look = LOOK.0;
-            return None;
+            return pass.doubts;
         }
         // Right after steps the plan is looked at once more; then ever less often.
         let longer = self.longer();
-        Some(if pass.taken > 0 && pass.plan.pending.is_empty() { Duration::ZERO } else { longer })
+        if pass.taken > 0 && pass.plan.pending.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        Some(pass.doubts.map_or(longer, |doubts| doubts.min(longer)))
     }
 
     /// How long to wait now; the next time it is longer.

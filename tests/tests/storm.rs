@@ -1,11 +1,12 @@
-//! A controller before an AWS that refuses calls and loses answers, while clients ask the load balancer: what
-//! changes on the way costs none of them a request, not even where the controller dies in the middle.
+//! A controller before an AWS that refuses calls, loses answers, answers what was true a while ago and changes late,
+//! while clients ask the load balancers: what changes on the way costs none of them a request, not even where the
+//! controller dies in the middle.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use edgeway_tests::{
-    Ask, Crowd, Process, free_offset, free_port, gateway::write_whole, http::client, process::run,
-    wait_for,
+    Ask, Crowd, Process, crowd::Got, free_offset, free_port, gateway::write_whole, http::client,
+    process::run, wait_for,
 };
 use rustix::process::Signal;
 use std::{
@@ -40,11 +41,11 @@ struct Storm {
 }
 
 impl Storm {
-    fn start() -> Self {
+    fn start(chaos: &str) -> Self {
         let (api, offset) = (format!("127.0.0.1:{}", free_port()), free_offset());
         let offset_text = offset.to_string();
         let place = ["--bind", "127.0.0.1", "--port-offset", &offset_text];
-        let chaos = ["--chaos", "throttle=0.3,lose=0.05,seed=7"];
+        let chaos = ["--chaos", chaos];
         let alb = Process::start(
             "edgeway",
             &[&["local-alb", "--api", &api][..], &place, &chaos].concat(),
@@ -75,29 +76,52 @@ impl Storm {
         self.folder.path().join(name)
     }
 
-    fn ask(&self, path: &str) -> Ask {
-        Ask::get(format!("http://127.0.0.1:{}{path}", self.port)).host("a.test")
+    fn ask(&self, host: &str, path: &str) -> Ask {
+        Ask::get(format!("http://127.0.0.1:{}{path}", self.port)).host(host)
     }
 
-    /// Two clients that go on until they are told to stop; what they were answered but 200.
-    fn load(&self, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<(usize, Vec<String>)>> {
-        let client = || {
-            let (ask, stop) = (self.ask("/"), Arc::clone(stop));
+    /// Waits until a host answers 200.
+    fn wait_answer(&self, host: &str) {
+        wait_for(host, || {
+            self.ask(host, "/").send().is_ok_and(|answer| answer.status == 200).then_some(())
+        });
+    }
+
+    /// A client of each host that goes on until it is told to stop; what it was answered but 200.
+    fn load(
+        &self,
+        hosts: &[&str],
+        stop: &Arc<AtomicBool>,
+    ) -> Vec<JoinHandle<(usize, Vec<String>)>> {
+        let client = |host: &&str| {
+            let (ask, stop) = (self.ask(host, "/"), Arc::clone(stop));
             thread::spawn(move || {
                 let (agent, mut count, mut failed) = (client(), 0, Vec::new());
                 while !stop.load(Ordering::SeqCst) {
                     count += 1;
                     match ask.clone().send_with(&agent) {
                         Ok(answer) if answer.status == 200 => {}
-                        Ok(answer) => failed.push(format!("{} {}", answer.status, answer.body)),
-                        Err(error) => failed.push(error.to_string()),
+                        Ok(answer) => {
+                            failed.push(format!("{count}: {} {}", answer.status, answer.body));
+                        }
+                        Err(error) => failed.push(format!("{count}: {error}")),
                     }
                     thread::sleep(Duration::from_millis(5));
                 }
                 (count, failed)
             })
         };
-        (0..2).map(|_| client()).collect()
+        hosts.iter().map(client).collect()
+    }
+}
+
+/// Tells clients to stop, and holds that none of them missed anything.
+fn none_missed(load: Vec<JoinHandle<(usize, Vec<String>)>>, stop: &AtomicBool) {
+    stop.store(true, Ordering::SeqCst);
+    for client in load {
+        let (count, failed) = client.join().expect("a client does not panic");
+        assert!(failed.is_empty(), "{} of {count}: {:?}", failed.len(), failed.first());
+        assert!(count > 200, "{count} requests");
     }
 }
 
@@ -117,15 +141,15 @@ fn service(name: &str, crowd: &Crowd, from: usize) -> String {
     text
 }
 
-/// An Ingress of the group for `a.test`: paths, and the Service of each.
-fn ingress(name: &str, note: &str, paths: &[(&str, &str)]) -> String {
+/// An Ingress of a group for `a.test`: paths, and the Service of each.
+fn ingress(name: &str, group: &str, paths: &[(&str, &str)]) -> String {
     let mut text = format!(
         "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  namespace: default\n  \
-         annotations:\n    alb.ingress.kubernetes.io/group.name: shop\n    \
+         annotations:\n    alb.ingress.kubernetes.io/group.name: {group}\n    \
          alb.ingress.kubernetes.io/target-type: ip\n    \
          alb.ingress.kubernetes.io/healthcheck-interval-seconds: '5'\n    \
          alb.ingress.kubernetes.io/healthcheck-timeout-seconds: '2'\n    \
-         alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=1\n    {note}\n\
+         alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=1\n\
          spec:\n  ingressClassName: edgeway\n  rules:\n  - host: a.test\n    http:\n      paths:\n"
     );
     for (path, service) in paths {
@@ -138,12 +162,15 @@ fn ingress(name: &str, note: &str, paths: &[(&str, &str)]) -> String {
     text
 }
 
-/// Which backends clients have reached since this was asked last; checks of their health do not count.
-fn reached(crowd: &Crowd) -> Vec<usize> {
+/// What clients have asked of backends since this was asked last; checks of their health do not count.
+fn asked(crowd: &Crowd) -> impl Iterator<Item = Got> {
     let is_check = |agent: &str| agent.starts_with("ELB-HealthChecker");
-    let asked = crowd.take().into_iter();
-    let by_clients = asked.filter(|got| !got.header("user-agent").is_some_and(is_check));
-    by_clients.map(|got| got.backend).collect()
+    crowd.take().into_iter().filter(move |got| !got.header("user-agent").is_some_and(is_check))
+}
+
+/// Which backends clients have reached since this was asked last.
+fn reached(crowd: &Crowd) -> Vec<usize> {
+    asked(crowd).map(|got| got.backend).collect()
 }
 
 /// Waits until clients have reached what they are to reach a hundred times in a row, and nothing else:
@@ -161,36 +188,34 @@ fn wait_left(what: &str, mut look: impl FnMut() -> (usize, usize)) {
 #[test]
 fn no_change_costs_a_request_whatever_aws_does() {
     let (web, api) = (Crowd::start(2), Crowd::start(2));
-    let storm = Storm::start();
+    let storm = Storm::start("throttle=0.3,lose=0.05,seed=7");
     storm.put("class.yaml", CLASS);
     storm.put("web.yaml", &service("web", &web, 0));
     storm.put("api.yaml", &service("api", &api, 0));
-    storm.put("shop.yaml", &ingress("shop", "", &[("/", "web")]));
+    storm.put("shop.yaml", &ingress("shop", "shop", &[("/", "web")]));
     let mut first = storm.controller();
-    wait_for("the first answer", || {
-        storm.ask("/").send().is_ok_and(|answer| answer.status == 200).then_some(())
-    });
+    storm.wait_answer("a.test");
     let stop = Arc::new(AtomicBool::new(false));
-    let load = storm.load(&stop);
+    let load = storm.load(&["a.test"; 2], &stop);
 
     // Another Service takes over.
-    storm.put("shop.yaml", &ingress("shop", "", &[("/", "api")]));
+    storm.put("shop.yaml", &ingress("shop", "shop", &[("/", "api")]));
     wait_left("the other Service", || (reached(&api).len(), reached(&web).len()));
 
     // A member of the group is broken, and another has one more path.
     let broken = "alb.ingress.kubernetes.io/healthcheck-interval-seconds: ten";
-    let broken = ingress("broken", "", &[("/broken", "web")])
+    let broken = ingress("broken", "shop", &[("/broken", "web")])
         .replace("alb.ingress.kubernetes.io/healthcheck-interval-seconds: '5'", broken);
     storm.put("broken.yaml", &broken);
-    storm.put("shop.yaml", &ingress("shop", "", &[("/", "api"), ("/more", "web")]));
+    storm.put("shop.yaml", &ingress("shop", "shop", &[("/", "api"), ("/more", "web")]));
     wait_for("one more path", || {
-        storm.ask("/more").send().ok();
+        storm.ask("a.test", "/more").send().ok();
         (!reached(&web).is_empty()).then_some(())
     });
 
     // The controller dies while it brings the first Service back, and another goes on where it was.
     let seen = first.lines().len();
-    storm.put("shop.yaml", &ingress("shop", "", &[("/", "web"), ("/more", "web")]));
+    storm.put("shop.yaml", &ingress("shop", "shop", &[("/", "web"), ("/more", "web")]));
     first.wait_line_after(seen, "a plan", |line| line.contains("plan: ").then_some(()));
     first.signal(Signal::KILL);
     let second = storm.controller();
@@ -203,11 +228,54 @@ fn no_change_costs_a_request_whatever_aws_does() {
         (left.len(), gone.len())
     });
 
-    stop.store(true, Ordering::SeqCst);
-    for client in load {
-        let (count, failed) = client.join().expect("a client does not panic");
-        assert!(failed.is_empty(), "{} of {count}: {:?}", failed.len(), failed.first());
-        assert!(count > 200, "{count} requests");
-    }
+    none_missed(load, &stop);
     assert!(second.stop().success());
+}
+
+#[test]
+fn no_change_costs_a_request_where_answers_are_old_and_changes_late() {
+    const HOSTS: [&str; 3] = ["a.test", "b.test", "c.test"];
+    let (web, api) = (Crowd::start(3), Crowd::start(2));
+    let storm = Storm::start("throttle=0.2,lose=0.05,lag=2s,delay=1s,seed=11");
+    let put = |host: &str, paths: &[(&str, &str)]| {
+        let text = ingress(&host.replace('.', "-"), &host.replace('.', "-"), paths);
+        storm.put(&format!("{host}.yaml"), &text.replace("a.test", host));
+    };
+    storm.put("class.yaml", CLASS);
+    storm.put("web.yaml", &service("web", &web, 0));
+    storm.put("api.yaml", &service("api", &api, 0));
+    for host in HOSTS {
+        put(host, &[("/", "web")]);
+    }
+    let mut controller = storm.controller();
+    for host in HOSTS {
+        storm.wait_answer(host);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = storm.load(&HOSTS, &stop);
+
+    // One group goes there and back before AWS says so; another stays away; a third keeps its place.
+    let seen = controller.lines().len();
+    put("a.test", &[("/", "api")]);
+    controller.wait_line_after(seen, "a step", |line| line.contains("modify-rule").then_some(()));
+    put("a.test", &[("/", "web")]);
+    put("b.test", &[("/", "api"), ("/more", "web")]);
+    wait_left("each at its place", || {
+        let of = |crowd: &Crowd| {
+            let away = |got: &Got| got.header("host") == Some("b.test");
+            let (away, home): (Vec<_>, Vec<_>) = asked(crowd).partition(away);
+            (away.len(), home.len())
+        };
+        let ((web_away, web_home), (api_away, api_home)) = (of(&web), of(&api));
+        (web_home.min(api_away), web_away + api_home)
+    });
+
+    // An endpoint goes, everywhere.
+    storm.put("web.yaml", &service("web", &web, 1));
+    wait_left("the end of an endpoint", || {
+        let (gone, left): (Vec<_>, Vec<_>) = reached(&web).into_iter().partition(|it| *it == 0);
+        (left.len(), gone.len())
+    });
+    none_missed(load, &stop);
+    assert!(controller.stop().success());
 }

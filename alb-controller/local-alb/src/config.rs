@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -38,6 +39,9 @@ pub struct Config {
     pub vpc_range: Ipv4Net,
     /// Addresses of instances; one that is not listed is taken to be this machine.
     pub instances: BTreeMap<String, IpAddr>,
+    /// The folder that stands in for S3: it has a folder for each bucket, with files for objects.
+    /// Trust stores are read from there.
+    pub buckets: Option<PathBuf>,
     /// Lets subnets, security groups and certificates that a call names by id, but nobody made,
     /// come into being: manifests written for a real account then work as they are. An adopted
     /// certificate is a self-signed one.
@@ -76,6 +80,7 @@ impl Default for Config {
             vpc: DEFAULT_VPC.to_owned(),
             vpc_range: Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 16),
             instances: BTreeMap::new(),
+            buckets: None,
             adopt: false,
             health_interval_cap: Some(Duration::from_secs(1)),
             provisioning: Duration::ZERO,

@@ -1,18 +1,20 @@
 //! The account and the data plane behind it, kept in step.
 //!
 //! A call is answered only after the data plane follows it: when `CreateListener` returns, the
-//! port is open.
+//! port is open, unless a delay was asked for.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Mutex, Notify, broadcast};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::chaos::{Fate, Fates};
+use crate::chaos::{Draw, Fates};
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::event::Event;
@@ -20,6 +22,7 @@ use crate::plane::Plane;
 use crate::plane::checks::{Checks, Found};
 use crate::plane::listen::Ports;
 use crate::plane::table::Table;
+use crate::rollout::Rollout;
 use crate::running::Overview;
 use crate::state::World;
 use crate::wire::{Reply, Request};
@@ -47,6 +50,7 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 struct Core {
     world: World,
+    rollout: Rollout,
     ports: Ports,
     checks: Checks,
 }
@@ -62,6 +66,7 @@ impl Engine {
         let seed = config.seed.unwrap_or_else(rand::random);
         let core = Core {
             world: World::new(Arc::clone(&config), seed),
+            rollout: Rollout::new(config.chaos.delay),
             ports: Ports::new(Arc::clone(&plane), config.bind, config.ports, stop),
             checks: Checks::new(Arc::clone(&plane), found, config.health_interval_cap),
         };
@@ -81,8 +86,13 @@ impl Engine {
         &self.config.region
     }
 
+    /// The folder of the buckets.
+    pub(crate) fn buckets(&self) -> Option<&Path> {
+        self.config.buckets.as_deref()
+    }
+
     /// What becomes of the call that comes next.
-    pub(crate) fn fate(&self) -> Fate {
+    pub(crate) fn draw(&self) -> Draw {
         self.fates.next()
     }
 
@@ -90,11 +100,13 @@ impl Engine {
         self.events.subscribe()
     }
 
-    /// Carries out a call of the API. Once begun it must not be dropped half-way.
-    pub(crate) async fn call(&self, request: &Request) -> Result<Reply, AwsError> {
+    /// Carries out a call of the API that sees how things were some time ago. Once begun it must not
+    /// be dropped half-way.
+    pub(crate) async fn call(&self, request: &Request, age: Duration) -> Result<Reply, AwsError> {
         let mut core = self.core.lock().await;
         let before = core.world.revision();
-        let result = core.world.apply(request, SystemTime::now());
+        let now = SystemTime::now();
+        let result = core.world.apply(request, now, now - age);
         if let Err(why) = &result {
             tracing::debug!(service = request.service.name(), action = request.action, "{why}");
         }
@@ -107,10 +119,7 @@ impl Engine {
     /// Takes in findings of health checks and ends what has drained, until there are no more.
     pub(crate) async fn run(&self, mut found: UnboundedReceiver<Found>, stop: CancellationToken) {
         loop {
-            let next = self.core.lock().await.world.next_deadline();
-            let pause = next.map_or(TIDY, |next| {
-                next.duration_since(SystemTime::now()).unwrap_or_default().min(TIDY)
-            });
+            let pause = self.pause().await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 received = found.recv() => match received {
@@ -123,28 +132,48 @@ impl Engine {
         }
     }
 
+    /// How long there is nothing to do by time alone.
+    async fn pause(&self) -> Duration {
+        let core = self.core.lock().await;
+        let ends = core.world.next_deadline();
+        let ends = ends.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
+        let arrives = core.rollout.next().map(|due| due.saturating_duration_since(Instant::now()));
+        [Some(TIDY), ends, arrives].into_iter().flatten().min().unwrap_or(TIDY)
+    }
+
     async fn observe(&self, found: &Found) {
         let mut core = self.core.lock().await;
-        if core.world.observe(&found.group, &found.target, &found.finding) {
+        let now = SystemTime::now();
+        if core.world.observe(&found.group, &found.target, &found.finding, now) {
             self.publish(&mut core).await;
         }
     }
 
-    /// Ends what has drained, and tries again to open what could not be opened.
+    /// Ends what has drained, takes on what has arrived, and tries again to open what could not be opened.
     async fn tick(&self) {
         let mut core = self.core.lock().await;
-        core.world.settle(SystemTime::now());
-        self.publish(&mut core).await;
+        if core.world.settle(SystemTime::now()) {
+            self.publish(&mut core).await;
+        } else {
+            self.follow(&mut core).await;
+        }
         drop(core);
         self.plane.clients.prune();
     }
 
-    /// Makes the data plane follow the account, and tells what happened.
+    /// Sends the data plane what the account is now.
     async fn publish(&self, core: &mut Core) {
-        let Core { world, ports, checks } = core;
-        let table = Arc::new(Table::of(world.regions()));
+        let table = Table::of(core.world.regions());
+        core.rollout.send(table, core.world.take_cut(), Instant::now());
+        self.follow(core).await;
+    }
+
+    /// Makes the data plane follow what has arrived, and tells what happened.
+    async fn follow(&self, core: &mut Core) {
+        let Core { world, rollout, ports, checks } = core;
+        let (table, cut) = rollout.arrive(Instant::now(), &world.regions());
         self.plane.table.store(Arc::clone(&table));
-        for (group, target) in world.take_cut() {
+        for (group, target) in cut {
             self.plane.live.cut(&group, &target);
         }
         self.plane.live.prune(&table);

@@ -45,6 +45,7 @@ macro_rules! codes {
 }
 
 codes! {
+    CaCertificatesBundleNotFound => "CaCertificatesBundleNotFound", 400;
     CapacityUnitsLimitExceeded => "CapacityUnitsLimitExceeded", 400;
     CertificateNotFound => "CertificateNotFound", 400;
     DependencyViolation => "DependencyViolation", 400;
@@ -52,9 +53,11 @@ codes! {
     DuplicateLoadBalancerName => "DuplicateLoadBalancerName", 400;
     DuplicateTagKeys => "DuplicateTagKeys", 400;
     DuplicateTargetGroupName => "DuplicateTargetGroupName", 400;
+    DuplicateTrustStoreName => "DuplicateTrustStoreName", 400;
     IncompatibleProtocols => "IncompatibleProtocols", 400;
     InternalFailure => "InternalFailure", 500;
     InvalidAction => "InvalidAction", 400;
+    InvalidCaCertificatesBundle => "InvalidCaCertificatesBundle", 400;
     InvalidConfigurationRequest => "InvalidConfigurationRequest", 400;
     InvalidGroupDuplicate => "InvalidGroup.Duplicate", 400;
     InvalidGroupNotFound => "InvalidGroup.NotFound", 400;
@@ -66,6 +69,8 @@ codes! {
     InvalidPermissionDuplicate => "InvalidPermission.Duplicate", 400;
     InvalidPermissionMalformed => "InvalidPermission.Malformed", 400;
     InvalidPermissionNotFound => "InvalidPermission.NotFound", 400;
+    InvalidResource => "InvalidResourceException", 400;
+    InvalidRevocationContent => "InvalidRevocationContent", 400;
     InvalidScheme => "InvalidScheme", 400;
     InvalidSecurityGroup => "InvalidSecurityGroup", 400;
     InvalidSubnetNotFound => "InvalidSubnetID.NotFound", 400;
@@ -79,9 +84,12 @@ codes! {
     PriorityInUse => "PriorityInUse", 400;
     RequestEntityTooLarge => "RequestEntityTooLarge", 413;
     RequestLimitExceeded => "RequestLimitExceeded", 503;
+    ResourceAlreadyExists => "ResourceAlreadyExistsException", 400;
     ResourceInUse => "ResourceInUse", 400;
     ResourceInUseException => "ResourceInUseException", 400;
     ResourceNotFound => "ResourceNotFoundException", 400;
+    RevocationContentNotFound => "RevocationContentNotFound", 400;
+    RevocationIdNotFound => "RevocationIdNotFound", 400;
     RuleNotFound => "RuleNotFound", 400;
     RulesPerSecurityGroupLimitExceeded => "RulesPerSecurityGroupLimitExceeded", 400;
     SerializationError => "SerializationException", 400;
@@ -100,10 +108,16 @@ codes! {
     TooManyTags => "TooManyTags", 400;
     TooManyTargetGroups => "TooManyTargetGroups", 400;
     TooManyTargets => "TooManyTargets", 400;
+    TooManyTrustStores => "TooManyTrustStores", 400;
     TooManyUniqueTargetGroupsPerLoadBalancer => "TooManyUniqueTargetGroupsPerLoadBalancer", 400;
+    TrustStoreInUse => "TrustStoreInUse", 400;
     TrustStoreNotFound => "TrustStoreNotFound", 400;
     UnknownOperation => "UnknownOperationException", 400;
     ValidationError => "ValidationError", 400;
     ValidationException => "ValidationException", 400;
+    WafAssociatedItem => "WAFAssociatedItemException", 400;
+    WafDuplicateItem => "WAFDuplicateItemException", 400;
+    WafInvalidParameter => "WAFInvalidParameterException", 400;
     WafNonexistentItem => "WAFNonexistentItemException", 400;
+    WafOptimisticLock => "WAFOptimisticLockException", 400;
 }

@@ -22,20 +22,24 @@
 //! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
 //! * `authenticate-oidc`, `authenticate-cognito` and `jwt-validation` are kept and reported, and a
 //!   request that needs one is answered with 500 and a line in the log.
-//! * The desync mitigation mode is kept and reported; requests are treated as under `monitor`.
+//! * What AWS's desync mitigation calls severe is no HTTP to us, and refused in any mode.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
-//! * There are no trust stores, Lambda targets, network load balancers, slow start, zones that
-//!   fail or delays; calls are throttled and answers lost only on request ([`Chaos`]). Security
-//!   groups are kept and reported, and let everything through.
+//! * Buckets are folders of this machine; a trust store is `ACTIVE` at once. Whether clients are asked
+//!   for certificates is up to the oldest listener of a port.
+//! * There are no Lambda targets, network load balancers, or zones that fail; calls are throttled,
+//!   answers lost or out of date, and changes late only on request ([`Chaos`]).
+//! * Security groups and web ACLs are kept and reported, and let everything through.
 //! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
 mod api;
+mod bucket;
 mod chaos;
 pub mod config;
 mod engine;
 mod error;
 mod event;
 mod plane;
+mod rollout;
 mod running;
 mod state;
 mod wire;

@@ -14,6 +14,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
+use std::time::Duration;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,9 @@ async fn faulty(cloud: &Cloud, fault: Fault) -> Reconciler<Faulty> {
     let config = &cloud.config;
     let aws = Aws::connect(&config.connection, &config.settings, Metrics::default()).await;
     let faulty = Faulty { aws, fault, steps: Arc::default() };
-    Reconciler::new(faulty, config.settings.clone(), Metrics::default())
+    // Nothing that was done is shown late here.
+    let reconciler = Reconciler::new(faulty, config.settings.clone(), Metrics::default());
+    reconciler.with_lag(Duration::ZERO)
 }
 
 /// Passes until nothing is left to do, but no more than a few.

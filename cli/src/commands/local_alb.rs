@@ -8,6 +8,7 @@ use edgeway_local_alb::{
 use ipnet::Ipv4Net;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -38,10 +39,14 @@ pub struct Args {
     /// The addresses of that VPC, which targets may have besides private ones [default: 10.0.0.0/16]
     #[arg(long, value_name = "CIDR")]
     vpc_range: Option<Ipv4Net>,
+    /// The folder that stands in for S3: a folder for each bucket, for trust stores to be read from
+    #[arg(long, value_name = "DIR")]
+    s3_dir: Option<PathBuf>,
     /// Let subnets, security groups and certificates that a call names come into being
     #[arg(long)]
     adopt: bool,
-    /// Throttle calls and lose answers, to see what a client makes of it: throttle=0.3,lose=0.05,seed=7
+    /// Throttle calls, lose answers, look back and change late, to see what a client makes of it:
+    /// throttle=0.3,lose=0.05,lag=2s,delay=500ms,seed=7
     #[arg(long, value_name = "FAULTS")]
     chaos: Option<Chaos>,
     #[command(flatten)]
@@ -62,6 +67,7 @@ pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
             account: args.account,
             region: args.region,
             vpc: args.vpc_id,
+            buckets: args.s3_dir,
             adopt: args.adopt,
             chaos: args.chaos.unwrap_or_default(),
             ..usual

@@ -4,18 +4,20 @@ use std::time::SystemTime;
 
 use crate::state::Region;
 use crate::state::certificate::Certificate;
+use crate::state::guard::WebAcl;
 use crate::state::network::{self, SecurityGroup, Subnet, ZONES};
 use crate::wire::Request;
 
-/// Makes whatever subnets, security groups and certificates a call names and the region lacks.
+/// Makes whatever subnets, security groups, certificates and web ACLs a call names and the region lacks.
 /// Calls that take something away name only what they mean to lose, so they adopt nothing.
 pub(crate) fn adopt(region: &mut Region, request: &Request, now: SystemTime) {
     const TAKING: [&str; 4] = ["Delete", "Remove", "Revoke", "Disassociate"];
     if TAKING.iter().any(|verb| request.action.starts_with(verb)) {
         return;
     }
-    let in_json =
-        ["CertificateArn"].into_iter().filter_map(|field| request.json.get(field)?.as_str());
+    let in_json = ["CertificateArn", "WebACLArn"]
+        .into_iter()
+        .filter_map(|field| request.json.get(field)?.as_str());
     for text in request.query.values().chain(in_json) {
         if text.starts_with("subnet-") {
             subnet(region, text);
@@ -23,6 +25,8 @@ pub(crate) fn adopt(region: &mut Region, request: &Request, now: SystemTime) {
             security_group(region, text);
         } else if text.starts_with("arn:aws:acm:") && text.contains(":certificate/") {
             certificate(region, text, now);
+        } else if text.starts_with("arn:aws:wafv2:") && text.contains(":regional/webacl/") {
+            web_acl(region, text);
         }
     }
 }
@@ -59,5 +63,15 @@ fn certificate(region: &mut Region, arn: &str, now: SystemTime) {
         key_algorithm: "EC_prime256v1".to_owned(),
         created: now,
         material: None,
+    });
+}
+
+fn web_acl(region: &mut Region, arn: &str) {
+    let [.., name, id] = *arn.split('/').collect::<Vec<_>>().as_slice() else { return };
+    region.web_acls.entry(arn.into()).or_insert_with(|| WebAcl {
+        arn: arn.into(),
+        name: name.to_owned(),
+        id: id.to_owned(),
+        lock: id.to_owned(),
     });
 }

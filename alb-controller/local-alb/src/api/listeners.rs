@@ -214,31 +214,29 @@ fn tls(
         return Err(AwsError::validation(text));
     }
     if params.has("MutualAuthentication") {
-        tls.mutual = Some(mutual(&params.structure("MutualAuthentication"))?);
+        tls.mutual = Some(mutual(region, &params.structure("MutualAuthentication"))?);
     }
     Ok(tls)
 }
 
-fn mutual(params: &Params<'_>) -> Result<Mutual, AwsError> {
+fn mutual(region: &Region, params: &Params<'_>) -> Result<Mutual, AwsError> {
     const MODES: [&str; 3] = ["off", "passthrough", "verify"];
     let mode = params.word("Mode", &MODES)?.unwrap_or("off");
-    match (mode, params.text("TrustStoreArn")) {
+    let store = params.text("TrustStoreArn").filter(|arn| !arn.is_empty());
+    let trust_store = match (mode, store) {
         ("verify", None) => {
             let text = "Mutual Authentication mode verify requires a trust store arn";
-            Err(AwsError::validation(text))
+            return Err(AwsError::validation(text));
         }
-        ("verify", Some(arn)) => {
-            let text = format!("Trust store '{arn}' not found: there are no local trust stores");
-            Err(AwsError::new(Code::TrustStoreNotFound, text))
-        }
-        _ => Ok(Mutual {
-            mode: mode.to_owned(),
-            ignore_expiry: params.boolean("IgnoreClientCertificateExpiry")?,
-            advertise: params
-                .word("AdvertiseTrustStoreCaNames", &["on", "off"])?
-                .map(str::to_owned),
-        }),
-    }
+        ("verify", Some(arn)) => Some(region.trust_store(arn)?.arn.clone()),
+        _ => None,
+    };
+    Ok(Mutual {
+        mode: mode.to_owned(),
+        trust_store,
+        ignore_expiry: params.boolean("IgnoreClientCertificateExpiry")?,
+        advertise: params.word("AdvertiseTrustStoreCaNames", &["on", "off"])?.map(str::to_owned),
+    })
 }
 
 fn reply<'a>(listeners: impl IntoIterator<Item = &'a Listener>) -> Fields {
@@ -251,6 +249,8 @@ fn shape(listener: &Listener) -> Fields {
     let mutual = |mutual: &Mutual| {
         Fields::new()
             .text("Mode", &mutual.mode)
+            .maybe("TrustStoreArn", mutual.trust_store.as_ref())
+            .maybe("TrustStoreAssociationStatus", mutual.trust_store.as_ref().map(|_| "active"))
             .maybe("IgnoreClientCertificateExpiry", mutual.ignore_expiry)
             .maybe("AdvertiseTrustStoreCaNames", mutual.advertise.as_ref())
     };

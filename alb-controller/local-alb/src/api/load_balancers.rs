@@ -236,6 +236,7 @@ fn make(region: &mut Region, wanted: Wanted, now: SystemTime) -> LoadBalancer {
         serial: region.next_serial(),
         capacity: None,
         pool,
+        web_acl: None,
         impaired: None,
     }
 }

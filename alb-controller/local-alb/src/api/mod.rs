@@ -6,15 +6,18 @@ mod adopt;
 mod attributes;
 mod certificates;
 mod conditions;
+mod early;
 mod ec2;
 mod listeners;
 mod load_balancer_settings;
 mod load_balancers;
 mod page;
 mod quotas;
+mod revocations;
 mod rule_checks;
 mod rules;
 mod shapes;
+mod shield;
 mod sts;
 mod tagging;
 mod tags;
@@ -22,9 +25,11 @@ mod target_groups;
 mod target_health;
 mod targets;
 mod transforms;
+mod trust_stores;
 mod waf;
 
 pub(crate) use adopt::adopt;
+pub(crate) use early::not_too_early;
 
 use crate::error::{AwsError, Code};
 use crate::state::Region;
@@ -51,14 +56,17 @@ type Table = &'static [(&'static str, Operation)];
 static LOAD_BALANCING: Table = &[
     ("AddListenerCertificates", Write(certificates::add)),
     ("AddTags", Write(tags::add)),
+    ("AddTrustStoreRevocations", Write(revocations::add)),
     ("CreateListener", Write(listeners::create)),
     ("CreateLoadBalancer", Write(load_balancers::create)),
     ("CreateRule", Write(rules::create)),
     ("CreateTargetGroup", Write(target_groups::create)),
+    ("CreateTrustStore", Write(trust_stores::create)),
     ("DeleteListener", Write(listeners::delete)),
     ("DeleteLoadBalancer", Write(load_balancers::delete)),
     ("DeleteRule", Write(rules::delete)),
     ("DeleteTargetGroup", Write(target_groups::delete)),
+    ("DeleteTrustStore", Write(trust_stores::delete)),
     ("DeregisterTargets", Write(targets::deregister)),
     ("DescribeAccountLimits", Read(quotas::account_limits)),
     ("DescribeCapacityReservation", Read(load_balancer_settings::describe_capacity)),
@@ -73,7 +81,9 @@ static LOAD_BALANCING: Table = &[
     ("DescribeTargetGroupAttributes", Read(attributes::describe_target_group)),
     ("DescribeTargetGroups", Read(target_groups::describe)),
     ("DescribeTargetHealth", Read(target_health::describe)),
-    ("DescribeTrustStores", Read(quotas::trust_stores)),
+    ("DescribeTrustStoreAssociations", Read(trust_stores::associations)),
+    ("DescribeTrustStoreRevocations", Read(revocations::describe)),
+    ("DescribeTrustStores", Read(trust_stores::describe)),
     ("ModifyCapacityReservation", Write(load_balancer_settings::modify_capacity)),
     ("ModifyIpPools", Write(load_balancer_settings::modify_pools)),
     ("ModifyListener", Write(listeners::modify)),
@@ -82,9 +92,11 @@ static LOAD_BALANCING: Table = &[
     ("ModifyRule", Write(rules::modify)),
     ("ModifyTargetGroup", Write(target_groups::modify)),
     ("ModifyTargetGroupAttributes", Write(attributes::modify_target_group)),
+    ("ModifyTrustStore", Write(trust_stores::modify)),
     ("RegisterTargets", Write(targets::register)),
     ("RemoveListenerCertificates", Write(certificates::remove)),
     ("RemoveTags", Write(tags::remove)),
+    ("RemoveTrustStoreRevocations", Write(revocations::remove)),
     ("SetIpAddressType", Write(load_balancer_settings::set_ip_address_type)),
     ("SetRulePriorities", Write(rules::set_priorities)),
     ("SetSecurityGroups", Write(load_balancer_settings::set_security_groups)),
@@ -122,16 +134,21 @@ static ACM: Table = &[
 static TAGGING: Table = &[("GetResources", Read(tagging::resources))];
 
 static WAF: Table = &[
-    ("AssociateWebACL", Read(waf::associate)),
-    ("DisassociateWebACL", Always(waf::nothing)),
-    ("GetWebACLForResource", Always(waf::nothing)),
-    ("ListResourcesForWebACL", Always(waf::resources)),
-    ("ListWebACLs", Always(waf::web_acls)),
+    ("AssociateWebACL", Write(waf::associate)),
+    ("CreateWebACL", Write(waf::create)),
+    ("DeleteWebACL", Write(waf::delete)),
+    ("DisassociateWebACL", Write(waf::disassociate)),
+    ("GetWebACLForResource", Read(waf::of_resource)),
+    ("ListResourcesForWebACL", Read(waf::resources)),
+    ("ListWebACLs", Always(waf::list)),
 ];
 
 static SHIELD: Table = &[
-    ("DescribeProtection", Read(waf::no_protection)),
-    ("GetSubscriptionState", Always(waf::no_subscription)),
+    ("CreateProtection", Write(shield::protect)),
+    ("CreateSubscription", Write(shield::subscribe)),
+    ("DeleteProtection", Write(shield::unprotect)),
+    ("DescribeProtection", Read(shield::describe)),
+    ("GetSubscriptionState", Always(shield::subscription)),
 ];
 
 /// The operation with a name, or the refusal of an unknown one.

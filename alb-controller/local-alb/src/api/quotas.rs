@@ -1,4 +1,4 @@
-//! `DescribeAccountLimits`, `DescribeSSLPolicies`, `DescribeTrustStores`.
+//! `DescribeAccountLimits`, `DescribeSSLPolicies`.
 
 use super::Outcome;
 use super::page::page;
@@ -93,13 +93,4 @@ pub(crate) fn account_limits(region: &Region, call: &Call<'_>) -> Outcome {
         .into_iter()
         .map(|(name, most)| Fields::new().text("Name", name).text("Max", most));
     Ok(Fields::new().list("Limits", shapes).maybe("NextMarker", page.next).into())
-}
-
-/// There are no trust stores; one that is named cannot be found.
-pub(crate) fn trust_stores(_region: &Region, call: &Call<'_>) -> Outcome {
-    if call.params.has("Names") || call.params.has("TrustStoreArns") {
-        let text = "One or more trust stores not found: there are no local trust stores";
-        return Err(AwsError::new(Code::TrustStoreNotFound, text));
-    }
-    Ok(Fields::new().texts("TrustStores", [""; 0]).into())
 }

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::shapes::tag_list;
-use crate::error::{AwsError, Code};
+use crate::error::AwsError;
 use crate::state::Region;
 use crate::state::tags;
 use crate::wire::{Call, Fields, Params};
@@ -66,10 +66,7 @@ fn exists(region: &Region, arn: &str) -> Result<(), AwsError> {
         Some("listener") => region.listener(arn).map(drop),
         Some("listener-rule") => region.rule(arn).map(drop),
         Some("targetgroup") => region.group(arn).map(drop),
-        Some("truststore") => {
-            let text = format!("Trust store '{arn}' not found");
-            Err(AwsError::new(Code::TrustStoreNotFound, text))
-        }
+        Some("truststore") => region.trust_store(arn).map(drop),
         Some(_) | None => {
             Err(AwsError::validation(format!("'{arn}' is not a valid load balancing ARN")))
         }

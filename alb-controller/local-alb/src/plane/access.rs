@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::body::Activity;
+use super::desync::Class;
 use super::headers::{Peer, TlsFacts};
 use crate::wire::time::micros;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) group: Option<String>,
     pub(crate) target: Option<SocketAddr>,
     pub(crate) upgraded: bool,
+    /// How dangerous the request is.
+    pub(crate) class: Class,
     /// Nothing if the client left before there was an answer.
     pub(crate) status: Option<u16>,
     pub(crate) target_status: Option<u16>,
@@ -69,6 +72,7 @@ impl Record {
             group: None,
             target: None,
             upgraded: false,
+            class: Class::Compliant,
             status: None,
             target_status: None,
         }
@@ -121,6 +125,7 @@ impl Record {
         let text = |value: Option<String>| value.unwrap_or_else(|| MISSING.to_owned());
         let code = |value: Option<u16>| text(value.map(|code| code.to_string()));
         let target = text(self.target.map(|target| target.to_string()));
+        let (class, reason) = self.class.names();
         let [before, within, after] = self.times();
         let tls = self.tls.as_ref();
         let mut line = format!("{} {} {}", self.kind(), micros(now), self.load_balancer);
@@ -142,7 +147,7 @@ impl Record {
         );
         let _ = write!(
             line,
-            " \"{}\" \"{}\" \"-\" {} {} \"{}\" \"{}\" \"-\" \"{target}\" \"{}\" \"-\" \"-\" - \"-\" \"-\" \"-\"",
+            " \"{}\" \"{}\" \"-\" {} {} \"{}\" \"{}\" \"-\" \"{target}\" \"{}\" \"{class}\" \"{reason}\" - \"-\" \"-\" \"-\"",
             quoted(&self.trace_id),
             quoted(&self.host),
             self.priority,

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::body::Watched;
+use super::desync::Alone;
 use super::tls;
 
 /// How long connecting, and a TLS handshake, may take.
@@ -92,7 +93,11 @@ impl Clients {
             Some(sender) => sender,
             None => self.open1(door).await?,
         };
+        let alone = request.extensions().get::<Alone>().is_some();
         let response = sender.send_request(request).await.map_err(Unanswered::Broken)?;
+        if alone {
+            return Ok(response);
+        }
         let idle = Arc::clone(&self.idle);
         tokio::spawn(async move {
             // Ready again when the response is through; never, if the connection ends with it.

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -18,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::Plane;
 use super::exchange::{Front, respond};
 use super::headers::{Peer, TlsFacts};
+use super::mutual::client_headers;
+use super::tap::Tap;
 use super::tls;
 use crate::state::load_balancer::Protocol;
 
@@ -69,7 +73,11 @@ pub(crate) async fn serve(open: Arc<Open>, stream: TcpStream, peer: SocketAddr) 
         Err(_) => return tracing::debug!(port = open.port, "TLS handshake took too long"),
     };
     let session = stream.get_ref().1;
+    let mutual = first_setting(&open, |site| site.mutual.clone()).flatten();
+    let chain = session.peer_certificates().filter(|_| mutual.is_some());
+    let verified = mutual.is_some_and(|mutual| mutual.trust.is_some());
     let facts = TlsFacts {
+        client: chain.map(|chain| client_headers(chain, verified)),
         version: match session.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "TLSv1.2",
@@ -95,8 +103,11 @@ where
 {
     let idle = first_setting(open, |site| site.settings.idle).unwrap_or(Duration::from_secs(60));
     let builder = builder(idle, http2);
-    let service = service_fn(|request| {
+    let (stream, sent) = Tap::new(stream);
+    let service = service_fn(|mut request: Request<Incoming>| {
         let front = front.clone();
+        let framing = (!http2).then(|| sent.framing(request.method().as_str())).flatten();
+        request.extensions_mut().insert(framing.unwrap_or_default());
         async move { Ok::<_, Infallible>(respond(&front, request).await) }
     });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

@@ -11,12 +11,14 @@ use tokio::time::Instant;
 use super::Plane;
 use super::access::Record;
 use super::body::Body;
+use super::desync::{Alone, Verdict, classify};
 use super::evaluate::{Ask, rule_for};
 use super::forward::{Refused, Route, SentHost, forward};
 use super::headers::{Peer, TlsFacts, is_grpc, refusal, split_port, to_client};
 use super::pages::{answer, page};
 use super::redirect::{LONGEST, location};
 use super::table::Site;
+use super::tap::Framing;
 use crate::state::rule::{Action, ActionKind, Fixed, Rule};
 
 /// What all requests of a connection have in common.
@@ -54,6 +56,10 @@ pub(crate) async fn respond(front: &Front, mut request: Request<Incoming>) -> Re
     let name = name.to_ascii_lowercase();
     let (site, rule) = judge((oldest, sites), &request, &name, front);
     record.load_balancer.clone_from(&site.path);
+    let verdict = mitigate(site, &mut request, &mut record);
+    if verdict == Verdict::Refuse {
+        return closing(own(page(400), &mut record), version);
+    }
     record.priority = rule.map_or(0, |rule| rule.priority.into());
     let actions = rule.map_or(&site.default_actions, |rule| &rule.actions);
     request.extensions_mut().insert(SentHost(host));
@@ -81,18 +87,28 @@ pub(crate) async fn respond(front: &Front, mut request: Request<Incoming>) -> Re
         }
         Act::Unable(kind) => {
             record.actions = kind;
-            tracing::warn!(
-                load_balancer = %site.name, port = site.port, action = kind,
-                "a request needs an identity provider, which is not available locally: it is answered with 500"
-            );
-            own(page(500), &mut record)
+            own(unable(site, kind), &mut record)
         }
     };
     to_client(response.headers_mut(), site);
-    if front.since.elapsed() > site.settings.keep_alive {
+    if verdict == Verdict::PassAlone || front.since.elapsed() > site.settings.keep_alive {
         return closing(response, version);
     }
     response
+}
+
+/// What the load balancer's desync mitigation mode makes of a request.
+fn mitigate(site: &Site, request: &mut Request<Incoming>, record: &mut Record) -> Verdict {
+    if request.version() == Version::HTTP_2 {
+        return Verdict::Pass;
+    }
+    let framing = request.extensions().get::<Framing>().copied().unwrap_or_default();
+    record.class = classify(request.method(), request.headers(), framing);
+    let verdict = site.settings.mitigation.verdict(record.class);
+    if verdict == Verdict::PassAlone {
+        request.extensions_mut().insert(Alone);
+    }
+    verdict
 }
 
 /// What the actions of a rule come down to.
@@ -170,6 +186,15 @@ fn screen(request: &Request<Incoming>) -> Option<u16> {
         Method::CONNECT => Some(400),
         _ => refusal(request.headers()),
     }
+}
+
+/// The answer to a request that only AWS could let in.
+fn unable(site: &Site, action: &str) -> Response<Body> {
+    tracing::warn!(
+        load_balancer = %site.name, port = site.port, action,
+        "a request needs an identity provider, which is not available locally: it is answered with 500"
+    );
+    page(500)
 }
 
 fn fixed_response(fixed: &Fixed) -> Response<Body> {

@@ -103,7 +103,7 @@ fn choose<'t>(
     }
     let candidates = pick::candidates(group);
     let target = cookies::target(group, &candidates, sent, now)
-        .or_else(|| pick::target(group, &plane.live, rand::random()))
+        .or_else(|| pick::target(group, &plane.live, rand::random(), now))
         .ok_or(Refused(503))?;
     Ok((group, target))
 }

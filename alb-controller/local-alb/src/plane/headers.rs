@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::mutual::{self, ClientHeaders};
 use super::table::{ForwardedFor, Settings, Site};
 use crate::state::load_balancer::Protocol;
 
@@ -110,11 +111,20 @@ pub(crate) fn to_target(headers: &mut HeaderMap, site: &Site, peer: Peer, tls: O
     headers.insert(FORWARDED_PORT, HeaderValue::from(site.port));
     headers.remove(TLS_VERSION);
     headers.remove(TLS_CIPHER);
+    let named = |name: HeaderName| settings.renamed.get(&name).cloned().unwrap_or(name);
     if let Some(tls) = tls.filter(|_| settings.tls_headers) {
-        headers.insert(TLS_VERSION, HeaderValue::from_static(tls.version));
+        headers.insert(named(TLS_VERSION), HeaderValue::from_static(tls.version));
         if let Ok(cipher) = HeaderValue::from_str(&tls.cipher) {
-            headers.insert(TLS_CIPHER, cipher);
+            headers.insert(named(TLS_CIPHER), cipher);
         }
+    }
+    if site.mutual.is_some() {
+        for name in mutual::NAMES {
+            headers.remove(named(HeaderName::from_static(name)));
+        }
+    }
+    for (name, value) in tls.and_then(|tls| tls.client.as_deref()).unwrap_or_default() {
+        headers.insert(named(HeaderName::from_static(name)), value.clone());
     }
 }
 
@@ -123,6 +133,8 @@ pub(crate) fn to_target(headers: &mut HeaderMap, site: &Site, peer: Peer, tls: O
 pub(crate) struct TlsFacts {
     pub(crate) version: &'static str,
     pub(crate) cipher: String,
+    /// What targets are told of the client's certificate.
+    pub(crate) client: Option<ClientHeaders>,
 }
 
 fn forwarded_for(headers: &mut HeaderMap, settings: &Settings, peer: Peer) {

@@ -1,4 +1,7 @@
-//! Choosing a target group by weight and a target by its group's algorithm; chance is an argument.
+//! Choosing a target group by weight and a target by its group's algorithm; chance and time are
+//! arguments.
+
+use std::time::SystemTime;
 
 use super::live::Live;
 use super::table::{Algorithm, Endpoint, Group};
@@ -24,13 +27,21 @@ pub(crate) fn candidates(group: &Group) -> Vec<&Endpoint> {
 }
 
 /// A target for a request; nothing if the group has none.
-pub(crate) fn target<'t>(group: &'t Group, live: &Live, ticket: u64) -> Option<&'t Endpoint> {
+pub(crate) fn target<'t>(
+    group: &'t Group,
+    live: &Live,
+    ticket: u64,
+    now: SystemTime,
+) -> Option<&'t Endpoint> {
     let candidates = candidates(group);
     let nth = |number: u64| {
         let index = number.checked_rem(candidates.len() as u64)?;
         candidates.get(usize::try_from(index).ok()?).copied()
     };
     match group.algorithm {
+        Algorithm::RoundRobin if candidates.iter().any(|target| target.ramp.is_some()) => {
+            by_share(&candidates, ticket, now)
+        }
         Algorithm::RoundRobin => nth(live.turn(&group.arn)),
         Algorithm::Random => nth(ticket),
         Algorithm::LeastOutstanding => {
@@ -45,9 +56,26 @@ pub(crate) fn target<'t>(group: &'t Group, live: &Live, ticket: u64) -> Option<&
     }
 }
 
+/// The one that `ticket` falls on, where some are still starting slowly.
+fn by_share<'t>(candidates: &[&'t Endpoint], ticket: u64, now: SystemTime) -> Option<&'t Endpoint> {
+    let share = |target: &Endpoint| target.ramp.map_or(1000, |ramp| ramp.share(now));
+    let total: u64 = candidates.iter().map(|target| share(target)).sum();
+    let mut left = ticket.checked_rem(total)?;
+    let hit = |target: &&&Endpoint| {
+        let width = share(target);
+        let hit = left < width;
+        left = left.saturating_sub(width);
+        hit
+    };
+    candidates.iter().find(hit).copied()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::state::health::Ramp;
     use crate::state::load_balancer::Protocol;
     use crate::state::target_group::{Codes, HealthCheck, TargetKey, Version};
 
@@ -56,6 +84,7 @@ mod tests {
             key: TargetKey { id: "127.0.0.1".into(), port },
             address: ([127, 0, 0, 1], port).into(),
             healthy: *healthy,
+            ramp: None,
         });
         Group {
             arn: "g".into(),
@@ -79,7 +108,9 @@ mod tests {
     }
 
     fn ports(group: &Group, live: &Live, times: u64) -> Vec<u16> {
-        (0..times).map(|n| target(group, live, n).unwrap().key.port).collect()
+        (0..times)
+            .map(|n| target(group, live, n, SystemTime::UNIX_EPOCH).unwrap().key.port)
+            .collect()
     }
 
     #[test]
@@ -110,7 +141,10 @@ mod tests {
         assert_eq!(ports(&some, &live, 4), [1, 3, 1, 3]);
         let none = group_of(Algorithm::RoundRobin, &[false, false]);
         assert_eq!(ports(&none, &Live::default(), 4), [1, 2, 1, 2], "fail-open");
-        assert!(target(&group_of(Algorithm::RoundRobin, &[]), &live, 0).is_none());
+        assert!(
+            target(&group_of(Algorithm::RoundRobin, &[]), &live, 0, SystemTime::UNIX_EPOCH)
+                .is_none()
+        );
     }
 
     #[test]
@@ -123,5 +157,21 @@ mod tests {
             ports(&group, &live, 3).iter().collect::<std::collections::HashSet<_>>().len(),
             3
         );
+    }
+
+    #[test]
+    fn a_target_that_starts_slowly_gets_a_growing_share() {
+        let mut group = group_of(Algorithm::RoundRobin, &[true, true]);
+        let begin = SystemTime::UNIX_EPOCH;
+        let takes = Duration::from_secs(30);
+        group.targets[1].ramp = Some(Ramp { begin, takes });
+        for (seconds, expected) in [(0, 0..4), (15, 320..345), (30, 490..510), (3000, 490..510)] {
+            let now = begin + Duration::from_secs(seconds);
+            let live = Live::default();
+            let tickets = (0..1000).map(|n| n * 1009);
+            let slow = tickets.filter(|n| target(&group, &live, *n, now).unwrap().key.port == 2);
+            let slow = slow.count();
+            assert!(expected.contains(&slow), "{slow} of 1000 after {seconds} s");
+        }
     }
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::desync::Mitigation;
 use crate::state::Region;
 use crate::state::attributes::{LISTENER, LOAD_BALANCER, Set, TARGET_GROUP};
 use crate::state::certificate::Material;
+use crate::state::health::Ramp;
 use crate::state::ids::Arn;
 use crate::state::load_balancer::{Listener, LoadBalancer, Protocol};
 use crate::state::rule::{Action, Rule};
 use crate::state::target_group::{HealthCheck, TargetGroup, TargetKey, TargetType, Version};
+use crate::state::trust::Authorities;
 
 /// Everything that requests and checks need to know.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ pub(crate) struct Site {
     pub(crate) default_actions: Vec<Action>,
     /// The default certificate first.
     pub(crate) certificates: Vec<SiteCertificate>,
+    /// What is asked of a client's certificate.
+    pub(crate) mutual: Option<Arc<Mutual>>,
     pub(crate) settings: Settings,
     serial: u64,
 }
@@ -60,11 +65,32 @@ pub(crate) struct Settings {
     pub(crate) client_port: bool,
     pub(crate) preserve_host: bool,
     pub(crate) drop_invalid: bool,
+    pub(crate) mitigation: Mitigation,
     pub(crate) tls_headers: bool,
     pub(crate) http2: bool,
     pub(crate) server_header: bool,
+    /// New names of headers that tell of TLS and client certificates, by their own.
+    pub(crate) renamed: HashMap<HeaderName, HeaderName>,
     /// Headers that every response gets.
     pub(crate) response_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What a listener asks of a client's certificate.
+#[derive(Debug)]
+pub(crate) struct Mutual {
+    /// Who vouches for clients; nothing where any certificate is passed on as it is.
+    pub(crate) trust: Option<Trust>,
+}
+
+/// Who vouches for clients.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    pub(crate) authorities: Authorities,
+    /// Lists of revoked certificates, in DER.
+    pub(crate) revoked: Vec<Arc<[u8]>>,
+    pub(crate) ignore_expiry: bool,
+    /// Whether clients are told the names of the authorities.
+    pub(crate) advertise: bool,
 }
 
 /// What becomes of `X-Forwarded-For`.
@@ -76,7 +102,7 @@ pub(crate) enum ForwardedFor {
 }
 
 /// A target group in use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) arn: Arn,
     pub(crate) protocol: Protocol,
@@ -96,6 +122,8 @@ pub(crate) struct Endpoint {
     pub(crate) key: TargetKey,
     pub(crate) address: SocketAddr,
     pub(crate) healthy: bool,
+    /// Whether and how slowly it has started.
+    pub(crate) ramp: Option<Ramp>,
 }
 
 /// How a target is chosen.
@@ -135,6 +163,27 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The same with the health that targets have now; one that is not known any more keeps its own.
+    pub(crate) fn with_health<'a>(
+        &self,
+        regions: &(impl Iterator<Item = &'a Region> + Clone),
+    ) -> Self {
+        let refreshed = self.groups.iter().map(|(arn, group)| {
+            let now = regions.clone().find_map(|region| region.groups.get(arn));
+            let mut group = Group::clone(group);
+            for endpoint in &mut group.targets {
+                if let Some(target) = now.and_then(|now| now.targets.get(&endpoint.key)) {
+                    endpoint.healthy = target.status.is_healthy();
+                    endpoint.ramp = target.status.ramp();
+                }
+            }
+            (arn.clone(), Arc::new(group))
+        });
+        Self { ports: self.ports.clone(), groups: refreshed.collect() }
+    }
+}
+
 fn site(region: &Region, lb: &LoadBalancer, listener: &Listener) -> Site {
     let certificates = listener.certificate.iter().chain(&listener.extra_certificates);
     let certificates = certificates
@@ -155,9 +204,22 @@ fn site(region: &Region, lb: &LoadBalancer, listener: &Listener) -> Site {
         rules: listener.rules.clone(),
         default_actions: listener.default_actions.clone(),
         certificates,
+        mutual: mutual(region, listener).map(Arc::new),
         settings: settings(&lb.attributes, &listener.attributes),
         serial: lb.serial,
     }
+}
+
+fn mutual(region: &Region, listener: &Listener) -> Option<Mutual> {
+    let mutual = listener.mutual.as_ref().filter(|mutual| mutual.mode != "off")?;
+    let store = mutual.trust_store.as_ref().and_then(|arn| region.trust_stores.get(arn));
+    let trust = store.map(|store| Trust {
+        authorities: Arc::clone(&store.authorities),
+        revoked: store.revocations.values().map(|list| Arc::clone(&list.list)).collect(),
+        ignore_expiry: mutual.ignore_expiry.unwrap_or(false),
+        advertise: mutual.advertise.as_deref() == Some("on"),
+    });
+    Some(Mutual { trust })
 }
 
 fn settings(lb: &Set, listener: &Set) -> Settings {
@@ -173,12 +235,26 @@ fn settings(lb: &Set, listener: &Set) -> Settings {
         },
         client_port: flag("routing.http.xff_client_port.enabled"),
         preserve_host: flag("routing.http.preserve_host_header.enabled"),
+        mitigation: Mitigation::named(
+            LOAD_BALANCER.value(lb, "routing.http.desync_mitigation_mode"),
+        ),
         drop_invalid: flag("routing.http.drop_invalid_header_fields.enabled"),
         tls_headers: flag("routing.http.x_amzn_tls_version_and_cipher_suite.enabled"),
         http2: flag("routing.http2.enabled"),
         server_header: LISTENER.flag(listener, "routing.http.response.server.enabled"),
+        renamed: renamed(listener),
         response_headers: response_headers(listener),
     }
+}
+
+/// The headers that a listener's attributes call otherwise: `routing.http.request.NAME.header_name`.
+fn renamed(listener: &Set) -> HashMap<HeaderName, HeaderName> {
+    let pair = |(key, value): (&String, &String)| {
+        let name = key.strip_prefix("routing.http.request.")?.strip_suffix(".header_name")?;
+        let name = HeaderName::try_from(name.replace('_', "-")).ok()?;
+        Some((name, HeaderName::try_from(value.as_str()).ok()?))
+    };
+    listener.iter().filter_map(pair).collect()
 }
 
 /// The headers that a listener's attributes add: `routing.http.response.NAME.header_value`.
@@ -202,7 +278,8 @@ fn view(region: &Region, group: &TargetGroup) -> Group {
         .filter(|(_, target)| !target.status.is_draining())
         .filter_map(|(key, target)| {
             let address = address(region, group, key)?;
-            Some(Endpoint { key: key.clone(), address, healthy: target.status.is_healthy() })
+            let (healthy, ramp) = (target.status.is_healthy(), target.status.ramp());
+            Some(Endpoint { key: key.clone(), address, healthy, ramp })
         })
         .collect();
     Group {

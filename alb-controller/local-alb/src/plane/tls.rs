@@ -8,12 +8,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::aws_lc_rs::{default_provider, sign::any_supported_type};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
-use super::Plane;
 use super::table::{Site, SiteCertificate};
+use super::{Plane, mutual};
 use crate::state::certificate::Material;
 use crate::state::ids::Arn;
 
@@ -102,11 +102,21 @@ pub(crate) fn server(
     port: u16,
     http2: bool,
 ) -> Result<ServerConfig, rustls::Error> {
+    let wanted =
+        plane.table.load().ports.get(&port).and_then(|sites| sites.first()?.mutual.clone());
     let resolver = Resolver { plane, port };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let mut config = match &wanted {
+        None => config.with_no_client_auth(),
+        Some(mutual) => config.with_client_cert_verifier(mutual::verifier(mutual)?),
+    }
+    .with_cert_resolver(Arc::new(resolver));
+    if wanted.is_some() {
+        // With a session that is taken up again, nobody would look at the certificate.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     if http2 {
         config.alpn_protocols.push(b"h2".to_vec());
     }

@@ -1,7 +1,7 @@
 //! The states of a target, and how checks, use and deregistration move it from one to another.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What is known about a target of a group that is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,11 +9,27 @@ pub(crate) enum Status {
     /// Registered; no check has decided yet. Failed checks in a row are counted.
     Initial { checked: bool, failures: u32 },
     /// Gets traffic. Failed checks in a row are counted.
-    Healthy { failures: u32 },
+    Healthy { failures: u32, ramp: Option<Ramp> },
     /// Gets none while others are healthy. Passed checks in a row are counted.
     Unhealthy { because: Failure, passes: u32 },
     /// Deregistered; may finish what it has until then.
     Draining { until: SystemTime },
+}
+
+/// A slow start: a share of traffic that grows from nothing to a whole one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ramp {
+    pub(crate) begin: SystemTime,
+    pub(crate) takes: Duration,
+}
+
+impl Ramp {
+    /// The share at a time, in thousandths; at least one of them.
+    pub(crate) fn share(self, now: SystemTime) -> u64 {
+        let gone = now.duration_since(self.begin).unwrap_or_default().as_millis();
+        let share = (gone * 1000).checked_div(self.takes.as_millis()).unwrap_or(1000);
+        u64::try_from(share).unwrap_or(1000).clamp(1, 1000)
+    }
 }
 
 /// What a check found.
@@ -120,30 +136,54 @@ impl Status {
         }
     }
 
+    /// Whether it has a whole share of traffic.
+    pub(crate) fn is_warm(&self, now: SystemTime) -> bool {
+        matches!(self, Self::Healthy { ramp, .. } if ramp.is_none_or(|ramp| ramp.share(now) == 1000))
+    }
+
+    /// Whether and how slowly it has started.
+    pub(crate) const fn ramp(&self) -> Option<Ramp> {
+        if let Self::Healthy { ramp, .. } = self { *ramp } else { None }
+    }
+
+    /// The same, if it has just become healthy, with a slow start.
+    #[must_use]
+    pub(crate) fn slowly(self, before: &Self, ramp: Option<Ramp>) -> Self {
+        match self {
+            Self::Healthy { failures, .. } if !before.is_healthy() => {
+                Self::Healthy { failures, ramp }
+            }
+            same @ (Self::Initial { .. }
+            | Self::Healthy { .. }
+            | Self::Unhealthy { .. }
+            | Self::Draining { .. }) => same,
+        }
+    }
+
     /// The state after a check. The first passed check makes a new target healthy, whatever the
     /// threshold; that one is for recovery.
     pub(crate) fn after(&self, finding: &Finding, healthy: u32, unhealthy: u32) -> Self {
         match (self, finding) {
             (Self::Draining { .. }, _) => self.clone(),
-            (Self::Initial { .. } | Self::Healthy { .. }, Finding::Passed) => {
-                Self::Healthy { failures: 0 }
+            (Self::Initial { .. }, Finding::Passed) => Self::Healthy { failures: 0, ramp: None },
+            (Self::Healthy { ramp, .. }, Finding::Passed) => {
+                Self::Healthy { failures: 0, ramp: *ramp }
             }
             (Self::Unhealthy { passes, .. }, Finding::Passed) if passes + 1 >= healthy => {
-                Self::Healthy { failures: 0 }
+                Self::Healthy { failures: 0, ramp: None }
             }
             (Self::Unhealthy { because, passes }, Finding::Passed) => {
                 Self::Unhealthy { because: because.clone(), passes: passes + 1 }
             }
-            (Self::Initial { failures, .. } | Self::Healthy { failures }, Finding::Failed(why))
-                if failures + 1 >= unhealthy =>
-            {
-                Self::Unhealthy { because: why.clone(), passes: 0 }
-            }
+            (
+                Self::Initial { failures, .. } | Self::Healthy { failures, .. },
+                Finding::Failed(why),
+            ) if failures + 1 >= unhealthy => Self::Unhealthy { because: why.clone(), passes: 0 },
             (Self::Initial { failures, .. }, Finding::Failed(_)) => {
                 Self::Initial { checked: true, failures: failures + 1 }
             }
-            (Self::Healthy { failures }, Finding::Failed(_)) => {
-                Self::Healthy { failures: failures + 1 }
+            (Self::Healthy { failures, ramp }, Finding::Failed(_)) => {
+                Self::Healthy { failures: failures + 1, ramp: *ramp }
             }
             (Self::Unhealthy { .. }, Finding::Failed(why)) => {
                 Self::Unhealthy { because: why.clone(), passes: 0 }

@@ -27,6 +27,8 @@ pub struct Limits {
     pub condition_wildcards: usize,
     /// Tags of a resource.
     pub tags: usize,
+    /// Trust stores in a region.
+    pub trust_stores: usize,
     /// Rules of a security group.
     pub security_group_rules: usize,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             condition_values: 5,
             condition_wildcards: 6,
             tags: 50,
+            trust_stores: 20,
             security_group_rules: 60,
         }
     }
@@ -69,6 +72,7 @@ impl Limits {
             ("target-groups-per-application-load-balancer", self.target_groups_per_load_balancer),
             ("targets-per-application-load-balancer", self.targets_per_load_balancer),
             ("targets-per-target-group", self.targets_per_group),
+            ("trust-stores-per-account", self.trust_stores),
         ]
     }
 }

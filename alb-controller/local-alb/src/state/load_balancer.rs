@@ -25,6 +25,8 @@ pub(crate) struct LoadBalancer {
     pub(crate) capacity: Option<u32>,
     /// The pool that its public addresses come from.
     pub(crate) pool: Option<String>,
+    /// The web ACL that it is associated with.
+    pub(crate) web_acl: Option<Arn>,
     /// Why part of it does not work.
     pub(crate) impaired: Option<String>,
 }
@@ -126,6 +128,8 @@ pub(crate) struct Listener {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mutual {
     pub(crate) mode: String,
+    /// Whose certificates are taken.
+    pub(crate) trust_store: Option<Arn>,
     pub(crate) ignore_expiry: Option<bool>,
     pub(crate) advertise: Option<String>,
 }

@@ -5,16 +5,19 @@
 
 pub(crate) mod attributes;
 pub(crate) mod certificate;
+pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod ids;
 mod limits;
 pub(crate) mod load_balancer;
 pub(crate) mod network;
+mod past;
 pub(crate) mod pattern;
 pub(crate) mod region;
 pub(crate) mod rule;
 pub(crate) mod tags;
 pub(crate) mod target_group;
+pub(crate) mod trust;
 mod world;
 
 pub use limits::Limits;

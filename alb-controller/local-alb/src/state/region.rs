@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::certificate::Certificate;
-use super::health::Status;
+use super::guard::{Shield, WebAcl};
+use super::health::{Finding, Report, Status};
 use super::ids::{Arn, Ids};
 use super::load_balancer::{Listener, LoadBalancer};
 use super::network::{self, Network};
 use super::rule::{Rule, groups_of};
 use super::tags::Tags;
 use super::target_group::{TargetGroup, TargetKey};
+use super::trust::TrustStore;
 use crate::config::Config;
 use crate::error::{AwsError, Code};
 use crate::event::Event;
@@ -27,6 +29,9 @@ pub(crate) struct Region {
     pub(crate) listeners: BTreeMap<Arn, Listener>,
     pub(crate) groups: BTreeMap<Arn, TargetGroup>,
     pub(crate) certificates: BTreeMap<Arn, Certificate>,
+    pub(crate) trust_stores: BTreeMap<Arn, TrustStore>,
+    pub(crate) web_acls: BTreeMap<Arn, WebAcl>,
+    pub(crate) shield: Shield,
     pub(crate) network: Network,
     /// Tags of everything, by ARN or (EC2) by id.
     pub(crate) tags: BTreeMap<String, Tags>,
@@ -53,6 +58,9 @@ impl Region {
             listeners: BTreeMap::new(),
             groups: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            trust_stores: BTreeMap::new(),
+            web_acls: BTreeMap::new(),
+            shield: Shield::default(),
             network,
             tags,
             events: Vec::new(),
@@ -100,6 +108,14 @@ impl Region {
         self.certificates.get(arn).ok_or_else(|| {
             AwsError::new(Code::CertificateNotFound, format!("Certificate '{arn}' not found"))
         })
+    }
+
+    pub(crate) fn trust_store(&self, arn: &str) -> Result<&TrustStore, AwsError> {
+        self.trust_stores.get(arn).ok_or_else(|| no_trust_store(arn))
+    }
+
+    pub(crate) fn trust_store_mut(&mut self, arn: &str) -> Result<&mut TrustStore, AwsError> {
+        self.trust_stores.get_mut(arn).ok_or_else(|| no_trust_store(arn))
     }
 
     /// The listeners of a load balancer, by port.
@@ -178,6 +194,22 @@ impl Region {
         }
     }
 
+    /// What a health check makes of a target: the name of its group, how it stood, how it stands.
+    /// Nothing, where the group or target is not in use any more.
+    pub(crate) fn after(
+        &self,
+        group: &Arn,
+        target: &TargetKey,
+        finding: &Finding,
+        now: SystemTime,
+    ) -> Option<(String, Report, Status)> {
+        let group = self.groups.get(group).filter(|group| group.in_use)?;
+        let status = &group.targets.get(target)?.status;
+        let next = status.after(finding, group.check.healthy, group.check.unhealthy);
+        let next = next.slowly(status, group.ramp(now));
+        Some((group.name.clone(), status.report(), next))
+    }
+
     /// When [`Region::settle`] has something to end next.
     pub(crate) fn next_deadline(&self) -> Option<SystemTime> {
         let targets = self.groups.values().flat_map(|group| group.targets.values());
@@ -208,6 +240,10 @@ fn no_load_balancer(arn: &str) -> AwsError {
 
 fn no_listener(arn: &str) -> AwsError {
     AwsError::new(Code::ListenerNotFound, format!("Listener '{arn}' not found"))
+}
+
+fn no_trust_store(arn: &str) -> AwsError {
+    AwsError::new(Code::TrustStoreNotFound, format!("Trust store '{arn}' not found"))
 }
 
 fn no_group(arn: &str) -> AwsError {

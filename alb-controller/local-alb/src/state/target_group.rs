@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::attributes::{self, Set};
-use super::health::Status;
+use super::health::{Ramp, Status};
 use super::ids::Arn;
 use super::load_balancer::Protocol;
 
@@ -149,6 +149,16 @@ impl TargetGroup {
         let seconds = attributes::TARGET_GROUP
             .number(&self.attributes, "deregistration_delay.timeout_seconds");
         Duration::from_secs(seconds.into())
+    }
+
+    /// The slow start of a target that becomes healthy now. Without a target that is warm there is none:
+    /// somebody has to take the traffic.
+    pub(crate) fn ramp(&self, now: SystemTime) -> Option<Ramp> {
+        let key = "slow_start.duration_seconds";
+        let takes = attributes::TARGET_GROUP.number(&self.attributes, key);
+        let any_warm = self.targets.values().any(|target| target.status.is_warm(now));
+        (takes > 0 && any_warm)
+            .then(|| Ramp { begin: now, takes: Duration::from_secs(takes.into()) })
     }
 
     /// Targets that are registered, those that are draining not counted.

@@ -1,5 +1,6 @@
 //! The account: its regions, and the two things that can happen to it, a call and a finding.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 use super::Region;
 use super::health::{Finding, Report};
 use super::ids::Arn;
+use super::past::Past;
 use super::target_group::TargetKey;
 use crate::api::{self, Operation};
 use crate::config::Config;
@@ -22,67 +24,103 @@ pub(crate) struct World {
     config: Arc<Config>,
     seed: u64,
     regions: BTreeMap<String, Region>,
+    past: Past,
     revision: u64,
 }
 
 impl World {
     /// An account that holds only what every region has from the start.
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self { config, seed, regions: BTreeMap::new(), revision: 0 }
+        let past = Past::new(config.chaos.lag);
+        Self { config, seed, regions: BTreeMap::new(), past, revision: 0 }
     }
 
-    /// Carries out a call, or refuses it and changes nothing.
-    pub(crate) fn apply(&mut self, request: &Request, now: SystemTime) -> Result<Reply, AwsError> {
+    /// Carries out a call, or refuses it and changes nothing. It looks at what was `seen` (that is,
+    /// at how things were then), and changes what is there now.
+    pub(crate) fn apply(
+        &mut self,
+        request: &Request,
+        now: SystemTime,
+        seen: SystemTime,
+    ) -> Result<Reply, AwsError> {
         let operation = api::find(request.service, &request.action)?;
-        let call = Call { params: request.query.root(), json: &request.json, now };
-        let region = self.region(&request.region);
-        if region.config.adopt {
+        let call = Call {
+            params: request.query.root(),
+            json: &request.json,
+            objects: &request.objects,
+            now,
+        };
+        let Self { config, seed, regions, past, revision } = self;
+        let region = regions.entry(request.region.clone()).or_insert_with(|| {
+            Region::new(&request.region, Arc::clone(config), seed_of(*seed, &request.region))
+        });
+        let adopts = region.config.adopt;
+        if adopts {
             api::adopt(region, request, now);
         }
+        let mut then = past.at(&request.region, seen).map(Cow::Borrowed);
+        if let Some(then) = then.as_mut().filter(|_| adopts) {
+            api::adopt(then.to_mut(), request, now);
+        }
         match operation {
-            Operation::Read(read) => read(region, &call),
+            Operation::Read(read) => read(then.as_deref().unwrap_or(region), &call),
             Operation::Always(give) => Ok(give(region)),
             Operation::Write(write) => {
+                if let Some(then) = then {
+                    api::not_too_early(request, || write(&mut then.into_owned(), &call))?;
+                }
                 let mut next = region.clone();
                 let reply = write(&mut next, &call)?;
                 next.settle(now);
-                *region = next;
-                self.revision += 1;
+                past.keep(std::mem::replace(region, next), now);
+                *revision += 1;
                 Ok(reply)
             }
         }
     }
 
     /// Takes in what a health check found.
-    pub(crate) fn observe(&mut self, group: &Arn, target: &TargetKey, finding: &Finding) -> bool {
-        for region in self.regions.values_mut() {
-            let Some(group) = region.groups.get_mut(group) else { continue };
-            let Some(target_now) = group.targets.get_mut(target).filter(|_| group.in_use) else {
-                return false;
-            };
-            let check = &group.check;
-            let next = target_now.status.after(finding, check.healthy, check.unhealthy);
-            let (before, after) = (target_now.status.report(), next.report());
-            target_now.status = next;
-            if before.state == after.state {
-                return false;
-            }
+    pub(crate) fn observe(
+        &mut self,
+        group: &Arn,
+        target: &TargetKey,
+        finding: &Finding,
+        now: SystemTime,
+    ) -> bool {
+        let Self { regions, past, .. } = self;
+        let knows = |region: &&mut Region| region.groups.contains_key(group);
+        let Some(region) = regions.values_mut().find(knows) else { return false };
+        let Some((name, before, next)) = region.after(group, target, finding, now) else {
+            return false;
+        };
+        let changes = before.state != next.report().state;
+        if changes {
+            past.keep(region.clone(), now);
             region.events.push(Event::Target {
-                group: group.name.clone(),
+                group: name,
                 target: target.to_string(),
-                state: after.state,
-                reason: after.description,
+                state: next.report().state,
+                reason: next.report().description,
             });
-            return true;
         }
-        false
+        let found = region.groups.get_mut(group).and_then(|group| group.targets.get_mut(target));
+        if let Some(target) = found {
+            target.status = next;
+        }
+        changes
     }
 
-    /// Ends what has drained by now.
-    pub(crate) fn settle(&mut self, now: SystemTime) {
-        for region in self.regions.values_mut() {
+    /// Ends what has drained by now; tells whether there was anything.
+    pub(crate) fn settle(&mut self, now: SystemTime) -> bool {
+        let Self { regions, past, .. } = self;
+        let due = |region: &&mut Region| region.next_deadline().is_some_and(|next| next <= now);
+        let mut any = false;
+        for region in regions.values_mut().filter(due) {
+            past.keep(region.clone(), now);
             region.settle(now);
+            any = true;
         }
+        any
     }
 
     /// When there is something to end next.
@@ -131,15 +169,13 @@ impl World {
     }
 
     /// The regions that were named so far.
-    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> + Clone {
         self.regions.values()
     }
+}
 
-    fn region(&mut self, name: &str) -> &mut Region {
-        let mut hasher = DefaultHasher::new();
-        (self.seed, name).hash(&mut hasher);
-        self.regions
-            .entry(name.to_owned())
-            .or_insert_with(|| Region::new(name, Arc::clone(&self.config), hasher.finish()))
-    }
+fn seed_of(seed: u64, region: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, region).hash(&mut hasher);
+    hasher.finish()
 }

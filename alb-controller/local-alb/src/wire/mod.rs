@@ -14,6 +14,8 @@ pub(crate) use envelope::Service;
 pub(crate) use query::{Params, Query};
 use serde_json::Value;
 
+use crate::bucket::Objects;
+
 /// A call as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -27,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     /// The parameters of a JSON call.
     pub(crate) json: Value,
+    /// The objects of buckets that it names.
+    pub(crate) objects: Objects,
 }
 
 /// What an operation is given.
@@ -36,8 +40,17 @@ pub(crate) struct Call<'a> {
     pub(crate) params: Params<'a>,
     /// The parameters of a JSON call.
     pub(crate) json: &'a Value,
+    /// The objects of buckets that it names, as far as they are there.
+    pub(crate) objects: &'a Objects,
     /// When the call arrived.
     pub(crate) now: SystemTime,
+}
+
+impl Call<'_> {
+    /// An object of a bucket.
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<&[u8]> {
+        self.objects.get(&(bucket.to_owned(), key.to_owned())).map(Vec::as_slice)
+    }
 }
 
 /// The result of an operation.

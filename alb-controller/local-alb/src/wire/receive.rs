@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::query::Query;
 use super::{Request, Service};
+use crate::bucket::Objects;
 use crate::error::{AwsError, Code};
 
 /// A request that could not be understood, in the protocol it seems to be in.
@@ -46,7 +47,7 @@ pub(crate) fn receive(
         return Err((service, AwsError::new(Code::InvalidAction, text)));
     }
     let action = action.to_owned();
-    Ok(Request { service, action, region, query, json: Value::Null })
+    Ok(Request { service, action, region, query, json: Value::Null, objects: Objects::new() })
 }
 
 fn targeted(target: &str, body: &[u8], region: String) -> Result<Request, Misread> {
@@ -59,7 +60,14 @@ fn targeted(target: &str, body: &[u8], region: String) -> Result<Request, Misrea
     let json = serde_json::from_slice(body).map_err(|why| {
         (service, AwsError::new(Code::SerializationError, format!("The body is not JSON: {why}")))
     })?;
-    Ok(Request { service, action: action.to_owned(), region, query: Query::default(), json })
+    Ok(Request {
+        service,
+        action: action.to_owned(),
+        region,
+        query: Query::default(),
+        json,
+        objects: Objects::new(),
+    })
 }
 
 fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {

@@ -18,7 +18,8 @@ use tokio_util::task::TaskTracker;
 use super::envelope::Answer;
 use super::receive::receive;
 use super::{Request, Service};
-use crate::chaos::Fate;
+use crate::bucket;
+use crate::chaos::{Draw, Fate};
 use crate::engine::Engine;
 use crate::error::{AwsError, Code};
 
@@ -104,14 +105,19 @@ async fn answer(
 }
 
 /// Carries out a call to its end, even if the client leaves meanwhile.
-async fn carry_out(engine: Arc<Engine>, call: Request, request_id: &str) -> Result<Answer, Lost> {
+async fn carry_out(
+    engine: Arc<Engine>,
+    mut call: Request,
+    request_id: &str,
+) -> Result<Answer, Lost> {
     let (service, action) = (call.service, call.action.clone());
-    let fate = engine.fate();
+    let Draw { fate, age } = engine.draw();
     if fate == Fate::Throttled {
         let error = AwsError::new(service.throttling(), "Rate exceeded");
         return Ok(service.answer(&action, Err(error), request_id));
     }
-    let calling = tokio::spawn(async move { engine.call(&call).await });
+    call.objects = bucket::fetch(engine.buckets(), &call).await;
+    let calling = tokio::spawn(async move { engine.call(&call, age).await });
     let result = calling.await.unwrap_or_else(|why| {
         tracing::error!(service = service.name(), action, "the call broke down: {why}");
         Err(AwsError::new(Code::InternalFailure, "The call broke down; the log says more"))

@@ -8,6 +8,11 @@ pub(crate) fn millis(time: SystemTime) -> String {
     format!("{whole}.{:03}Z", since.subsec_millis())
 }
 
+/// A time to the second.
+pub(crate) fn seconds(time: SystemTime) -> String {
+    format!("{}Z", whole_seconds(time).0)
+}
+
 /// A time as access logs write it.
 pub(crate) fn micros(time: SystemTime) -> String {
     let (whole, since) = whole_seconds(time);

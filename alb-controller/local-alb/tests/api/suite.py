@@ -4,9 +4,12 @@ usage: suite.py ENDPOINT NAME-OF-THE-CLOUD
 
 A case is a file beside this one: a list of calls with `service` (elbv2 if absent), `action`, `with` (parameters in the
 API's names), and `reply` (what the reply has at least; lists have as many members) or `error` (its code). `keep` names
-values of a reply for later calls, which write `${name}`. A key with a cloud's name says why that cloud answers otherwise;
-it has to, or that is a difference as well.
+values of a reply for later calls, which write `${name}`. A key with a cloud's name says where and why that cloud answers
+otherwise: a text for a call that fails where it should not, or the other way round, or with another code; a mapping from
+fields (`Rules.0.Priority`) to texts for a reply in which these fields differ, and no other. What is listed has to differ,
+or that is a difference as well. Every action that the controller's policy allows is called.
 """
+import json
 import pathlib
 import re
 import sys
@@ -19,6 +22,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 endpoint, cloud = sys.argv[1:]
+HERE = pathlib.Path(__file__).resolve().parent
+POLICY = HERE.parents[3] / "deploy/iam-policy.json"
+# What a policy allows and no call is named after: it goes with the association of web ACLs.
+NO_CALL = {"SetWebAcl"}
+# The key of a difference that is not in a field.
+OUTCOME = ""
 
 
 def client(service):
@@ -37,15 +46,15 @@ def fill(value, kept):
     return value
 
 
-def differences(wanted, found, at="reply"):
+def differences(wanted, found, at=()):
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key, value in wanted.items():
-            yield from differences(value, found.get(key), f"{at}.{key}")
+            yield from differences(value, found.get(key), (*at, key))
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for place, (value, other) in enumerate(zip(wanted, found)):
-            yield from differences(value, other, f"{at}.{place}")
+            yield from differences(value, other, (*at, str(place)))
     elif wanted != found:
-        yield f"{at} is {found!r}, not {wanted!r}"
+        yield ".".join(at), f"is {found!r}, not {wanted!r}"
 
 
 def at(reply, path):
@@ -55,7 +64,7 @@ def at(reply, path):
 
 
 def look(call, clients, kept):
-    """What the cloud answered otherwise than the call says."""
+    """Where the cloud answered otherwise than the call says, and how."""
     service = call.get("service", "elbv2")
     wanted = call.get("error")
     try:
@@ -65,26 +74,45 @@ def look(call, clients, kept):
         kept.update({name: at(reply, path) for name, path in call.get("keep", {}).items()})
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        return [] if code == wanted else [f"{error}, not {wanted or 'a reply'}"]
+        return {} if code == wanted else {OUTCOME: f"{error}, not {wanted or 'a reply'}"}
     except (BotoCoreError, ResponseParserError, KeyError, IndexError) as error:
-        return [f"{type(error).__name__}: {error}"]
+        return {OUTCOME: f"{type(error).__name__}: {error}"}
     if wanted:
-        return [f"a reply, not {wanted}"]
-    return list(differences(fill(call.get("reply", {}), kept), reply))
+        return {OUTCOME: f"a reply, not {wanted}"}
+    return dict(differences(fill(call.get("reply", {}), kept), reply))
+
+
+def surprises(found, listed):
+    """What differs and is not listed, and what is listed and does not differ."""
+    listed = listed if isinstance(listed, dict) else {OUTCOME: listed} if listed else {}
+    for field, how in found.items():
+        if field not in listed:
+            yield f"{field} {how}".strip()
+    for field, why in listed.items():
+        if field not in found:
+            yield f"{field} no longer differs, though listed: {why}".strip()
+
+
+def uncalled(called):
+    """Actions of the policy that no case calls."""
+    policy = json.loads(POLICY.read_text())
+    allowed = {name.split(":")[1] for part in policy["Statement"] for name in part["Action"]}
+    return sorted(allowed - called - NO_CALL)
 
 
 def main():
-    clients, failed, seen = {}, False, 0
-    for file in sorted(pathlib.Path(__file__).parent.glob("*.yaml")):
+    clients, failed, called, seen = {}, False, set(), 0
+    for file in sorted(HERE.glob("*.yaml")):
         kept = {}
         for place, call in enumerate(yaml.safe_load(file.read_text()), 1):
             seen += 1
-            found = look(call, clients, kept)
-            if cloud in call:
-                found = [] if found else [f"no longer differs, though listed: {call[cloud]}"]
-            for line in found:
+            called.add(call["action"])
+            for line in surprises(look(call, clients, kept), call.get(cloud)):
                 failed = True
                 print(f"{cloud}: {file.name} call {place} {call['action']}: {line}")
+    for action in uncalled(called):
+        failed = True
+        print(f"no case calls {action}")
     print(f"{cloud}: {seen} calls")
     return failed or seen == 0
 

@@ -3,6 +3,7 @@
 use std::{io::Write, process::Command};
 
 use crate::alb::Alb;
+use crate::mutual::authority;
 use crate::target::Target;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,7 +13,10 @@ async fn boto3_understands_every_reply() {
         let _ = writeln!(std::io::stderr(), "skipped: python3 with boto3 is not installed");
         return;
     }
-    let (alb, target) = (Alb::start().await, Target::start("a").await);
+    let buckets = tempfile::tempdir().unwrap();
+    fill(&buckets.path().join("bucket"));
+    let alb = Alb::with(|config| config.buckets = Some(buckets.path().into())).await;
+    let target = Target::start("a").await;
     let made = rcgen::generate_simple_self_signed(vec!["imported.example.com".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pem = |label: &str, der: &[u8]| {
@@ -35,4 +39,12 @@ async fn boto3_understands_every_reply() {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     assert!(out.ends_with("done\n"), "{out}\n{err}");
+}
+
+/// A bucket with an authority and a list of what it has revoked.
+fn fill(bucket: &std::path::Path) {
+    let ours = authority("Ours");
+    std::fs::create_dir(bucket).unwrap();
+    std::fs::write(bucket.join("ca.pem"), &ours.pem).unwrap();
+    std::fs::write(bucket.join("revoked.crl"), ours.revokes(7)).unwrap();
 }

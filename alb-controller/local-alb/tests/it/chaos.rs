@@ -1,10 +1,15 @@
-//! Faults on request: refused calls change nothing, lost answers belong to changes that were made.
+//! Faults on request: refused calls change nothing, lost answers belong to changes that were made,
+//! and changes come late but do come.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use edgeway_local_alb::Chaos;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::alb::{Alb, SUBNETS, send};
+use crate::alb::{Alb, SUBNETS, get, send};
+use crate::target::Target;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_family_throttles_in_its_own_words() {
@@ -47,4 +52,57 @@ async fn ask(alb: &Alb, call: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_reaches_the_data_plane_after_the_delay() {
+    let delay = Duration::from_millis(300);
+    let alb = Alb::with(|config| config.chaos.delay = delay).await;
+    let lb = alb.load_balancer("shop").await;
+    let begin = Instant::now();
+    let listener = alb.listener(&lb, 80, FIXED).await;
+    let address = opened(&alb).await;
+    assert!(begin.elapsed() >= delay, "{:?}", begin.elapsed());
+    let begin = Instant::now();
+    let fixed = FIXED.replace("404", "410");
+    alb.rule(&listener, 1, "1.Field=path-pattern&1.Values.member.1=/x", &fixed).await;
+    while get(address, "h", "/x").await.status == 404 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the rule never comes");
+    }
+    assert!(begin.elapsed() >= delay, "{:?}", begin.elapsed());
+    assert_eq!(get(address, "h", "/x").await.status, 410);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_known_at_once_and_a_target_goes_after_the_delay() {
+    let delay = Duration::from_millis(300);
+    let alb = Alb::with(|config| config.chaos.delay = delay).await;
+    let target = Target::start("a").await;
+    let lb = alb.load_balancer("shop").await;
+    let group = alb.group("web", "").await;
+    alb.attribute(&group, "deregistration_delay.timeout_seconds", "0").await;
+    alb.register(&group, target.address).await;
+    alb.listener(&lb, 80, &format!("1.Type=forward&1.TargetGroupArn={group}")).await;
+    let address = opened(&alb).await;
+    alb.until(&group, "healthy").await;
+    assert_eq!(get(address, "h", "/").await.status, 200);
+    let begin = Instant::now();
+    alb.deregister(&group, target.address).await;
+    while get(address, "h", "/").await.status == 200 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the target never goes");
+    }
+    assert!(begin.elapsed() >= delay, "{:?}", begin.elapsed());
+}
+
+const FIXED: &str = "1.Type=fixed-response&1.FixedResponseConfig.StatusCode=404";
+
+/// Where listener 80 of `shop` is open, once it is.
+async fn opened(alb: &Alb) -> SocketAddr {
+    let mut events = alb.running.events();
+    loop {
+        if let Some(address) = alb.running.address_of("shop", 80) {
+            return address;
+        }
+        let _ = events.recv().await;
+    }
 }

@@ -266,20 +266,67 @@ check(limits["rules-per-application-load-balancer"], "100")
 policies = elb.describe_ssl_policies(Names=["ELBSecurityPolicy-2016-08"])["SslPolicies"]
 check(policies[0]["SupportedLoadBalancerTypes"], ["application", "network"])
 assert policies[0]["Ciphers"][0]["Priority"] == 1
-check(elb.describe_trust_stores()["TrustStores"], [])
 for service in ("wafv2", "waf-regional", "shield"):
     other = client(service)
     if service == "shield":
         check(other.get_subscription_state()["SubscriptionState"], "INACTIVE")
+        refused("ResourceNotFoundException", other.create_protection, Name="x", ResourceArn=arn)
+        other.create_subscription()
+        check(other.get_subscription_state()["SubscriptionState"], "ACTIVE")
         refused("ResourceNotFoundException", other.describe_protection, ResourceArn=arn)
+        protection = other.create_protection(Name="x", ResourceArn=arn)["ProtectionId"]
+        refused("ResourceAlreadyExistsException", other.create_protection, Name="y", ResourceArn=arn)
+        check(other.describe_protection(ResourceArn=arn)["Protection"], {"Id": protection, "Name": "x", "ResourceArn": arn})
+        other.delete_protection(ProtectionId=protection)
+        refused("ResourceNotFoundException", other.describe_protection, ProtectionId=protection)
     else:
         assert "WebACL" not in other.get_web_acl_for_resource(ResourceArn=arn)
         other.disassociate_web_acl(ResourceArn=arn)
         if service == "wafv2":
             check(other.list_web_acls(Scope="REGIONAL")["WebACLs"], [])
-            check(other.list_resources_for_web_acl(WebACLArn=arn)["ResourceArns"], [])
             refused("WAFNonexistentItemException", other.associate_web_acl, ResourceArn=arn, WebACLArn=arn)
-refused("InvalidAction", elb.create_trust_store, Name="x", CaCertificatesBundleS3Bucket="b", CaCertificatesBundleS3Key="k")
+            metrics = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "all"}
+            rules = dict(Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=metrics)
+            acl = other.create_web_acl(Name="all", **rules)["Summary"]
+            refused("WAFDuplicateItemException", other.create_web_acl, Name="all", **rules)
+            check(other.list_web_acls(Scope="REGIONAL")["WebACLs"], [acl])
+            other.associate_web_acl(ResourceArn=arn, WebACLArn=acl["ARN"])
+            check(other.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["ARN"], acl["ARN"])
+            check(other.list_resources_for_web_acl(WebACLArn=acl["ARN"])["ResourceArns"], [arn])
+            named = dict(Name="all", Scope="REGIONAL", Id=acl["Id"])
+            refused("WAFAssociatedItemException", other.delete_web_acl, LockToken=acl["LockToken"], **named)
+            other.disassociate_web_acl(ResourceArn=arn)
+            assert "WebACL" not in other.get_web_acl_for_resource(ResourceArn=arn)
+            refused("WAFOptimisticLockException", other.delete_web_acl, LockToken=acl["Id"], **named)
+            other.delete_web_acl(LockToken=acl["LockToken"], **named)
+
+# --- trust stores
+bundle = dict(CaCertificatesBundleS3Bucket="bucket", CaCertificatesBundleS3Key="ca.pem")
+store = elb.create_trust_store(Name="clients", Tags=[{"Key": "a", "Value": "b"}], **bundle)["TrustStores"][0]
+check({k: store[k] for k in store if k != "TrustStoreArn"},
+      {"Name": "clients", "Status": "ACTIVE", "NumberOfCaCertificates": 1, "TotalRevokedEntries": 0})
+store = store["TrustStoreArn"]
+refused("DuplicateTrustStoreName", elb.create_trust_store, Name="clients", **bundle)
+refused("CaCertificatesBundleNotFound", elb.modify_trust_store, TrustStoreArn=store, CaCertificatesBundleS3Bucket="b", CaCertificatesBundleS3Key="k")
+check(elb.modify_trust_store(TrustStoreArn=store, **bundle)["TrustStores"][0]["TrustStoreArn"], store)
+check(elb.describe_trust_stores(Names=["clients"])["TrustStores"][0]["TrustStoreArn"], store)
+refused("TrustStoreNotFound", elb.describe_trust_stores, TrustStoreArns=[store + "x"])
+check(elb.describe_tags(ResourceArns=[store])["TagDescriptions"][0]["Tags"], [{"Key": "a", "Value": "b"}])
+revoked = elb.add_trust_store_revocations(TrustStoreArn=store, RevocationContents=[
+    {"S3Bucket": "bucket", "S3Key": "revoked.crl", "RevocationType": "CRL"}])["TrustStoreRevocations"][0]
+check((revoked["RevocationType"], revoked["NumberOfRevokedEntries"]), ("CRL", 1))
+check(elb.describe_trust_store_revocations(TrustStoreArn=store)["TrustStoreRevocations"], [revoked])
+check(elb.describe_trust_stores()["TrustStores"][0]["TotalRevokedEntries"], 1)
+elb.remove_trust_store_revocations(TrustStoreArn=store, RevocationIds=[revoked["RevocationId"]])
+refused("RevocationIdNotFound", elb.remove_trust_store_revocations, TrustStoreArn=store, RevocationIds=[revoked["RevocationId"]])
+check(elb.describe_trust_store_associations(TrustStoreArn=store)["TrustStoreAssociations"], [])
+verify = {"Mode": "verify", "TrustStoreArn": store, "IgnoreClientCertificateExpiry": True, "AdvertiseTrustStoreCaNames": "on"}
+mutual = elb.modify_listener(ListenerArn=https["ListenerArn"], MutualAuthentication=verify)["Listeners"][0]["MutualAuthentication"]
+check(mutual, {**verify, "TrustStoreAssociationStatus": "active"})
+refused("TrustStoreInUse", elb.delete_trust_store, TrustStoreArn=store)
+elb.modify_listener(ListenerArn=https["ListenerArn"], MutualAuthentication={"Mode": "off"})
+elb.delete_trust_store(TrustStoreArn=store)
+check(elb.describe_trust_stores()["TrustStores"], [])
 
 # --- away with it
 elb.delete_listener(ListenerArn=https["ListenerArn"])

@@ -155,3 +155,28 @@ async fn a_client_that_stops_in_the_middle_of_its_body_gets_408() {
     assert_eq!(answer.status, 408);
     assert_eq!(target.served(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_servers_may_read_differently_is_treated_as_the_mode_says() {
+    let (alb, target) = (Alb::start().await, Target::start("a").await);
+    let shop = alb.shop(target.address).await;
+    let plain = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let empty = "GET / HTTP/1.1\r\nHost: h\r\nX-Empty:\r\n\r\n";
+    let twice = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let defensive = send(shop.address, empty).await;
+    assert_eq!((defensive.status, defensive.header("connection")), (200, Some("close")));
+    let defensive = send(shop.address, twice).await;
+    assert_eq!(defensive.status, 200);
+    assert!(defensive.body.ends_with("ok"), "{}", defensive.body);
+    assert!(
+        !defensive.body.to_ascii_lowercase().contains("content-length: 99"),
+        "one length is left"
+    );
+    alb.attribute(&shop.lb, "routing.http.desync_mitigation_mode", "strictest").await;
+    for (request, status) in [(plain, 200), (empty, 400), (twice, 400)] {
+        assert_eq!(send(shop.address, request).await.status, status, "{request}");
+    }
+    alb.attribute(&shop.lb, "routing.http.desync_mitigation_mode", "monitor").await;
+    let empty = empty.replace("X-Empty:", "Connection: close\r\nX-Empty:");
+    assert_eq!(send(shop.address, &empty).await.status, 200);
+}

@@ -9,6 +9,7 @@ mod chaos;
 mod failures;
 mod forwarding;
 mod health;
+mod mutual;
 mod ports;
 mod target;
 mod tls;

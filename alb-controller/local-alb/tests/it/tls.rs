@@ -43,13 +43,17 @@ async fn acm(alb: &Alb, action: &str, json: &str) -> String {
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
+    STANDARD.encode(plain_pem(label, der))
+}
+
+pub(crate) fn plain_pem(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
-    STANDARD.encode(format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"))
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
 /// Takes any certificate, so that the test can look at it.
 #[derive(Debug)]
-struct Any;
+pub(crate) struct Any;
 
 impl ServerCertVerifier for Any {
     fn verify_server_cert(

@@ -138,8 +138,9 @@ proptest! {
                 region: "eu-west-1".to_owned(),
                 query: Query::decode(form.as_bytes()),
                 json: Value::String(form),
+                objects: crate::bucket::Objects::new(),
             };
-            let _ = account.world.apply(&request, account.now);
+            let _ = account.world.apply(&request, account.now, account.now);
             Table::of(account.world.regions());
         }
     }

@@ -133,8 +133,10 @@ fn resources_are_found_by_tags() {
 #[test]
 fn nothing_is_associated_with_waf_or_shield() {
     let mut account = Account::new();
+    let lb = account.load_balancer("shop");
     let mut ask = |service, action: &str| {
-        account.json(service, action, json!({})).map_err(|error| error.code.name())
+        let named = json!({"ResourceArn": lb, "WebACLArn": "arn:none"});
+        account.json(service, action, named).map_err(|error| error.code.name())
     };
     assert_eq!(ask(Service::Waf, "GetWebACLForResource"), Ok(json!({})));
     assert_eq!(ask(Service::WafRegional, "GetWebACLForResource"), Ok(json!({})));
@@ -145,4 +147,17 @@ fn nothing_is_associated_with_waf_or_shield() {
     );
     assert_eq!(ask(Service::Shield, "DescribeProtection"), Err("ResourceNotFoundException"));
     assert_eq!(ask(Service::Shield, "Nothing"), Err("UnknownOperationException"));
+}
+
+#[test]
+fn a_web_acl_that_is_named_is_adopted_where_that_is_wished() {
+    let mut account = Account::with(|config| config.adopt = true);
+    let lb = account.load_balancer("shop");
+    let acl = "arn:aws:wafv2:eu-west-1:000000000000:regional/webacl/all/0123";
+    let named = json!({"ResourceArn": lb, "WebACLArn": acl});
+    account.json(Service::Waf, "AssociateWebACL", named.clone()).unwrap();
+    let found = account.json(Service::Waf, "GetWebACLForResource", named.clone()).unwrap();
+    assert_eq!((&found["WebACL"]["Name"], &found["WebACL"]["ARN"]), (&json!("all"), &json!(acl)));
+    let found = account.json(Service::Waf, "ListResourcesForWebACL", named).unwrap();
+    assert_eq!(found["ResourceArns"], json!([lb]));
 }

@@ -6,6 +6,7 @@ mod ec2;
 mod json;
 mod listeners;
 mod load_balancers;
+mod past;
 mod rules;
 mod tags;
 mod targets;
@@ -15,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::bucket::Objects;
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::state::World;
@@ -29,6 +31,10 @@ pub(crate) const SUBNETS: &str =
 pub(crate) struct Account {
     pub(crate) world: World,
     pub(crate) now: SystemTime,
+    /// How old what calls see is.
+    pub(crate) age: Duration,
+    /// Objects of buckets for the next call.
+    pub(crate) objects: Objects,
 }
 
 /// A reply, to look into.
@@ -72,7 +78,12 @@ impl Account {
         let mut config = Config::default();
         change(&mut config);
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self { world: World::new(Arc::new(config), 1), now }
+        Self {
+            world: World::new(Arc::new(config), 1),
+            now,
+            age: Duration::ZERO,
+            objects: Objects::new(),
+        }
     }
 
     fn send(&mut self, service: Service, action: &str, form: &str) -> Result<Seen, AwsError> {
@@ -82,9 +93,10 @@ impl Account {
             region: "eu-west-1".to_owned(),
             query: Query::decode(form.as_bytes()),
             json: Value::Null,
+            objects: std::mem::take(&mut self.objects),
         };
         self.now += Duration::from_millis(1);
-        match self.world.apply(&request, self.now)? {
+        match self.world.apply(&request, self.now, self.now - self.age)? {
             Reply::Xml(fields) => Ok(Seen(fields.into())),
             Reply::Json(value) => panic!("JSON from a Query call: {value}"),
         }
@@ -122,8 +134,9 @@ impl Account {
             region: "eu-west-1".to_owned(),
             query: Query::default(),
             json,
+            objects: Objects::new(),
         };
-        match self.world.apply(&request, self.now)? {
+        match self.world.apply(&request, self.now, self.now - self.age)? {
             Reply::Json(value) => Ok(value),
             Reply::Xml(fields) => panic!("XML from a JSON call: {fields:?}"),
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Account, Seen};
+use crate::plane::table::Table;
 use crate::state::health::{Failure, Finding};
 use crate::state::target_group::TargetKey;
 
@@ -31,7 +32,7 @@ fn states(account: &mut Account, group: &str) -> Vec<String> {
 
 fn observe(account: &mut Account, group: &str, port: u16, finding: &Finding) {
     let key = TargetKey { id: "127.0.0.1".into(), port };
-    account.world.observe(&group.into(), &key, finding);
+    account.world.observe(&group.into(), &key, finding, account.now);
 }
 
 #[test]
@@ -290,4 +291,29 @@ fn registering_again_ends_the_drain() {
     account.now += Duration::from_secs(400);
     account.world.settle(account.now);
     assert_eq!(states(&mut account, &group), ["initial"]);
+}
+
+#[test]
+fn a_target_starts_slowly_where_another_one_is_warm() {
+    let mut account = Account::new();
+    let group = account.group("web");
+    forward(&mut account, &group);
+    let seconds =
+        "Attributes.member.1.Key=slow_start.duration_seconds&Attributes.member.1.Value=30";
+    let form = format!("TargetGroupArn={group}&{seconds}");
+    account.elb("ModifyTargetGroupAttributes", &form);
+    let ramps = |account: &Account| -> Vec<bool> {
+        let table = Table::of(account.world.regions());
+        table.groups[group.as_str()].targets.iter().map(|target| target.ramp.is_some()).collect()
+    };
+    for port in [80, 81] {
+        account.elb("RegisterTargets", &target(&group, "127.0.0.1", port));
+        observe(&mut account, &group, port, &Finding::Passed);
+        account.now += Duration::from_secs(10);
+    }
+    assert_eq!(ramps(&account), [false, true], "the first takes all traffic at once");
+    account.elb("RegisterTargets", &target(&group, "127.0.0.1", 82));
+    observe(&mut account, &group, 81, &Finding::Passed);
+    observe(&mut account, &group, 82, &Finding::Passed);
+    assert_eq!(ramps(&account), [false, true, true], "a check does not begin it anew");
 }
