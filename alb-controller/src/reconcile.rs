@@ -1,5 +1,7 @@
 //! One pass: look up, wish, observe, plan, walk, report.
 
+mod haste;
+
 use crate::{
     apply::{Failure, Walk, Way, certificate, walk},
     aws::{Cloud, CloudError, Sight, Watched},
@@ -10,7 +12,7 @@ use crate::{
     patrol::Sighting,
     report::report,
     state::states,
-    status::{Identities, Identity},
+    status::identities,
     views::Survey,
     watch::watched,
 };
@@ -19,10 +21,7 @@ use edgeway_alb_core::{
     plan::plan,
     readiness::{self, Fitnesses, gates},
 };
-use edgeway_api::{
-    Objects, Problem, Resource as _,
-    k8s_openapi::{api::networking::v1::Ingress, apimachinery::pkg::apis::meta::v1::ObjectMeta},
-};
+use edgeway_api::{Objects, Problem};
 use edgeway_gateway::lease::Tenure;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,6 +58,8 @@ pub struct Reconciler<C> {
     newer: Option<watch::Receiver<Arc<Objects>>>,
     /// What was wished in the last pass.
     wished: Option<Arc<Desired>>,
+    /// Of which objects, or newer ones.
+    given: Option<Arc<Objects>>,
     /// What is to be looked at once some time has passed.
     watched: Watched,
     /// Whether it has.
@@ -98,6 +99,7 @@ impl<C: Cloud> Reconciler<C> {
             tenure: Tenure::always(),
             newer: None,
             wished: None,
+            given: None,
             watched: Watched::default(),
             late: false,
             turn: 0,
@@ -369,16 +371,6 @@ impl<C: Cloud> Reconciler<C> {
         self.status.members.clone_from(&desired.members);
         self.status.is_incomplete = desired.incomplete.is_some();
     }
-}
-
-/// Which objects the Ingresses are. Those of files are none of an API server.
-fn identities(objects: &Objects) -> Identities {
-    let of = |ingress: &Arc<Ingress>| {
-        let ObjectMeta { uid, generation, .. } = &ingress.metadata;
-        let identity = Identity { uid: uid.clone()?, generation: *generation };
-        Some((ingress.reference(), identity))
-    };
-    objects.ingresses.iter().filter_map(of).collect()
 }
 
 /// DNS name of the load balancer that serves each stack.

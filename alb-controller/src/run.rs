@@ -129,6 +129,7 @@ impl Round {
             let current = Arc::clone(&objects.borrow_and_update());
             if leads {
                 let tell = |event| self.handle.tell(event);
+                reconciler.hasten(&current, &tell).await;
                 // A step that has been begun is ended: what AWS has done must be known.
                 reconciler.heed(objects.clone());
                 let result = reconciler.pass(&current, &tell).await;

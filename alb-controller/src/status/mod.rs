@@ -7,7 +7,11 @@ mod wish;
 
 pub(crate) use scribe::Scribe;
 
-use std::collections::BTreeMap;
+use edgeway_api::{
+    Objects, Resource as _,
+    k8s_openapi::{api::networking::v1::Ingress, apimachinery::pkg::apis::meta::v1::ObjectMeta},
+};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Kind and group of what is spoken about.
 const INGRESS: &str = "networking.k8s.io/v1";
@@ -26,3 +30,13 @@ pub struct Identity {
 
 /// Identities of all Ingresses.
 pub type Identities = BTreeMap<edgeway_api::ObjectRef, Identity>;
+
+/// Which objects the Ingresses are. Those of files are none of an API server.
+pub(crate) fn identities(objects: &Objects) -> Identities {
+    let of = |ingress: &Arc<Ingress>| {
+        let ObjectMeta { uid, generation, .. } = &ingress.metadata;
+        let identity = Identity { uid: uid.clone()?, generation: *generation };
+        Some((ingress.reference(), identity))
+    };
+    objects.ingresses.iter().filter_map(of).collect()
+}

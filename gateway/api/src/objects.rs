@@ -110,6 +110,22 @@ macro_rules! objects {
                     self.insert(object, origin);
                 } )*
             }
+
+            /// Puts what `new` holds in the place of what `old` holds, all of which is here. What is
+            /// the same in both stays as it is. Both come from files. Does nothing and returns false
+            /// if something of `new` is here already, from elsewhere.
+            pub fn exchange(&mut self, old: &Self, new: Self) -> bool {
+                let is_here = |object| self.origins.contains_key(object);
+                if new.origins.keys().any(|object| !old.origins.contains_key(object) && is_here(object)) {
+                    return false;
+                }
+                let Self { $( $field, )* defects, origins } = new;
+                $( exchange(&mut self.$field, &old.$field, $field); )*
+                self.defects.extend(defects);
+                self.origins.retain(|object, _| !old.origins.contains_key(object));
+                self.origins.extend(origins);
+                true
+            }
         }
 
         /// How many of each kind; never what is in them, since some are secret.
@@ -200,6 +216,22 @@ impl Objects {
     }
 }
 
+/// As [`Objects::exchange`], for one kind.
+fn exchange<K: Held + PartialEq>(here: &mut Vec<Arc<K>>, old: &[Arc<K>], new: Vec<Arc<K>>) {
+    let is_same =
+        |one: &K, other: &K| one.name() == other.name() && one.namespace() == other.namespace();
+    for gone in old.iter().filter(|gone| !new.iter().any(|object| is_same(object, gone))) {
+        here.retain(|object| !is_same(object, gone));
+    }
+    for object in new {
+        match here.iter_mut().find(|place| is_same(place, &object)) {
+            Some(place) if **place == *object => {}
+            Some(place) => *place = object,
+            None => here.push(object),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Arc, Objects, Resource, Secret, Service};
@@ -249,6 +281,32 @@ mod tests {
         let names: Vec<String> = objects.references().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["Gateway default/b"]);
         assert_eq!(objects.origins.len(), 1);
+    }
+
+    #[test]
+    fn what_a_file_says_is_exchanged_and_what_is_the_same_stays() {
+        let from = |file: &str, gateways: &[&str]| {
+            let mut objects = Objects::default();
+            for (line, name) in gateways.iter().enumerate() {
+                objects.insert(named::<Gateway>(name), format!("{file}:{line}"));
+            }
+            objects
+        };
+        let old = from("f", &["a", "b"]);
+        let mut all = from("e", &["x"]);
+        all.absorb(old.clone());
+        assert!(all.exchange(&old, from("f", &["c", "b"])));
+        let names: Vec<&str> = all.gateways.iter().map(|gateway| gateway.name()).collect();
+        assert_eq!(names, ["x", "b", "c"]);
+        assert!(Arc::ptr_eq(&all.gateways[1], &old.gateways[1]));
+        let lines: Vec<&str> = all.origins.values().map(String::as_str).collect();
+        assert_eq!(lines, ["f:1", "f:0", "e:0"]);
+        // What stayed is another there now, and is known all the same.
+        assert!(all.exchange(&from("f", &["c", "b"]), from("f", &["b"])));
+        let before = all.references();
+        assert_eq!(before.len(), 2);
+        assert!(!all.exchange(&from("f", &["c"]), from("f", &["x"])), "another file has it");
+        assert_eq!(all.references(), before);
     }
 
     #[test]

@@ -140,6 +140,19 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     plan
 }
 
+/// Finds the way of some stacks that are wished, without what all have in common and without what
+/// goes.
+pub(crate) fn part(desired: &Desired, observed: &Observed, stacks: &BTreeSet<&StackId>) -> Plan {
+    let mut plan = Plan::default();
+    let nothing = Standing::default();
+    for (id, stack) in desired.stacks.iter().filter(|(id, _)| stacks.contains(id)) {
+        let standing = observed.stacks.get(id).unwrap_or(&nothing);
+        let way = lane::build(stack, standing, desired, observed);
+        plan.append(claims::admit(stack, standing, way));
+    }
+    plan
+}
+
 impl Plan {
     /// Whether there is nothing to do now.
     pub fn is_empty(&self) -> bool {

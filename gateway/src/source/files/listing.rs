@@ -1,7 +1,7 @@
 //! Which files are read, in which order, and how to see that one may have changed.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
@@ -15,8 +15,36 @@ pub(super) struct Listing {
     pub files: Vec<PathBuf>,
     /// What could not be looked into.
     pub failures: Vec<(PathBuf, io::Error)>,
-    /// Real folders and files that were met: links may lead in circles.
-    seen: BTreeSet<PathBuf>,
+    /// Real folders and files that were met, as they were named: links may lead in circles.
+    pub known: Known,
+}
+
+/// Where everything lies that was listed.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    places: BTreeMap<PathBuf, PathBuf>,
+    /// Folders that were given, as they really are.
+    roots: Vec<PathBuf>,
+    has_links: bool,
+}
+
+impl Known {
+    /// How a file of ours is named that really lies there and may have been changed.
+    pub(super) fn file(&self, real: &Path) -> Option<&PathBuf> {
+        // What lies there may be a link now, or a folder.
+        let is_file = fs::symlink_metadata(real).is_ok_and(|data| data.is_file());
+        self.places.get(real).filter(|_| is_file)
+    }
+
+    /// Whether nothing can hang on what lies there, or lay there.
+    pub(super) fn is_idle(&self, real: &Path) -> bool {
+        let mut inside = self.roots.iter().filter_map(|root| real.strip_prefix(root).ok());
+        let is_hidden = |path: &Path| {
+            let is_plain = |part: &Path| is_wanted(part) || file_name(part).starts_with("..");
+            path.components().any(|part| !is_plain(part.as_ref()))
+        };
+        !self.has_links && inside.next().is_some_and(is_hidden)
+    }
 }
 
 /// What changes when a file does.
@@ -32,14 +60,20 @@ pub(super) struct Stamp {
 pub(super) fn list(roots: &[PathBuf]) -> Listing {
     let mut listing = Listing::default();
     for root in roots {
+        listing.known.roots.extend(fs::canonicalize(root).ok().filter(|real| real.is_dir()));
         listing.add(root);
     }
     listing
 }
 
+/// What a file is like now; nothing, if it cannot be seen.
+pub(super) fn stamp_of(path: &Path) -> Option<Stamp> {
+    fs::metadata(path).ok().map(|data| stamp(&data))
+}
+
 /// The files with their stamps, to compare with later.
-pub(super) fn stamps(listing: &Listing) -> Vec<(PathBuf, Option<Stamp>)> {
-    let stamp = |path: &PathBuf| (path.clone(), fs::metadata(path).ok().map(|data| stamp(&data)));
+pub(super) fn stamps(listing: &Listing) -> BTreeMap<PathBuf, Option<Stamp>> {
+    let stamp = |path: &PathBuf| (path.clone(), stamp_of(path));
     let failed = listing.failures.iter().map(|(path, _)| (path.clone(), None));
     listing.files.iter().map(stamp).chain(failed).collect()
 }
@@ -49,7 +83,9 @@ impl Listing {
         let found = fs::metadata(path).and_then(|data| Ok((data, fs::canonicalize(path)?)));
         match found {
             Ok((data, real)) => {
-                let is_new = self.seen.insert(real);
+                self.known.has_links |= self.is_behind_link(path, &real);
+                let is_new = !self.known.places.contains_key(&real);
+                self.known.places.entry(real).or_insert_with(|| path.to_owned());
                 if is_new && data.is_dir() {
                     self.add_folder(path);
                 } else if is_new {
@@ -58,6 +94,14 @@ impl Listing {
             }
             Err(error) => self.failures.push((path.to_owned(), error)),
         }
+    }
+
+    /// Whether what lies there is met under another name than its own, in another folder's place.
+    fn is_behind_link(&self, path: &Path, real: &Path) -> bool {
+        let folder = real.parent().and_then(|parent| self.known.places.get(parent));
+        let is_root = folder.is_none() && self.known.roots.iter().any(|root| root == real);
+        let is_own = folder.is_some_and(|folder| path.parent() == Some(folder));
+        !(is_root || is_own && path.file_name() == real.file_name())
     }
 
     fn add_folder(&mut self, folder: &Path) {

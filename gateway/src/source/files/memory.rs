@@ -21,11 +21,17 @@ pub(super) enum Content {
     Gone,
 }
 
+/// What some files say does not tell what there is now: all must be read.
+#[derive(Debug)]
+pub(super) struct Partial;
+
 /// All files as they were read last.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     files: Vec<(PathBuf, Said)>,
     is_settled: bool,
+    /// All of it together, where nothing is wrong and nothing stands in for anything.
+    whole: Option<Objects>,
 }
 
 /// What a file said.
@@ -78,7 +84,50 @@ impl Memory {
             self.files.push((path, said));
         }
         self.is_settled = true;
-        (changed || !before.is_empty()).then(|| self.whole())
+        (changed || !before.is_empty()).then(|| self.remembered())
+    }
+
+    /// The whole, which is remembered if changes to it can be made one by one.
+    fn remembered(&mut self) -> Objects {
+        let whole = self.whole();
+        let is_plain =
+            whole.defects.is_empty() && self.files.iter().all(|(_, said)| said.kept.count() == 0);
+        self.whole = is_plain.then(|| whole.clone());
+        whole
+    }
+
+    /// As [`Memory::settle`], where only what is found at these paths may be otherwise; refused
+    /// if one was not there, or says nothing any more.
+    pub(super) fn amend(
+        &mut self,
+        contents: Vec<(PathBuf, Content)>,
+    ) -> Result<Option<Objects>, Partial> {
+        let mut new = Vec::new();
+        for (path, content) in contents {
+            let at = self.files.iter().position(|(known, _)| *known == path).ok_or(Partial)?;
+            match found(&content) {
+                Found::Text(_) | Found::Unreadable(_) => new.push((at, content)),
+                Found::Blank | Found::Gone => return Err(Partial),
+            }
+        }
+        let mut changed = false;
+        for (at, content) in new {
+            let Some((path, said)) = self.files.get_mut(at) else { continue };
+            if said.found.as_ref() == Some(&found(&content)) {
+                continue;
+            }
+            changed = true;
+            let last = std::mem::take(said);
+            let before = last.fresh.clone();
+            *said = last.followed_by(path, &content);
+            let is_plain = said.fresh.defects.is_empty() && said.kept.count() == 0;
+            let now = said.fresh.clone();
+            self.whole = self.whole.take().filter(|_| is_plain).and_then(|mut whole| {
+                let fits = whole.exchange(&before, now);
+                fits.then_some(whole)
+            });
+        }
+        Ok(changed.then(|| self.whole.clone().unwrap_or_else(|| self.remembered())))
     }
 
     /// First what all files say now; then what is kept, unless another file says it now.

@@ -11,17 +11,27 @@ mod watch;
 
 use super::{Lost, Source};
 use edgeway_api::Objects;
-use listing::{Listing, Stamp};
-use memory::{Content, Memory};
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use listing::{Known, Listing, Stamp};
+use memory::{Content, Memory, Partial};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, watch as channel},
     task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval_at, sleep, timeout, timeout_at},
 };
+use watch::Teller;
 
-/// Silence after which a change counts as complete.
+/// Silence after which a change counts as complete, while a file is being written or has gone.
 const QUIET: Duration = Duration::from_millis(50);
+
+/// The same where each file that has changed was written to its end, or put in place.
+const QUIET_AT_END: Duration = Duration::from_millis(5);
 
 /// Longest wait for silence.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -49,19 +59,20 @@ impl Files {
 
     /// Reads everything once.
     pub fn read(&self) -> Result<Objects, Lost> {
-        let mut state = State { paths: self.paths.clone(), memory: Memory::default() };
-        Ok(state.first()?.0)
+        State::of(&self.paths).first()
     }
 }
 
 /// The stamps of all files, to see whether one may have changed.
-type Stamps = Vec<(PathBuf, Option<Stamp>)>;
+type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// What moves to the thread that reads, and back.
 #[derive(Debug)]
 struct State {
     paths: Vec<PathBuf>,
     memory: Memory,
+    known: Known,
+    stamps: Stamps,
 }
 
 /// How a round of reading ended.
@@ -73,10 +84,14 @@ enum Round {
 }
 
 impl State {
+    fn of(paths: &[PathBuf]) -> Self {
+        let (memory, known) = (Memory::default(), Known::default());
+        Self { paths: paths.to_owned(), memory, known, stamps: Stamps::new() }
+    }
+
     /// The first reading: every path that was given must be there.
-    fn first(&mut self) -> Result<(Objects, Stamps), Lost> {
-        let mut listing = listing::list(&self.paths);
-        let stamps = listing::stamps(&listing);
+    fn first(&mut self) -> Result<Objects, Lost> {
+        let mut listing = self.list();
         let missing = listing.failures.iter().position(|(path, _)| self.paths.contains(path));
         if let Some(missing) = missing {
             let (path, error) = listing.failures.swap_remove(missing);
@@ -86,28 +101,55 @@ impl State {
                 Lost::Unreadable { path, error }
             });
         }
-        let objects = self.memory.settle(contents(listing)).unwrap_or_default();
-        Ok((objects, stamps))
+        Ok(self.memory.settle(contents(listing)).unwrap_or_default())
     }
 
-    fn again(&mut self, is_final: bool) -> (Round, Stamps) {
-        let listing = listing::list(&self.paths);
-        let stamps = listing::stamps(&listing);
-        let contents = contents(listing);
+    /// What is there, and how it is now.
+    fn list(&mut self) -> Listing {
+        let mut listing = listing::list(&self.paths);
+        self.stamps = listing::stamps(&listing);
+        self.known = std::mem::take(&mut listing.known);
+        listing
+    }
+
+    fn again(&mut self, is_final: bool) -> Round {
+        let contents = contents(self.list());
         if !is_final && self.memory.is_between(&contents) {
-            return (Round::Between, stamps);
+            return Round::Between;
         }
-        (Round::Settled(self.memory.settle(contents).map(Arc::new)), stamps)
+        Round::Settled(self.memory.settle(contents).map(Arc::new))
+    }
+
+    /// Reads what may have changed and nothing else. Refused, where that does not tell all: then
+    /// another reading must.
+    fn these(&mut self, real: &BTreeSet<PathBuf>) -> Result<Option<Objects>, Partial> {
+        let mut changed = Vec::new();
+        for path in real {
+            match self.known.file(path) {
+                Some(file) => changed.push(file.clone()),
+                None if self.known.is_idle(path) => {}
+                None => return Err(Partial),
+            }
+        }
+        let stamps: Vec<_> = changed.iter().map(|path| listing::stamp_of(path)).collect();
+        let contents = changed.iter().map(|path| (path.clone(), content(path)));
+        let objects = self.memory.amend(contents.collect())?;
+        self.stamps.extend(changed.into_iter().zip(stamps));
+        Ok(objects)
     }
 }
 
 fn contents(listing: Listing) -> Vec<(PathBuf, Content)> {
     let read = listing.files.into_iter().map(|path| {
-        let content = fs::read(&path).map_or_else(|error| failed(&error), text);
+        let content = content(&path);
         (path, content)
     });
     let failures = listing.failures.into_iter().map(|(path, error)| (path, failed(&error)));
     read.chain(failures).collect()
+}
+
+fn content(path: &Path) -> Content {
+    fs::read(path).map_or_else(|error| failed(&error), text)
 }
 
 fn text(bytes: Vec<u8>) -> Content {
@@ -127,30 +169,29 @@ fn failed(error: &io::Error) -> Content {
 
 impl Source for Files {
     async fn run(self, latest: channel::Sender<Arc<Objects>>) -> Result<(), Lost> {
-        let (teller, changes) = mpsc::channel(1);
+        let (teller, changes) = Teller::new();
         // Before the first reading, so that nothing is missed between the two.
         let watch = self.watch(&teller);
-        let mut state = State { paths: self.paths.clone(), memory: Memory::default() };
+        let mut state = State::of(&self.paths);
         let (mut state, first) = blocking(move || {
             let first = state.first();
             (state, first)
         })
         .await?;
-        let (objects, stamps) = first?;
-        latest.send_replace(Arc::new(objects));
-        let mut follower = Follower { files: self, teller, changes, watch, stamps };
+        latest.send_replace(Arc::new(first?));
+        let mut follower = Follower { files: self, teller, changes, watch };
         loop {
-            tokio::select! {
+            let real = tokio::select! {
                 () = latest.closed() => return Ok(()),
-                () = follower.change() => {}
-            }
-            state = follower.follow(state, &latest).await?;
+                real = follower.change(&state.stamps) => real,
+            };
+            state = follow(state, real, &latest).await?;
         }
     }
 }
 
 impl Files {
-    fn watch(&self, teller: &mpsc::Sender<()>) -> Option<watch::Watch> {
+    fn watch(&self, teller: &Teller) -> Option<watch::Watch> {
         if !self.is_told {
             return None;
         }
@@ -163,31 +204,33 @@ impl Files {
     }
 }
 
-/// Waits for changes, and reads again.
+/// Waits for changes.
 struct Follower {
     files: Files,
-    teller: mpsc::Sender<()>,
+    teller: Teller,
     changes: mpsc::Receiver<()>,
     watch: Option<watch::Watch>,
-    stamps: Stamps,
 }
 
 impl Follower {
-    /// Returns when something may have changed and it is quiet again.
-    async fn change(&mut self) {
+    /// Returns when something may have changed and it is quiet again: what it is, if that is known.
+    async fn change(&mut self, stamps: &Stamps) -> Option<BTreeSet<PathBuf>> {
         let mut look = interval_at(Instant::now() + self.files.look, self.files.look);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = self.changes.recv() => return self.quiet().await,
+                _ = self.changes.recv() => {
+                    self.quiet().await;
+                    return self.teller.with(std::mem::take).paths();
+                }
                 _ = look.tick() => {
                     let paths = self.files.paths.clone();
                     let now = blocking(move || listing::stamps(&listing::list(&paths))).await;
-                    if now.is_ok_and(|now| now != self.stamps) {
+                    if now.is_ok_and(|now| now != *stamps) {
                         // Nobody told us: what we watched may have been replaced.
                         drop(self.watch.take());
                         self.watch = self.files.watch(&self.teller);
-                        return;
+                        return None;
                     }
                 }
             }
@@ -196,35 +239,53 @@ impl Follower {
 
     async fn quiet(&mut self) {
         let end = Instant::now() + PATIENCE;
-        let silence = async { while timeout(QUIET, self.changes.recv()).await.is_ok() {} };
-        let _ = timeout_at(end, silence).await;
-    }
-
-    async fn follow(
-        &mut self,
-        state: State,
-        latest: &channel::Sender<Arc<Objects>>,
-    ) -> Result<State, Lost> {
-        let mut state = state;
-        for is_final in [false, true] {
-            let (back, (round, stamps)) = blocking(move || {
-                let round = state.again(is_final);
-                (state, round)
-            })
-            .await?;
-            (state, self.stamps) = (back, stamps);
-            match round {
-                Round::Between => sleep(BETWEEN).await,
-                Round::Settled(objects) => {
-                    if let Some(objects) = objects {
-                        latest.send_replace(objects);
-                    }
-                    break;
+        let silence = async {
+            loop {
+                let is_whole = self.teller.with(|heard| heard.is_whole());
+                let quiet = if is_whole { QUIET_AT_END } else { QUIET };
+                if timeout(quiet, self.changes.recv()).await.is_err() {
+                    return;
                 }
             }
-        }
-        Ok(state)
+        };
+        let _ = timeout_at(end, silence).await;
     }
+}
+
+/// Reads again: these files, if they are known, and all if that is not enough.
+async fn follow(
+    mut state: State,
+    real: Option<BTreeSet<PathBuf>>,
+    latest: &channel::Sender<Arc<Objects>>,
+) -> Result<State, Lost> {
+    if let Some(real) = real {
+        let (back, amended) = blocking(move || {
+            let amended = state.these(&real);
+            (state, amended)
+        })
+        .await?;
+        state = back;
+        if let Ok(objects) = amended {
+            objects.map(|objects| latest.send_replace(Arc::new(objects)));
+            return Ok(state);
+        }
+    }
+    for is_final in [false, true] {
+        let (back, round) = blocking(move || {
+            let round = state.again(is_final);
+            (state, round)
+        })
+        .await?;
+        state = back;
+        match round {
+            Round::Between => sleep(BETWEEN).await,
+            Round::Settled(objects) => {
+                objects.map(|objects| latest.send_replace(objects));
+                break;
+            }
+        }
+    }
+    Ok(state)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {

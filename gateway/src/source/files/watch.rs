@@ -2,21 +2,96 @@
 
 use notify::{
     Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
-    event::{AccessKind, AccessMode},
+    event::{AccessKind, AccessMode, ModifyKind, RenameMode},
 };
 use std::{
     collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
 };
 use tokio::sync::mpsc;
+
+/// What the kernel has told, and nobody has acted on.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What was written to its end, or put in place.
+    whole: BTreeSet<PathBuf>,
+    /// What is being written, or has gone.
+    open: BTreeSet<PathBuf>,
+    /// Whether it cannot tell.
+    is_lost: bool,
+}
+
+impl Heard {
+    /// Whether whoever writes has done so to the end, for all that is known.
+    pub(super) fn is_whole(&self) -> bool {
+        self.open.is_empty() && !self.is_lost
+    }
+
+    /// What may be otherwise now; nothing, if it may be anything.
+    pub(super) fn paths(self) -> Option<BTreeSet<PathBuf>> {
+        let Self { whole, open, is_lost } = self;
+        (!is_lost).then(|| whole.into_iter().chain(open).collect())
+    }
+
+    fn note(&mut self, event: Event) {
+        self.is_lost |= event.need_rescan() || event.paths.is_empty();
+        let is_whole = matches!(
+            event.kind,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+                // Of a move both paths are told once more, together.
+                | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both))
+        );
+        for path in event.paths {
+            if is_whole {
+                self.open.remove(&path);
+                self.whole.insert(path);
+            } else {
+                self.open.insert(path);
+            }
+        }
+    }
+}
+
+/// Tells that something was heard, and keeps what it was.
+#[derive(Clone, Debug)]
+pub(super) struct Teller {
+    heard: Arc<Mutex<Heard>>,
+    token: mpsc::Sender<()>,
+}
+
+impl Teller {
+    /// One that is listened to at the other end.
+    pub(super) fn new() -> (Self, mpsc::Receiver<()>) {
+        // One token, however much was heard.
+        let (token, told) = mpsc::channel(1);
+        (Self { heard: Arc::default(), token }, told)
+    }
+
+    /// Looks at what was heard, or takes it.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Heard) -> T) -> T {
+        match self.heard.lock() {
+            Ok(mut heard) => look(&mut heard),
+            Err(_) => look(&mut Heard { is_lost: true, ..Heard::default() }),
+        }
+    }
+
+    fn tell(&self, event: notify::Result<Event>) {
+        self.with(|heard| match event {
+            Ok(event) => heard.note(event),
+            Err(_) => heard.is_lost = true,
+        });
+        // A full channel means that the token is there already.
+        let _ = self.token.try_send(());
+    }
+}
 
 /// The kernel's watch over some paths; it ends when dropped.
 pub(super) type Watch = RecommendedWatcher;
 
 /// Watches folders with all that is in them, and files through their folder: editors replace files.
-/// What happens comes as one token in `changes`, however much it is.
-pub(super) fn watch(roots: &[PathBuf], changes: mpsc::Sender<()>) -> notify::Result<Watch> {
+pub(super) fn watch(roots: &[PathBuf], teller: Teller) -> notify::Result<Watch> {
     let files: BTreeSet<OsString> = roots
         .iter()
         .filter(|root| !root.is_dir())
@@ -36,8 +111,7 @@ pub(super) fn watch(roots: &[PathBuf], changes: mpsc::Sender<()>) -> notify::Res
             Err(_) => true,
         };
         if concerns {
-            // A full channel means that the token is there already.
-            let _ = changes.try_send(());
+            teller.tell(event);
         }
     };
     let mut watcher = RecommendedWatcher::new(handler, Config::default())?;
@@ -81,9 +155,9 @@ fn is_change(kind: EventKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::watch;
-    use std::{fs, time::Duration};
-    use tokio::{sync::mpsc, time::timeout};
+    use super::{Heard, Teller, watch};
+    use std::{fs, io::Write as _, mem::take, time::Duration};
+    use tokio::time::timeout;
 
     #[tokio::test]
     async fn writing_is_told_and_reading_is_not() {
@@ -91,7 +165,7 @@ mod tests {
         let file = folder.path().join("a.yaml");
         fs::write(&file, "a").unwrap();
         for root in [folder.path().to_owned(), file.clone()] {
-            let (teller, mut changes) = mpsc::channel(1);
+            let (teller, mut changes) = Teller::new();
             let watch = watch(&[root], teller).unwrap();
             let mut told =
                 async || timeout(Duration::from_millis(200), changes.recv()).await.is_ok();
@@ -109,9 +183,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         fs::write(&file, "a").unwrap();
-        let (teller, mut changes) = mpsc::channel(1);
+        let (teller, mut changes) = Teller::new();
         let _watch = watch(&[file], teller).unwrap();
         fs::write(folder.path().join("b.yaml"), "b").unwrap();
         assert!(timeout(Duration::from_millis(200), changes.recv()).await.is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_written_to_its_end_is_told_from_what_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (teller, mut changes) = Teller::new();
+        let _watch = watch(&[root.clone()], teller.clone()).unwrap();
+        let mut until = async |is_so: &dyn Fn(&Heard) -> bool| {
+            while !teller.with(|heard| is_so(heard)) {
+                timeout(Duration::from_secs(5), changes.recv()).await.unwrap().unwrap();
+            }
+        };
+        let mut file = fs::File::create(root.join("new")).unwrap();
+        file.write_all(b"a").unwrap();
+        until(&|heard| !heard.is_whole()).await;
+        drop(file);
+        until(&Heard::is_whole).await;
+        fs::rename(root.join("new"), root.join("a.yaml")).unwrap();
+        until(&|heard| heard.is_whole() && heard.whole.contains(&root.join("a.yaml"))).await;
+        fs::remove_file(root.join("a.yaml")).unwrap();
+        until(&|heard| !heard.is_whole()).await;
+        let paths = teller.with(take).paths().unwrap();
+        assert_eq!(paths.into_iter().collect::<Vec<_>>(), [root.join("a.yaml"), root.join("new")]);
     }
 }

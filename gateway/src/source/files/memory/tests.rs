@@ -1,7 +1,8 @@
 //! Edits, one after the other, and what is served after each.
 
 use super::{Content, Memory, Objects};
-use std::path::PathBuf;
+use proptest::prelude::*;
+use std::{path::PathBuf, sync::Arc};
 
 /// Files as name and text, read in one go.
 fn settle(memory: &mut Memory, files: &[(&str, &str)]) -> Option<Objects> {
@@ -185,4 +186,62 @@ fn a_file_that_becomes_blank_or_goes_is_noticed() {
     }
     settle(&mut memory, &[("f/a.yaml", "")]);
     assert!(!memory.is_between(&rows[0].0) && !memory.is_between(&rows[1].0));
+}
+
+/// What a file may say: objects of its own, some of them broken, and one that another may have too.
+fn text(file: usize) -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => (0..2, 1..4).prop_map(move |(n, v)| gateway(&format!("g{file}{n}"), &format!("v{v}"))),
+        1 => Just(gateway("shared", "v1")),
+        1 => Just("kind: [\n---\n".to_owned()),
+        1 => Just(gateway(&format!("g{file}0"), "[5]")),
+        1 => Just("\n".to_owned()),
+    ];
+    proptest::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_alone_comes_to_the_same_as_all(
+        edits in proptest::collection::vec((0_usize..3).prop_flat_map(|at| (Just(at), text(at))), 1..12),
+    ) {
+        let (mut one_by_one, mut whole) = (Memory::default(), Memory::default());
+        let mut texts: Vec<String> = (0..3).map(|at| gateway(&format!("g{at}0"), "v1")).collect();
+        let all = |texts: &[String]| -> Vec<(PathBuf, Content)> {
+            let content = |(at, text): (usize, &String)| {
+                (PathBuf::from(format!("{at}.yaml")), Content::Text(text.clone()))
+            };
+            texts.iter().enumerate().map(content).collect()
+        };
+        one_by_one.settle(all(&texts));
+        whole.settle(all(&texts));
+        for (at, text) in edits {
+            texts[at] = text;
+            let files = all(&texts);
+            let expected = whole.settle(files.clone());
+            let alone = one_by_one.amend(vec![files[at].clone()]);
+            let found = alone.unwrap_or_else(|_| one_by_one.settle(files));
+            let told = |objects: Objects| {
+                (gateways(&objects), defects(&objects), objects.origins.clone())
+            };
+            prop_assert_eq!(found.map(told), expected.map(told));
+        }
+    }
+}
+
+#[test]
+fn what_did_not_change_in_a_file_stays_the_same() {
+    let mut memory = Memory::default();
+    let both = |bind: &str| gateway("a", "v1") + &gateway("b", bind);
+    let before = settle(&mut memory, &[("f.yaml", &both("v1")), ("g.yaml", &gateway("c", "v1"))]);
+    let change = vec![(PathBuf::from("f.yaml"), Content::Text(both("v2")))];
+    let after = memory.amend(change.clone()).unwrap().unwrap();
+    let same = |(one, other)| Arc::ptr_eq(one, other);
+    let same: Vec<bool> = before.unwrap().gateways.iter().zip(&after.gateways).map(same).collect();
+    assert_eq!(same, [true, false, true]);
+    assert!(memory.amend(change).unwrap().is_none(), "nothing is new");
+    let blank = vec![(PathBuf::from("f.yaml"), Content::Text(String::new()))];
+    assert!(memory.amend(blank).is_err(), "that may be a moment");
+    let stranger = vec![(PathBuf::from("h.yaml"), Content::Text(gateway("d", "v1")))];
+    assert!(memory.amend(stranger).is_err());
 }
