@@ -195,7 +195,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let (teller, mut changes) = Teller::new();
-        let _watch = watch(&[root.clone()], teller.clone()).unwrap();
+        let _watch = watch(std::slice::from_ref(&root), teller.clone()).unwrap();
         let mut until = async |is_so: &dyn Fn(&Heard) -> bool| {
             while !teller.with(|heard| is_so(heard)) {
                 timeout(Duration::from_secs(5), changes.recv()).await.unwrap().unwrap();
