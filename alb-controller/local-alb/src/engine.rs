@@ -29,6 +29,8 @@ use crate::wire::{Reply, Request};
 
 /// How often the data plane is tidied at least.
 const TIDY: Duration = Duration::from_secs(15);
+/// How many findings are taken in at once.
+const FINDINGS: usize = 1024;
 /// How many events a slow reader may be behind.
 const EVENTS: usize = 1024;
 
@@ -118,14 +120,17 @@ impl Engine {
 
     /// Takes in findings of health checks and ends what has drained, until there are no more.
     pub(crate) async fn run(&self, mut found: UnboundedReceiver<Found>, stop: CancellationToken) {
+        let mut findings = Vec::new();
         loop {
             let pause = self.pause().await;
             tokio::select! {
                 () = stop.cancelled() => return,
-                received = found.recv() => match received {
-                    Some(found) => self.observe(&found).await,
-                    None => return,
-                },
+                count = found.recv_many(&mut findings, FINDINGS) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.observe(findings.drain(..)).await;
+                }
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(pause) => self.tick().await,
             }
@@ -141,10 +146,15 @@ impl Engine {
         [Some(TIDY), ends, arrives].into_iter().flatten().min().unwrap_or(TIDY)
     }
 
-    async fn observe(&self, found: &Found) {
+    /// Takes in what was found, all at once: each change of the data plane is work for the whole of it.
+    async fn observe(&self, findings: impl Iterator<Item = Found>) {
         let mut core = self.core.lock().await;
         let now = SystemTime::now();
-        if core.world.observe(&found.group, &found.target, &found.finding, now) {
+        let mut changes = false;
+        for Found { group, target, finding } in findings {
+            changes |= core.world.observe(&group, &target, &finding, now);
+        }
+        if changes {
             self.publish(&mut core).await;
         }
     }

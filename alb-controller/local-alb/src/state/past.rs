@@ -20,10 +20,11 @@ impl Past {
     }
 
     /// This is how a region was until now.
-    pub(crate) fn keep(&mut self, region: Region, now: SystemTime) {
+    pub(crate) fn keep(&mut self, region: &Region, now: SystemTime) {
         if self.lag.is_zero() {
             return;
         }
+        let region = region.clone();
         let kept = self.regions.entry(region.name.clone()).or_default();
         let lag = self.lag;
         while kept.front().is_some_and(|(end, _)| *end + lag < now) {

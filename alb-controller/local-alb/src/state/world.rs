@@ -72,7 +72,8 @@ impl World {
                 let mut next = region.clone();
                 let reply = write(&mut next, &call)?;
                 next.settle(now);
-                past.keep(std::mem::replace(region, next), now);
+                past.keep(region, now);
+                *region = next;
                 *revision += 1;
                 Ok(reply)
             }
@@ -95,7 +96,7 @@ impl World {
         };
         let changes = before.state != next.report().state;
         if changes {
-            past.keep(region.clone(), now);
+            past.keep(region, now);
             region.events.push(Event::Target {
                 group: name,
                 target: target.to_string(),
@@ -116,7 +117,7 @@ impl World {
         let due = |region: &&mut Region| region.next_deadline().is_some_and(|next| next <= now);
         let mut any = false;
         for region in regions.values_mut().filter(due) {
-            past.keep(region.clone(), now);
+            past.keep(region, now);
             region.settle(now);
             any = true;
         }
