@@ -87,15 +87,22 @@ spec: {type: ClusterIP, clusterIP: 10.0.0.8, ports: [{port: 80, targetPort: 8080
 
 
 def gateway(place):
-    """The EndpointSlice of a gateway with two pods."""
-    listed = ", ".join(f"{{addresses: [{place[0]}.90.0.{n + 1}], conditions: {{ready: true}}}}" for n in range(2))
+    """The EndpointSlice of a gateway with two pods, and these."""
+    listed = ", ".join(f"{{addresses: [{place[0]}.90.0.{n + 1}], conditions: {{ready: true}}, "
+                       f"targetRef: {{kind: Pod, name: gateway-{n}}}}}" for n in range(2))
+    pods = "".join(f"""---
+apiVersion: v1
+kind: Pod
+metadata: {{name: gateway-{n}, namespace: edge}}
+status: {{phase: Running, conditions: [{{type: ContainersReady, status: 'True'}}, {{type: Ready, status: 'True'}}]}}
+""" for n in range(2))
     return f"""apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {{name: gateway-1, namespace: edge, labels: {{kubernetes.io/service-name: gateway}}}}
 addressType: IPv4
 ports: [{{port: {place[1]}}}]
 endpoints: [{listed}]
-"""
+{pods}"""
 
 
 def member(group, number, paths=("/a", "/b"), note=""):
