@@ -241,6 +241,16 @@ def cold(bench, found, title):
     return controller
 
 
+def restart(bench, found, title):
+    """Starts again where nothing has changed."""
+    mark = bench.mark()
+    controller, _ = bench.start("--resync", "0")
+    bench.front.quiet(mark, 5, 300)
+    found["restart, calls"] = len(bench.front.since(mark))
+    table(title, bench.front.since(mark))
+    return controller
+
+
 def limit(calls):
     """How long these calls take at least where AWS's published allowances are kept."""
     def family(name):
@@ -307,11 +317,7 @@ def thin(options, found):
         bench, own = Bench(options, options.groups, options.members, folder, True), {}
         controller = cold(bench, own, f"through a gateway: cold start, {options.groups} x {options.members}")
         controller.__exit__()
-        mark = bench.mark()
-        controller, _ = bench.start("--resync", "0")
-        bench.front.quiet(mark, 5, 300)
-        own["restart, calls"] = len(bench.front.since(mark))
-        table("through a gateway: restart", bench.front.since(mark))
+        controller = restart(bench, own, "through a gateway: restart")
         mark = bench.mark()
         put(bench.objects, "g00-01.yaml", member(0, 1, ("/a", "/more", "/b")))
         time.sleep(5)
@@ -367,11 +373,7 @@ def main():
         bench = Bench(options, options.groups, options.members, folder)
         controller = cold(bench, found, f"cold start, {options.groups} x {options.members}")
         controller.__exit__()
-        mark = bench.mark()
-        controller, _ = bench.start("--resync", "0")
-        bench.front.quiet(mark, 5, 300)
-        found["restart, calls"] = len(bench.front.since(mark))
-        table("restart", bench.front.since(mark))
+        controller = restart(bench, found, "restart")
         changed(bench, found)
         controller.__exit__()
         idle(bench, found)

@@ -2,7 +2,7 @@
 
 use edgeway_api::{
     Objects, Resource,
-    ingress::GatewayService,
+    ingress::{ClassWish, GatewayService, default_class},
     k8s_openapi::{
         api::networking::v1::{Ingress, IngressClass, IngressClassSpec},
         apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -21,11 +21,6 @@ pub const CONTROLLERS: [&str; 2] = [OURS, DROP_IN];
 
 /// Classes that come with an installation rather than with an application's manifests.
 const INSTALLED: [(&str, &str); 2] = [("edgeway", OURS), ("alb", DROP_IN)];
-
-/// The older way to name a class.
-const ANNOTATION: &str = "kubernetes.io/ingress.class";
-
-const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 
 /// Adds the well-known classes that Ingresses name and the folder lacks, and says which Ingresses
 /// nobody serves here.
@@ -56,15 +51,11 @@ pub(super) fn complete(objects: &mut Objects, notes: &mut Vec<String>) {
 
 /// Whether the controller that runs here serves `ingress`.
 pub(super) fn is_served(objects: &Objects, ingress: &Ingress) -> bool {
-    let class = objects.ingress_classes.iter().find(|class| match named(ingress) {
-        Some(name) => class.name() == name,
-        None => class
-            .meta()
-            .annotations
-            .as_ref()
-            .and_then(|a| a.get(DEFAULT))
-            .is_some_and(|v| v == "true"),
-    });
+    let mut classes = objects.ingress_classes.iter().map(AsRef::as_ref);
+    let class = match named(ingress) {
+        Some(name) => classes.find(|class: &&IngressClass| class.name() == name),
+        None => default_class(classes),
+    };
     let controller = class.and_then(|class| class.spec.as_ref()?.controller.as_deref());
     controller.is_some_and(|controller| CONTROLLERS.contains(&controller))
 }
@@ -90,7 +81,8 @@ pub(super) fn class(name: &str, controller: &str) -> IngressClass {
 
 /// The class that an Ingress asks for; the annotation wins, as in the AWS Load Balancer Controller.
 fn named(ingress: &Ingress) -> Option<&str> {
-    let annotation = ingress.meta().annotations.as_ref().and_then(|all| all.get(ANNOTATION));
-    let field = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_ref());
-    annotation.or(field).map(String::as_str)
+    match ClassWish::of(ingress) {
+        ClassWish::Annotated(name) | ClassWish::Named(name) => Some(name),
+        ClassWish::Default => None,
+    }
 }

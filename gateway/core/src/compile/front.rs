@@ -50,13 +50,16 @@ impl Front {
     }
 }
 
-fn is_mine(service: &Service, workload: &Workload) -> bool {
-    if service.namespace() != workload.namespace {
-        return false;
-    }
+/// Whether a Service stands in front of `workload`.
+pub(super) fn is_in_front(service: &Service, workload: &Workload) -> bool {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    service.namespace() == workload.namespace
+        && selector.is_some_and(|labels| !labels.is_empty() && selects(labels, &workload.labels))
+}
+
+fn is_mine(service: &Service, workload: &Workload) -> bool {
     let labels = service.meta().labels.as_ref();
-    selector.is_some_and(|selector| !selector.is_empty() && selects(selector, &workload.labels))
+    is_in_front(service, workload)
         && !labels.is_some_and(|labels| labels.contains_key(UNTRANSLATED))
 }
 

@@ -1,6 +1,6 @@
 //! Where Ingresses are served: one Gateway for each class that leads to this gateway.
 
-use super::{super::pods::selects, Source, name};
+use super::{super::front::is_in_front, Source, name};
 use crate::{Workload, compile::age::key};
 use edgeway_api::{
     Gateway, GatewaySpec, Objects, Resource,
@@ -45,7 +45,7 @@ pub(super) struct Door {
 /// All of them, by name of the class.
 #[derive(Debug)]
 pub(super) struct Doors<'o> {
-    services: Services<'o>,
+    pub(super) services: Services<'o>,
     by_class: BTreeMap<&'o str, Door>,
     default: Option<&'o str>,
     istio: Option<Door>,
@@ -197,13 +197,6 @@ fn server(tls: &IngressTLS, place: usize) -> Option<Server> {
         }),
         ..Server::default()
     })
-}
-
-/// Whether a Service stands in front of `workload`.
-fn is_in_front(service: &Service, workload: &Workload) -> bool {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    service.namespace() == workload.namespace
-        && selector.is_some_and(|labels| !labels.is_empty() && selects(labels, &workload.labels))
 }
 
 /// Names of the Secrets that Ingresses of `workload` refer to.

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use edgeway_api::{
-    Objects, Problem, Resource, VirtualService,
+    Problem, Resource, VirtualService,
     ingress::{paths, port},
     k8s_openapi::{
         api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend},
@@ -36,7 +36,7 @@ const ANY: &str = "*";
 /// Makes VirtualServices, and says what is wrong on the way.
 pub(super) struct Hosts<'o> {
     workload: &'o Workload,
-    services: Services<'o>,
+    services: &'o Services<'o>,
     problems: Vec<Problem>,
 }
 
@@ -61,8 +61,8 @@ enum To {
 }
 
 impl<'o> Hosts<'o> {
-    pub(super) fn new(objects: &'o Objects, workload: &'o Workload) -> Self {
-        Self { workload, services: Services::of(objects), problems: Vec::new() }
+    pub(super) fn new(services: &'o Services<'o>, workload: &'o Workload) -> Self {
+        Self { workload, services, problems: Vec::new() }
     }
 
     /// What was found to be wrong.

@@ -10,7 +10,7 @@ mod paths;
 
 pub(super) use doors::secrets;
 
-use super::Workload;
+use super::{Workload, validate::Same};
 use crate::id::OF_INGRESS;
 use doors::Doors;
 use edgeway_api::{
@@ -51,16 +51,6 @@ struct Seen {
     classes: Vec<Same<IngressClass>>,
     services: Vec<Same<Service>>,
     workload: Option<Workload>,
-}
-
-/// Equal to nothing but itself.
-#[derive(Debug)]
-struct Same<T>(Arc<T>);
-
-impl<T> PartialEq for Same<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 fn same<T>(objects: &[Arc<T>]) -> Vec<Same<T>> {
@@ -159,7 +149,7 @@ impl Made {
     fn of(objects: &Objects, workload: &Workload) -> Self {
         let doors = Doors::of(objects, workload);
         let mut made = Self::default();
-        let mut hosts = Hosts::new(objects, workload);
+        let mut hosts = Hosts::new(&doors.services, workload);
         for (door, ingresses) in doors.with_ingresses(objects) {
             let (gateway, sources) = door.gateway(&ingresses, workload);
             made.sources.insert(gateway.reference(), sources);

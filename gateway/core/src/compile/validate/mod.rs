@@ -59,7 +59,7 @@ pub(super) struct Verdict {
 
 /// Equal to nothing but itself.
 #[derive(Debug)]
-pub(super) struct Same<T>(Arc<T>);
+pub(super) struct Same<T>(pub(super) Arc<T>);
 
 impl<T> PartialEq for Same<T> {
     fn eq(&self, other: &Self) -> bool {
