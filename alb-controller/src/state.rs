@@ -60,9 +60,14 @@ pub(crate) fn states(
         };
         let health = |name: &String| observed.health.get(name).copied().unwrap_or_default();
         let ill = |name: &&String| health(name).registered > 0 && health(name).healthy == 0;
+        // Targets that have been registered are there before anybody has asked how they are.
+        let groups = observed.stacks.get(id).map(|stack| &stack.target_groups);
+        let known = |name: &String| groups?.get(name).map(|group| group.targets.len());
         let (mut well, mut all) = (0, 0);
-        for Health { healthy, registered } in stack.target_groups.keys().map(health) {
-            (well, all) = (well + healthy, all + registered);
+        for name in stack.target_groups.keys() {
+            let Health { healthy, registered } = health(name);
+            well += healthy;
+            all += registered.max(known(name).unwrap_or_default());
         }
         let has_groups = !stack.target_groups.is_empty();
         let served = before.get(id).is_some_and(|old| old.serves && old.address == address);

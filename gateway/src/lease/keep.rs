@@ -49,7 +49,7 @@ impl<R: Registry> Candidate<R> {
             let jitter =
                 if known.term.is_some() { 1.0 } else { rand::rng().random_range(1.0..2.2) };
             let next = start + self.terms.retry.mul_f64(jitter);
-            let lapse = known.term.map_or(next, |term| term.until.min(next));
+            let lapse = known.ends().map_or(next, |end| end.min(next));
             tokio::select! {
                 () = withdraw.cancelled() => break,
                 () = sleep_until(lapse) => {}
@@ -174,6 +174,16 @@ impl Known {
                 self.record = Some((record.clone(), Instant::now()));
                 false
             }
+        }
+    }
+
+    /// When our term ends, or another's, unless it is renewed until then: who follows is there at
+    /// that moment. Of those who come at once, the lease's version lets one have it.
+    fn ends(&self) -> Option<Instant> {
+        let theirs = || self.record.as_ref().map(|(record, since)| *since + record.duration);
+        match self.term {
+            Some(term) => Some(term.until),
+            None => theirs().filter(|end| *end > Instant::now()),
         }
     }
 }

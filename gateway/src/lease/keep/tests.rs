@@ -106,16 +106,22 @@ async fn one_leads_and_another_when_it_has_given_back() {
     assert_eq!((record.holder.as_str(), record.transitions), ("two", 1));
 }
 
+/// Wherever it stood in its rhythm: the last renewal is seen up to 4.4 s late (2 s, and the jitter),
+/// and 2 s old when the holder dies.
 #[tokio::test(start_paused = true)]
 async fn who_dies_is_followed_when_the_lease_is_over() {
-    let store = Store::default();
-    let one = stand(&store, "one", 1);
-    until(&one.tenure).await;
-    let two = stand(&store, "two", 1);
-    sleep(Duration::from_secs(9)).await;
-    one.task.abort();
-    let waited = until(&two.tenure).await;
-    assert!(waited >= Duration::from_secs(12) && waited <= Duration::from_secs(20), "{waited:?}");
+    for _ in 0..100 {
+        let store = Store::default();
+        let one = stand(&store, "one", 1);
+        until(&one.tenure).await;
+        let two = stand(&store, "two", 1);
+        sleep(Duration::from_secs(9)).await;
+        one.task.abort();
+        let waited = until(&two.tenure).await;
+        let (least, most) = (Duration::from_secs(13), Duration::from_millis(19_500));
+        assert!(waited >= least && waited <= most, "{waited:?}");
+        two.task.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]
