@@ -11,7 +11,7 @@ BIN   := $(BUILT)/release
 PROFILE ?= release
 
 # What `make fuzz` runs, and for how long each.
-TARGETS      ?= head greeting proxy_protocol http2 path certificate yaml compile
+TARGETS      ?= head greeting proxy_protocol http2 response path certificate yaml compile
 SECONDS_EACH ?= 600
 
 # What `make bench-alb` tells tests/bench/alb.py, such as `--groups 5` or `--published`.

@@ -13,7 +13,7 @@ use edgeway_gateway::{
     edge::proxy_protocol as header,
     greeting::Peek,
     preview::{Preview, Refused, Whole},
-    rehearsal::Rehearsal,
+    rehearsal::{Heard, Rehearsal, hear},
     tls::{client_certificate, x509::Certificate},
 };
 
@@ -26,6 +26,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("greeting", greeting),
     ("proxy_protocol", proxy_protocol),
     ("http2", http2),
+    ("response", response),
     ("path", path),
     ("certificate", certificate),
     ("yaml", yaml),
@@ -135,6 +136,42 @@ fn frames(mut said: &[u8]) {
         said = rest.get(length..).unwrap_or_else(|| panic!("a frame is cut short"));
     }
     assert!(said.is_empty(), "a frame is cut short");
+}
+
+/// An endpoint's response, whose first byte says what was asked: what is read in one pass is what a
+/// parser that others wrote reads, and what is not plain is left as it came.
+pub fn response(data: &[u8]) {
+    let Some((how, bytes)) = data.split_first() else { return };
+    let is_head = how & 1 == 1;
+    let (heard, left) = hear(bytes, is_head);
+    let Some(Heard { status, headers, length, keeps }) = heard else {
+        assert_eq!(left, bytes);
+        return;
+    };
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut theirs = httparse::Response::new(&mut fields);
+    let size = theirs.parse(bytes).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(size, httparse::Status::Complete(bytes.len() - left.len()));
+    assert_eq!((theirs.version, theirs.code), (Some(1), Some(status)));
+    assert_eq!(theirs.headers.len(), headers.len());
+    for name in headers.keys() {
+        let of_name = theirs.headers.iter().filter(|it| it.name.eq_ignore_ascii_case(name.as_str()));
+        let values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
+        assert!(of_name.map(|it| it.value.trim_ascii()).eq(values), "{name}");
+    }
+    // Nobody could find another end of it.
+    let only = |name: http::HeaderName| {
+        let mut all = headers.get_all(name).iter();
+        (all.next().map(http::HeaderValue::as_bytes), all.next().is_some())
+    };
+    let (told, is_twice) = only(http::header::CONTENT_LENGTH);
+    let has_body = !is_head && !matches!(status, 204 | 304);
+    let told = told.map(|it| String::from_utf8_lossy(it).parse().unwrap_or(u64::MAX));
+    assert!(!is_twice && !headers.contains_key(http::header::TRANSFER_ENCODING));
+    assert_eq!(length, told.filter(|_| has_body).unwrap_or_default());
+    assert!(!has_body || told.is_some());
+    let (connection, is_twice) = only(http::header::CONNECTION);
+    assert!(!is_twice && keeps != connection.is_some_and(|it| it.eq_ignore_ascii_case(b"close")));
 }
 
 /// A path: what is normal stays as it is, and has no dot segments.

@@ -10,11 +10,13 @@ use crate::{
     live::{Live, Registry},
     load::{Crowd, Load},
     metrics::{Metrics, Workload},
-    proxy,
+    proxy::{self, Plain, Response},
     tls::Prepared,
     view::{Reporter, Serving, View},
 };
+use bytes::BytesMut;
 use edgeway_core::table::{ProxyHeader, Table};
+use http::HeaderMap;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
@@ -44,6 +46,30 @@ pub struct Rehearsal {
     runtime: Runtime,
     context: Rc<Context>,
     port: Rc<Port>,
+}
+
+/// The head of an endpoint's response, where it is so plain that no session is asked.
+#[derive(Debug)]
+pub struct Heard {
+    /// Its status: 200 to 599.
+    pub status: u16,
+    /// All its fields, in their order.
+    pub headers: HeaderMap,
+    /// Size of its body in bytes.
+    pub length: u64,
+    /// Whether the connection can be used again.
+    pub keeps: bool,
+}
+
+/// Reads an endpoint's response as far as it is plain, an answer to HEAD if `is_head`; and what is
+/// left of `bytes`: all of them if it is not plain.
+pub fn hear(bytes: &[u8], is_head: bool) -> (Option<Heard>, Vec<u8>) {
+    let mut left = BytesMut::from(bytes);
+    let heard = proxy::take_plain(&mut left, is_head).map(|plain| {
+        let Plain { response: Response { status, headers, .. }, length, keeps } = plain;
+        Heard { status: status.as_u16(), headers, length, keeps }
+    });
+    (heard, left.to_vec())
 }
 
 /// Why nothing can be rehearsed.

@@ -40,4 +40,6 @@ mod up;
 mod upload;
 
 pub(crate) use entry::serve;
+pub(crate) use h1::{Plain, take_plain};
 pub(crate) use h2::session as http2;
+pub(crate) use message::Response;

@@ -12,6 +12,7 @@ mod wire;
 
 pub(super) use body::{Decoded, Decoder};
 pub(super) use client::Client;
+pub(crate) use plain::{Plain, take as take_plain};
 pub(super) use server::Server;
 pub(super) use wire::head as write_head;
 

@@ -18,13 +18,13 @@ const MOST: usize = 64;
 const USUAL: usize = 8;
 
 /// A response that has begun.
-pub(super) struct Plain {
+pub(crate) struct Plain {
     /// Its head.
-    pub(super) response: Response,
+    pub(crate) response: Response,
     /// Size of its body.
-    pub(super) length: u64,
+    pub(crate) length: u64,
     /// The connection can be used again.
-    pub(super) keeps: bool,
+    pub(crate) keeps: bool,
 }
 
 /// The fields that say how a message is framed and what becomes of the connection.
@@ -35,7 +35,7 @@ struct Terms {
 }
 
 /// Takes a head from where `bytes` begin if all of it is there and it is plain; else nothing.
-pub(super) fn take(bytes: &mut BytesMut, is_head: bool) -> Option<Plain> {
+pub(crate) fn take(bytes: &mut BytesMut, is_head: bool) -> Option<Plain> {
     let end = memchr::memmem::find(bytes, b"\r\n\r\n")? + 4;
     let head = bytes.split_to(end).freeze();
     let plain = parse(&head, is_head);
