@@ -244,14 +244,19 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
     let (sender, objects) = watch::channel(Arc::default());
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
-    let controller = tokio::spawn(run(config, objects, shutdown.clone(), handle));
-    let reading = source.run(sender);
-    tokio::select! {
-        lost = reading => lost?,
-        () = signalled() => {}
-    }
-    shutdown.cancel();
-    controller.await?;
+    let end = shutdown.clone();
+    let reading = tokio::spawn(async move {
+        let ended = tokio::select! {
+            lost = source.run(sender) => lost,
+            () = signalled() => Ok(()),
+        };
+        end.cancel();
+        ended
+    });
+    // Here and not in a task: one thread makes and drops what is wished, so that it uses the same
+    // memory again, where threads in turn would each keep a heap of that size.
+    run(config, objects, shutdown, handle).await;
+    reading.await??;
     for task in writing.into_iter().chain(opening) {
         task.await?;
     }

@@ -75,7 +75,7 @@ pub fn total(items: &[Item]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::add_ons::AddOns;
+    use crate::{add_ons::AddOns, pairs::Pairs, tags::Tags};
     use std::collections::{BTreeMap, BTreeSet};
 
     fn balancer(scheme: Scheme, capacity: Option<u32>) -> LoadBalancer {
@@ -85,9 +85,9 @@ mod tests {
             ip_address_type: IpAddressType::Ipv4,
             subnets: ["a".to_owned(), "b".to_owned()].into(),
             security_groups: Vec::new(),
-            attributes: BTreeMap::new(),
+            attributes: Pairs::new(),
             add_ons: AddOns { capacity, ..AddOns::default() },
-            tags: BTreeMap::new(),
+            tags: Tags::new(),
             listeners: BTreeMap::new(),
             foreign: BTreeSet::new(),
             ownership: Ownership::Full,

@@ -1,6 +1,7 @@
 //! Attributes as AWS gives them to what is new: to wish for these is to wish for nothing.
 
-use std::collections::BTreeMap;
+use crate::pairs::Pairs;
+use std::sync::LazyLock;
 
 /// Of target groups.
 const TARGET_GROUP: &[(&str, &str)] = &[
@@ -40,30 +41,32 @@ const LOAD_BALANCER: &[(&str, &str)] = &[
 ];
 
 /// What a new target group must be told.
-pub(crate) fn of_target_group(wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(crate) fn of_target_group(wanted: &Pairs) -> Pairs {
     without(wanted, TARGET_GROUP)
 }
 
 /// What a new load balancer must be told.
-pub(crate) fn of_load_balancer(wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(crate) fn of_load_balancer(wanted: &Pairs) -> Pairs {
     without(wanted, LOAD_BALANCER)
 }
 
 /// What a new target group has.
-pub(crate) fn new_target_group() -> BTreeMap<String, String> {
-    owned(TARGET_GROUP)
+pub(crate) fn new_target_group() -> Pairs {
+    static USUAL: LazyLock<Pairs> = LazyLock::new(|| owned(TARGET_GROUP));
+    USUAL.clone()
 }
 
 /// What a new load balancer has.
-pub(crate) fn new_load_balancer() -> BTreeMap<String, String> {
-    owned(LOAD_BALANCER)
+pub(crate) fn new_load_balancer() -> Pairs {
+    static USUAL: LazyLock<Pairs> = LazyLock::new(|| owned(LOAD_BALANCER));
+    USUAL.clone()
 }
 
-fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn owned(pairs: &[(&str, &str)]) -> Pairs {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn without(wanted: &BTreeMap<String, String>, usual: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn without(wanted: &Pairs, usual: &[(&str, &str)]) -> Pairs {
     let mut told = wanted.clone();
     told.retain(|key, value| !usual.contains(&(key.as_str(), value.as_str())));
     told

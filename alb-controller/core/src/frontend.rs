@@ -2,6 +2,7 @@
 //! connections on as they are. One shape for what is wished and for what is there.
 
 use crate::{
+    pairs::Pairs,
     stack::{IpAddressType, Scheme, SecurityGroupRef},
     tags::Tags,
     target::HealthCheck,
@@ -27,7 +28,7 @@ pub struct Frontend {
     /// Who guards it, in order.
     pub security_groups: Vec<SecurityGroupRef>,
     /// Attributes: wanted ones on the one side, all on the other.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Pairs,
     /// All its tags.
     pub tags: Tags,
     /// Listeners by port.

@@ -17,6 +17,7 @@ pub mod id;
 pub mod limits;
 pub mod names;
 pub mod outline;
+pub mod pairs;
 pub mod plan;
 pub mod readiness;
 pub mod rule;

@@ -4,6 +4,7 @@ use crate::{
     add_ons::{AddOns, MutualTls},
     frontend::Front,
     id::StackId,
+    pairs::Pairs,
     rule::{Action, Authentication, Rule},
     tags::Tags,
     target::{Protocol, TargetGroup},
@@ -104,7 +105,7 @@ pub struct Listener {
     /// More certificates, chosen by name.
     pub more_certificates: BTreeSet<String>,
     /// Attributes: wanted ones on the one side, those that were asked about on the other.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Pairs,
     /// What is done about certificates of clients; nothing leaves it as it is.
     pub mutual_tls: Option<MutualTls>,
     /// What a client must show where no rule is for its request.
@@ -133,7 +134,7 @@ pub struct LoadBalancer {
     /// Who guards it, in order.
     pub security_groups: Vec<SecurityGroupRef>,
     /// Attributes: wanted ones on the one side, those that were asked about on the other.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Pairs,
     /// What hangs on it from other services.
     pub add_ons: AddOns,
     /// All its tags.
@@ -155,7 +156,7 @@ impl Listener {
             ssl_policy: None,
             certificate: None,
             more_certificates: BTreeSet::new(),
-            attributes: BTreeMap::new(),
+            attributes: Pairs::new(),
             mutual_tls: None,
             authentication: None,
             default_action: Action::Unknown("as its owner says".to_owned()),
@@ -182,7 +183,7 @@ impl LoadBalancer {
             ip_address_type,
             subnets: BTreeSet::new(),
             security_groups: Vec::new(),
-            attributes: BTreeMap::new(),
+            attributes: Pairs::new(),
             add_ons: AddOns::default(),
             tags: Tags::new(),
             listeners: BTreeMap::new(),

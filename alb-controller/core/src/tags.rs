@@ -1,10 +1,10 @@
 //! The tags by which things in AWS are known as ours, the same as the AWS Load Balancer Controller's.
 
-use crate::id::StackId;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{id::StackId, pairs::Pairs};
+use std::collections::BTreeSet;
 
 /// Keys and values.
-pub type Tags = BTreeMap<String, String>;
+pub type Tags = Pairs;
 
 /// Name of the cluster.
 pub const CLUSTER: &str = "elbv2.k8s.aws/cluster";

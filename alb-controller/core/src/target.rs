@@ -1,6 +1,6 @@
 //! Target groups: what requests are forwarded to.
 
-use crate::{tags::Tags, words::words};
+use crate::{pairs::Pairs, tags::Tags, words::words};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -131,7 +131,7 @@ pub struct TargetGroup {
     /// How targets are checked.
     pub health_check: HealthCheck,
     /// Attributes: wanted ones on the one side, those that were asked about on the other.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Pairs,
     /// All its tags.
     pub tags: Tags,
     /// Its targets.

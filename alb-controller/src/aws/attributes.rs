@@ -1,13 +1,10 @@
 //! Attributes, each of which costs a call.
 
 use super::{calls::Call, client::Aws, error::CloudError};
-use std::collections::BTreeMap;
+use edgeway_alb_core::pairs::Pairs;
 
 impl Aws {
-    pub(super) async fn group_attributes(
-        &self,
-        arn: &str,
-    ) -> Result<BTreeMap<String, String>, CloudError> {
+    pub(super) async fn group_attributes(&self, arn: &str) -> Result<Pairs, CloudError> {
         let answer = self
             .call(Call::DescribeTargetGroupAttributes, || {
                 let call = self.balancing.describe_target_group_attributes();
@@ -18,10 +15,7 @@ impl Aws {
         Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
     }
 
-    pub(super) async fn balancer_attributes(
-        &self,
-        arn: &str,
-    ) -> Result<BTreeMap<String, String>, CloudError> {
+    pub(super) async fn balancer_attributes(&self, arn: &str) -> Result<Pairs, CloudError> {
         let answer = self
             .call(Call::DescribeLoadBalancerAttributes, || {
                 let call = self.balancing.describe_load_balancer_attributes();
@@ -32,10 +26,7 @@ impl Aws {
         Ok(pairs.filter_map(|a| Some((a.key()?.to_owned(), a.value()?.to_owned()))).collect())
     }
 
-    pub(super) async fn listener_attributes(
-        &self,
-        arn: &str,
-    ) -> Result<BTreeMap<String, String>, CloudError> {
+    pub(super) async fn listener_attributes(&self, arn: &str) -> Result<Pairs, CloudError> {
         let answer = self
             .call(Call::DescribeListenerAttributes, || {
                 self.balancing.describe_listener_attributes().listener_arn(arn).send()

@@ -4,6 +4,7 @@ use super::{calls::Call, client::Aws, error::CloudError};
 use aws_sdk_elasticloadbalancingv2::types::{
     Listener, LoadBalancer, Rule, TargetGroup, TargetHealthDescription,
 };
+use edgeway_alb_core::tags::Tags;
 use std::collections::BTreeMap;
 
 /// How many things may be asked about their tags at once.
@@ -121,10 +122,7 @@ impl Aws {
     }
 
     /// Tags by ARN.
-    pub(super) async fn tags(
-        &self,
-        arns: &[String],
-    ) -> Result<BTreeMap<String, BTreeMap<String, String>>, CloudError> {
+    pub(super) async fn tags(&self, arns: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
         let mut found = BTreeMap::new();
         for some in arns.chunks(TAGGED) {
             let answer = self

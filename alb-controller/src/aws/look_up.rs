@@ -126,7 +126,7 @@ fn found(
     }
 }
 
-pub(super) fn tags(tags: &[ec2::Tag]) -> BTreeMap<String, String> {
+pub(super) fn tags<T: FromIterator<(String, String)>>(tags: &[ec2::Tag]) -> T {
     let pair =
         |tag: &ec2::Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
     tags.iter().filter_map(pair).collect()

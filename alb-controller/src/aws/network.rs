@@ -13,7 +13,7 @@ use edgeway_alb_core::{
     desired::DOOR_DESCRIPTION,
     goal::Observed,
     stack::{Ingress, SecurityGroup, SecurityGroupRef, Source},
-    tags::STACK,
+    tags::{STACK, Tags},
 };
 use std::collections::BTreeSet;
 
@@ -60,7 +60,8 @@ pub(super) fn sort(
     let given = aws.settings.given_security_group.as_deref();
     // One that was given is somebody else's, whatever its tags are.
     let is_ours = |group: &aws_sdk_ec2::types::SecurityGroup| {
-        aws.settings.owns(&tags(group.tags())) && (given.is_none() || group.group_id() != given)
+        aws.settings.owns(&tags::<Tags>(group.tags()))
+            && (given.is_none() || group.group_id() != given)
     };
     let ours: Vec<_> = groups.iter().filter(|group| is_ours(group)).collect();
     for group in &ours {

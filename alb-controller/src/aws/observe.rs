@@ -14,6 +14,7 @@ use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Desired, Health, Key, ListenerKey, Observed, Question, StackId,
     goal::Bound,
+    pairs::Pairs,
     rule::Action,
     stack::{Listener, LoadBalancer, Ownership},
     tags::{CLUSTER, RESOURCE, STACK, Tags},
@@ -149,7 +150,7 @@ impl View<'_> {
             let attributes = if self.desired.asks(&question) {
                 self.aws.group_attributes(arn).await?
             } else {
-                BTreeMap::new()
+                Pairs::new()
             };
             let attached = group.load_balancer_arns().first();
             let attached =
@@ -231,13 +232,9 @@ impl View<'_> {
         Ok(())
     }
 
-    async fn balancer_attributes(
-        &self,
-        stack: &StackId,
-        arn: &str,
-    ) -> Result<BTreeMap<String, String>, CloudError> {
+    async fn balancer_attributes(&self, stack: &StackId, arn: &str) -> Result<Pairs, CloudError> {
         if !self.desired.asks(&Question::BalancerAttributes(stack.clone())) {
-            return Ok(BTreeMap::new());
+            return Ok(Pairs::new());
         }
         self.aws.balancer_attributes(arn).await
     }
@@ -293,7 +290,7 @@ impl View<'_> {
         let attributes = if self.desired.asks(&Question::ListenerAttributes(stack.clone(), port)) {
             self.aws.listener_attributes(arn).await?
         } else {
-            BTreeMap::new()
+            Pairs::new()
         };
         let secure = protocol == Protocol::Https;
         let certificate = listener.certificates().iter().find_map(|c| c.certificate_arn());

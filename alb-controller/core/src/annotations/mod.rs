@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod known;
 pub(crate) mod value;
 
+use crate::pairs::Pairs;
 use edgeway_api::{
     ObjectRef, Problem, Resource, k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -141,13 +142,13 @@ impl<'a> Annotations<'a> {
     }
 
     /// Keys and values.
-    pub(crate) fn map(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
+    pub(crate) fn map(&self, name: &str) -> Result<Pairs, Fault> {
         Ok(self.read(name, value::map)?.unwrap_or_default())
     }
 
     /// Keys and values of all objects together; of one key, the value that comes first.
-    pub(crate) fn merged_map(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
-        let mut merged = BTreeMap::new();
+    pub(crate) fn merged_map(&self, name: &str) -> Result<Pairs, Fault> {
+        let mut merged = Pairs::new();
         for found in self.all(name) {
             let map = value::map(found.text).map_err(|expected| found.fault(&expected))?;
             for (key, value) in map {

@@ -1,7 +1,8 @@
 //! Reading the values of annotations, each kind as the AWS Load Balancer Controller reads it.
 
+use crate::pairs::Pairs;
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 /// What is wrong with a value, and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,8 @@ pub(crate) fn list(text: &str) -> Vec<String> {
 }
 
 /// `key=value,key=value`; a backslash makes the next character plain.
-pub(crate) fn map(text: &str) -> Result<BTreeMap<String, String>, Expected> {
-    let mut map = BTreeMap::new();
+pub(crate) fn map(text: &str) -> Result<Pairs, Expected> {
+    let mut map = Pairs::new();
     let mut items = items(text);
     if items.last().is_some_and(|(item, _)| item.trim().is_empty()) {
         items.pop();

@@ -2,7 +2,10 @@
 //! is told so.
 
 use super::{group::Group, member::Member};
-use crate::annotations::{PREFIX, field};
+use crate::{
+    annotations::{PREFIX, field},
+    pairs::Pairs,
+};
 use edgeway_api::Problem;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,9 +84,9 @@ fn conflict(
 pub(super) fn merge(
     members: &[&Member<'_>],
     name: &str,
-    map: impl Fn(&Member<'_>) -> BTreeMap<String, String>,
+    map: impl Fn(&Member<'_>) -> Pairs,
     problems: &mut Vec<Problem>,
-) -> BTreeMap<String, String> {
+) -> Pairs {
     let mut merged: BTreeMap<String, (String, &Member<'_>)> = BTreeMap::new();
     for member in members {
         for (key, value) in map(member) {

@@ -16,6 +16,7 @@ use crate::{
     frontend::{Front, FrontGroup, FrontListener, FrontTarget, FrontWish, Frontend},
     id::StackId,
     names,
+    pairs::Pairs,
     stack::{IpAddressType, LoadBalancer, Scheme},
     tags::{self, Tags},
     target::{HealthCheck, Matcher, Protocol},
@@ -30,9 +31,9 @@ pub(super) struct FrontAsk {
     scheme: Option<Scheme>,
     subnets: Option<Vec<String>>,
     pub(super) security_groups: Option<Vec<String>>,
-    ports: BTreeMap<String, String>,
+    ports: Pairs,
     allocations: Option<Vec<String>>,
-    attributes: Option<BTreeMap<String, String>>,
+    attributes: Option<Pairs>,
     tags: Option<Tags>,
     check: CheckAsk,
 }
@@ -78,7 +79,7 @@ const SUBNETS: &str = "frontend-nlb-subnets";
 const GUARDS: &str = "frontend-nlb-security-groups";
 
 /// `nlb=alb,…`, still as text: keys are merged like those of other maps.
-fn mapping(text: &str) -> Result<BTreeMap<String, String>, Expected> {
+fn mapping(text: &str) -> Result<Pairs, Expected> {
     let map = value::map(text)?;
     for port in map.iter().flat_map(|(from, to)| [from, to]) {
         value::number::<u16>(port, 1..=u16::MAX)?;

@@ -39,6 +39,7 @@ use crate::{
     goal::Desired,
     id::StackId,
     names,
+    pairs::Pairs,
     settings::{AWS, Lookups, Settings},
     stack::{
         IpAddressType, LoadBalancer, Ownership, Scheme, SecurityGroup, SecurityGroupRef, Stack,
@@ -346,7 +347,7 @@ fn security_groups(
 }
 
 /// What members ask for, under what the class of the first one fixes.
-fn attributes(members: &[&Member<'_>], problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+fn attributes(members: &[&Member<'_>], problems: &mut Vec<Problem>) -> Pairs {
     let fixed = class_attributes(members.first().and_then(|member| member.params));
     let asked = |member: &Member<'_>| {
         let mut asked = member.wish.attributes.clone();

@@ -9,6 +9,7 @@ use crate::{
         Annotations, Fault,
         value::{self, Expected},
     },
+    pairs::Pairs,
     stack::{IpAddressType, Scheme, Source},
     tags::{self, Tags},
     target::{Protocol, TargetType},
@@ -27,7 +28,7 @@ const ADOPT: &str = "edgeway.dev/adopt";
 pub(super) const HOST: &str = "edgeway.dev/load-balancer";
 
 /// Keys and values of attributes.
-pub(super) type Attributes = BTreeMap<String, String>;
+pub(super) type Attributes = Pairs;
 
 /// Which subnets are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ pub(super) fn choice<T>(
     move |text| parse(text).ok_or_else(|| Expected::one_of(choices()))
 }
 
-fn pairs(pairs: &[KeyValue]) -> BTreeMap<String, String> {
+fn pairs(pairs: &[KeyValue]) -> Pairs {
     pairs.iter().map(|KeyValue { key, value }| (key.clone(), value.clone())).collect()
 }
 

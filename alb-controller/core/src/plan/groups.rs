@@ -11,10 +11,11 @@ use crate::{
     defaults,
     goal::Observed,
     id::Key,
+    pairs::Pairs,
     stack::{Ingress, SecurityGroup, SecurityGroupRef},
     target::TargetGroup,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Makes the stack's security group and opens what is to be open.
 pub(super) fn secure(resolved: &Resolved<'_>, lane: &mut Lane) {
@@ -119,10 +120,7 @@ fn register(key: &Key, wish: &TargetGroup, found: Option<&TargetGroup>, lane: &m
 }
 
 /// The wanted ones that are not as wanted.
-pub(super) fn differing(
-    wanted: &BTreeMap<String, String>,
-    found: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+pub(super) fn differing(wanted: &Pairs, found: &Pairs) -> Pairs {
     let mut differing = wanted.clone();
     differing.retain(|key, value| found.get(key) != Some(value));
     differing

@@ -4,6 +4,7 @@ use crate::{
     add_ons::{MutualTls, WebAcl},
     frontend::{FrontGroup, FrontListener, FrontTarget, Frontend},
     id::{Key, StackId},
+    pairs::Pairs,
     rule::{Action, Authentication, Rule},
     stack::{Ingress, IpAddressType, Listener, LoadBalancer, SecurityGroupRef},
     tags::Tags,
@@ -86,7 +87,7 @@ pub enum Op {
     /// Changes how targets are checked.
     ModifyHealthCheck(HealthCheck),
     /// Sets attributes.
-    ModifyTargetGroupAttributes(BTreeMap<String, String>),
+    ModifyTargetGroupAttributes(Pairs),
     /// Adds targets.
     Register(Targets),
     /// Sends targets on their way out.
@@ -102,7 +103,7 @@ pub enum Op {
     /// Changes which addresses it has.
     SetIpAddressType(IpAddressType),
     /// Sets attributes.
-    ModifyLoadBalancerAttributes(BTreeMap<String, String>),
+    ModifyLoadBalancerAttributes(Pairs),
     /// Puts it behind an access control list, or behind none.
     SetWebAcl(WebAcl),
     /// Puts it under the protection of Shield Advanced, or takes it from there.
@@ -130,7 +131,7 @@ pub enum Op {
     /// Changes a listener.
     ModifyListener(Box<ListenerChange>),
     /// Sets attributes.
-    ModifyListenerAttributes(BTreeMap<String, String>),
+    ModifyListenerAttributes(Pairs),
     /// Adds a certificate beside the default one.
     AddCertificate(String),
     /// Removes such a certificate.

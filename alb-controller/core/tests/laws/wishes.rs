@@ -4,6 +4,7 @@ use edgeway_alb_core::{
     Desired, Stack, StackId,
     add_ons::{AddOns, MutualTls, Shield, WebAcl},
     frontend::Front,
+    pairs::Pairs,
     rule::{
         Action, Authentication, Condition, Forward, Jwt, Patterns, Rule, Share, TargetGroupRef,
     },
@@ -170,10 +171,7 @@ fn bare(id: StackId, named: bool) -> Stack {
             SecurityGroupRef::Ours(format!("sg-{id}")),
             SecurityGroupRef::Ours("k8s-traffic".into()),
         ],
-        attributes: BTreeMap::from([(
-            "idle".to_owned(),
-            if named { "30" } else { "60" }.to_owned(),
-        )]),
+        attributes: Pairs::from([("idle".to_owned(), if named { "30" } else { "60" }.to_owned())]),
         add_ons: AddOns {
             web_acl: Some(if named { WebAcl::Arn("acl".into()) } else { WebAcl::Nothing }),
             shield: Some(if named { Shield::Off } else { Shield::Ours }),
@@ -218,7 +216,7 @@ fn listener(port: u16, default_action: Action, certificates: &[&str]) -> Listene
         ssl_policy: secure.then(|| "policy".to_owned()),
         certificate: certificates.clone().next().filter(|_| secure),
         more_certificates: certificates.skip(1).filter(|_| secure).collect(),
-        attributes: BTreeMap::new(),
+        attributes: Pairs::new(),
         mutual_tls: None,
         authentication: None,
         default_action,
@@ -287,7 +285,7 @@ fn target_group(stack: &str, number: usize, sketch: &GroupSketch) -> TargetGroup
             unhealthy: 2,
             matcher: Matcher::Http("200".into()),
         },
-        attributes: BTreeMap::new(),
+        attributes: Pairs::new(),
         tags: marked(Tags::from([("resource".to_owned(), format!("{stack}-{number}"))])),
         targets: sketch
             .targets

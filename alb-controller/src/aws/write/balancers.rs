@@ -8,9 +8,10 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use edgeway_alb_core::{
     Key,
+    pairs::Pairs,
     stack::{IpAddressType, LoadBalancer, SecurityGroupRef},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(super) async fn ids(aws: &Aws, groups: &[SecurityGroupRef]) -> Result<Vec<String>, CloudError> {
     let arns = aws.arns.lock().await;
@@ -90,11 +91,7 @@ pub(super) async fn set_addresses(
     .map(drop)
 }
 
-pub(super) async fn set(
-    aws: &Aws,
-    key: &Key,
-    attributes: &BTreeMap<String, String>,
-) -> Result<(), CloudError> {
+pub(super) async fn set(aws: &Aws, key: &Key, attributes: &Pairs) -> Result<(), CloudError> {
     let arn = aws.arn(key).await?;
     for lot in shapes::lots(attributes) {
         let lot: Vec<_> = lot

@@ -8,9 +8,10 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use edgeway_alb_core::{
     Key,
+    pairs::Pairs,
     target::{HealthCheck, TargetGroup, TargetGroupKind, TargetId, Targets},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How many targets one call takes.
 const LOT: usize = 200;
@@ -73,11 +74,7 @@ pub(super) async fn modify(aws: &Aws, key: &Key, check: &HealthCheck) -> Result<
     .map(drop)
 }
 
-pub(super) async fn set(
-    aws: &Aws,
-    key: &Key,
-    attributes: &BTreeMap<String, String>,
-) -> Result<(), CloudError> {
+pub(super) async fn set(aws: &Aws, key: &Key, attributes: &Pairs) -> Result<(), CloudError> {
     let arn = aws.arn(key).await?;
     for lot in shapes::lots(attributes) {
         let lot: Vec<_> = lot

@@ -7,6 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use edgeway_alb_core::{
     Key,
+    pairs::Pairs,
     plan::ListenerChange,
     rule::{Action, Authentication},
     stack::Listener,
@@ -83,11 +84,7 @@ pub(super) async fn modify(
     .map(drop)
 }
 
-pub(super) async fn set(
-    aws: &Aws,
-    key: &Key,
-    attributes: &BTreeMap<String, String>,
-) -> Result<(), CloudError> {
+pub(super) async fn set(aws: &Aws, key: &Key, attributes: &Pairs) -> Result<(), CloudError> {
     let arn = aws.arn(key).await?;
     for lot in shapes::lots(attributes) {
         let lot: Vec<_> = lot

@@ -4,6 +4,7 @@ use crate::aws::{arns::Arns, authentication, error::CloudError};
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use edgeway_alb_core::{
     Key,
+    pairs::Pairs,
     rule::{
         Action, Authentication, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect,
         Rewrite, Share, TargetGroupRef, Transform,
@@ -11,7 +12,6 @@ use edgeway_alb_core::{
     tags::Tags,
     target::{Matcher, TargetId},
 };
-use std::collections::BTreeMap;
 
 pub(super) fn tags(tags: &Tags) -> Vec<elb::Tag> {
     // A key is always there, so that building cannot fail.
@@ -38,7 +38,7 @@ pub(super) fn certificate(arn: &str) -> elb::Certificate {
 }
 
 /// Attributes in lots that one call takes.
-pub(super) fn lots(attributes: &BTreeMap<String, String>) -> Vec<Vec<(String, String)>> {
+pub(super) fn lots(attributes: &Pairs) -> Vec<Vec<(String, String)>> {
     const LOT: usize = 20;
     let pairs: Vec<_> = attributes.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     pairs.chunks(LOT).map(<[_]>::to_vec).collect()

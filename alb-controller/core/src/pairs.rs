@@ -1,0 +1,100 @@
+//! Keys and values, shared by all that have the same.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::{Arc, LazyLock},
+};
+
+type Map = BTreeMap<String, String>;
+
+/// Tags or attributes. A copy costs nothing until it is changed: what is wished, what has been seen,
+/// and the steps from one to the other mostly say the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pairs(Arc<Map>);
+
+impl Pairs {
+    /// None.
+    pub fn new() -> Self {
+        static NONE: LazyLock<Arc<Map>> = LazyLock::new(Arc::default);
+        Self(Arc::clone(&NONE))
+    }
+}
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Pairs {
+    type Target = Map;
+
+    fn deref(&self) -> &Map {
+        &self.0
+    }
+}
+
+impl DerefMut for Pairs {
+    fn deref_mut(&mut self) -> &mut Map {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Debug for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Map> for Pairs {
+    fn from(map: Map) -> Self {
+        if map.is_empty() { Self::new() } else { Self(Arc::new(map)) }
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Pairs {
+    fn from(pairs: [(String, String); N]) -> Self {
+        Map::from(pairs).into()
+    }
+}
+
+impl FromIterator<(String, String)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        pairs.into_iter().collect::<Map>().into()
+    }
+}
+
+impl IntoIterator for Pairs {
+    type Item = (String, String);
+    type IntoIter = btree_map::IntoIter<String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl<'p> IntoIterator for &'p Pairs {
+    type Item = (&'p String, &'p String);
+    type IntoIter = btree_map::Iter<'p, String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_one_until_one_of_them_is_changed() {
+        let first = Pairs::from([("a".to_owned(), "1".to_owned())]);
+        let mut second = first.clone();
+        assert!(Arc::ptr_eq(&first.0, &second.0));
+        second.insert("b".to_owned(), "2".to_owned());
+        assert_eq!((first.len(), second.len()), (1, 2));
+        assert!(Arc::ptr_eq(&Pairs::new().0, &Pairs::from(Map::new()).0));
+    }
+}
