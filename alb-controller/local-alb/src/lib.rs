@@ -20,8 +20,10 @@
 //! * Addresses of this machine are let in as targets, and any instance is this machine unless the
 //!   configuration says where it is.
 //! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
-//! * `authenticate-oidc`, `authenticate-cognito` and `jwt-validation` are kept and reported, and a
-//!   request that needs one is answered with 500 and a line in the log.
+//! * `jwt-validation` is kept and reported, and a request that needs it is answered with 500.
+//! * Identity providers may speak plain HTTP, and there is no Cognito: [`Config::cognito`] says what
+//!   answers in its place. Sessions end when local-alb does. The public keys of `x-amzn-oidc-data`
+//!   are at `/public-keys/KID` of the API's address.
 //! * What AWS's desync mitigation calls severe is no HTTP to us, and refused in any mode.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * Buckets are folders of this machine; a trust store is `ACTIVE` at once. Whether clients are asked

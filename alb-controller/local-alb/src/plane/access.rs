@@ -36,7 +36,10 @@ pub(crate) struct Record {
     pub(crate) host: String,
     /// 0 for the default rule, -1 where no rule was reached.
     pub(crate) priority: i64,
-    pub(crate) actions: &'static str,
+    /// What was done, in its order.
+    pub(crate) actions: Vec<&'static str>,
+    /// Why the load balancer could not go on, in AWS's word.
+    pub(crate) error: Option<&'static str>,
     pub(crate) redirect: Option<String>,
     pub(crate) group: Option<String>,
     pub(crate) target: Option<SocketAddr>,
@@ -67,7 +70,8 @@ impl Record {
             trace_id: String::new(),
             host: String::new(),
             priority: -1,
-            actions: "-",
+            actions: Vec::new(),
+            error: None,
             redirect: None,
             group: None,
             target: None,
@@ -147,13 +151,14 @@ impl Record {
         );
         let _ = write!(
             line,
-            " \"{}\" \"{}\" \"-\" {} {} \"{}\" \"{}\" \"-\" \"{target}\" \"{}\" \"{class}\" \"{reason}\" - \"-\" \"-\" \"-\"",
+            " \"{}\" \"{}\" \"-\" {} {} \"{}\" \"{}\" \"{}\" \"{target}\" \"{}\" \"{class}\" \"{reason}\" - \"-\" \"-\" \"-\"",
             quoted(&self.trace_id),
             quoted(&self.host),
             self.priority,
             micros(self.started),
-            self.actions,
+            if self.actions.is_empty() { MISSING.to_owned() } else { self.actions.join(",") },
             quoted(self.redirect.as_deref().unwrap_or(MISSING)),
+            self.error.unwrap_or(MISSING),
             code(self.target_status),
         );
         line

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::alb::{Alb, send};
+use crate::alb::{Alb, Answer, send};
 use crate::target::Target;
 
 /// A certificate issued by ACM.
@@ -112,7 +112,21 @@ fn is_for(stream: &TlsStream<TcpStream>, name: &str) -> bool {
     certificate.valid_dns_names().any(|known| known == name)
 }
 
-async fn https_listener(alb: &Alb, lb: &str, certificate: &str, actions: &str) -> String {
+/// Sends bytes over TLS and reads until the other side closes.
+pub(crate) async fn send_secure(address: SocketAddr, name: &str, request: &str) -> Answer {
+    let mut stream = connect(address, name, "http/1.1").await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    Answer::parse(&bytes)
+}
+
+pub(crate) async fn https_listener(
+    alb: &Alb,
+    lb: &str,
+    certificate: &str,
+    actions: &str,
+) -> String {
     let form = format!(
         "LoadBalancerArn={lb}&Protocol=HTTPS&Port=443&Certificates.member.1.CertificateArn={certificate}&{actions}"
     );

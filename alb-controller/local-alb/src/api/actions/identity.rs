@@ -1,7 +1,7 @@
-//! The actions that would ask who the client is; they are read and reported, never carried out.
+//! The actions that ask who the client is.
 
 use crate::error::AwsError;
-use crate::state::rule::{Claim, Identity, IdentityKind};
+use crate::state::rule::{Action, ActionKind, Claim, ClientSecret, Identity, IdentityKind};
 use crate::wire::Params;
 
 /// Settings of the identity actions: name, whether it must be given, default.
@@ -58,5 +58,22 @@ pub(super) fn identity(params: &Params<'_>, kind: IdentityKind) -> Result<Identi
             values: claim.strings("Values"),
         });
     }
-    Ok(Identity { kind, settings, extra, claims })
+    let secret = params.text("ClientSecret").map(ClientSecret::new);
+    Ok(Identity { kind, settings, secret, extra, claims })
+}
+
+/// Gives actions that are to go on with the secret of those `before` that secret.
+pub(in crate::api) fn keep_secret(actions: &mut [Action], before: &[Action]) {
+    let known = before.iter().find_map(|action| match &action.kind {
+        ActionKind::Identity(identity) => identity.secret.clone(),
+        ActionKind::Forward(_) | ActionKind::Redirect(_) | ActionKind::Fixed(_) => None,
+    });
+    for action in actions {
+        if let ActionKind::Identity(identity) = &mut action.kind
+            && identity.secret.is_none()
+            && identity.setting("UseExistingClientSecret") == "true"
+        {
+            identity.secret.clone_from(&known);
+        }
+    }
 }
