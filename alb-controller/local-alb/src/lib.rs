@@ -20,7 +20,6 @@
 //! * Addresses of this machine are let in as targets, and any instance is this machine unless the
 //!   configuration says where it is.
 //! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
-//! * `jwt-validation` is kept and reported, and a request that needs it is answered with 500.
 //! * Identity providers may speak plain HTTP, and there is no Cognito: [`Config::cognito`] says what
 //!   answers in its place. Sessions end when local-alb does. The public keys of `x-amzn-oidc-data`
 //!   are at `/public-keys/KID` of the API's address.
@@ -31,7 +30,6 @@
 //! * There are no Lambda targets, network load balancers, or zones that fail; calls are throttled,
 //!   answers lost or out of date, and changes late only on request ([`Chaos`]).
 //! * Security groups and web ACLs are kept and reported, and let everything through.
-//! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
 mod api;
 mod bucket;

@@ -4,6 +4,7 @@
 
 mod alb;
 mod api;
+mod bearer;
 mod boto3;
 mod chaos;
 mod failures;

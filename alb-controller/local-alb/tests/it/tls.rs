@@ -331,19 +331,3 @@ async fn targets_may_speak_tls_with_any_certificate() {
     let address = alb.running.address_of("shop", 80).unwrap();
     assert_eq!(crate::alb::get(address, "h", "/").await.body, "secret");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rule_that_needs_an_identity_provider_is_answered_with_500() {
-    let alb = Alb::start().await;
-    let lb = alb.load_balancer("shop").await;
-    let certificate = request_certificate(&alb, "a.example.com").await;
-    let actions = "DefaultActions.member.1.Type=jwt-validation&DefaultActions.member.1.Order=1\
-                   &DefaultActions.member.1.JwtValidationConfig.Issuer=i&DefaultActions.member.1.JwtValidationConfig.JwksEndpoint=https://i\
-                   &DefaultActions.member.2.Type=fixed-response&DefaultActions.member.2.Order=2\
-                   &DefaultActions.member.2.FixedResponseConfig.StatusCode=200";
-    https_listener(&alb, &lb, &certificate, actions).await;
-    let address = alb.running.address_of("shop", 443).unwrap();
-    let (head, body, _) =
-        ask2(address, Request::get("https://a.example.com/").body(Full::default()).unwrap()).await;
-    assert_eq!((head.status().as_u16(), body.len()), (500, 142));
-}

@@ -1,16 +1,19 @@
 //! Who a client is: asked before another action of a rule answers.
 
+mod keys;
 mod login;
 mod party;
 mod provider;
 mod seal;
 mod session;
 mod signer;
+mod token;
 mod web;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
 
@@ -19,12 +22,14 @@ use super::pages::page;
 use super::table::Site;
 use crate::state::ids::Arn;
 use crate::state::rule::{Action, ActionKind, Identity, IdentityKind};
+use keys::Keys;
 use login::seconds;
 use party::{Party, Unknown};
 use provider::Failure;
 use seal::Seal;
 use session::Session;
 use signer::Signer;
+use token::Token;
 use web::Web;
 
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-amzn-oidc-accesstoken");
@@ -39,6 +44,7 @@ pub(crate) struct Identities {
     seal: Seal,
     signer: Signer,
     web: Web,
+    keys: Keys,
     /// The URL that answers in place of every user pool of Cognito.
     cognito: Option<String>,
 }
@@ -100,13 +106,14 @@ pub(crate) struct Stopped {
 
 impl From<Failure> for Stopped {
     fn from(Failure { status, why }: Failure) -> Self {
-        Self { response: page(status), why: Some(why) }
+        Self { response: page(status), why }
     }
 }
 
 impl Identities {
     pub(crate) fn new(cognito: Option<String>) -> Result<Self, Unready> {
-        Ok(Self { seal: Seal::new()?, signer: Signer::new()?, web: Web::new()?, cognito })
+        let (seal, signer, web) = (Seal::new()?, Signer::new()?, Web::new()?);
+        Ok(Self { seal, signer, web, keys: Keys::default(), cognito })
     }
 
     /// The key of this name that checks what targets are told, in PEM.
@@ -122,7 +129,8 @@ impl Identities {
         visit: &Visit<'_>,
     ) -> Result<Pass, Stopped> {
         let Some(party) = Party::of(identity, self.cognito.as_deref()) else {
-            return Err(Failure::new(500, "-").into());
+            self.check(identity, visit).await?;
+            return Ok(Pass::default());
         };
         let known = login::known(self, &party, load_balancer, visit).await;
         let (session, cookies) = match (known, party.unknown) {
@@ -136,6 +144,18 @@ impl Identities {
         };
         let told = self.told(session.as_ref(), &party, load_balancer, visit.now);
         Ok(Pass { told: told.into(), cookies })
+    }
+
+    /// Checks the token that a client has to bring along.
+    async fn check(&self, identity: &Identity, visit: &Visit<'_>) -> Result<(), Failure> {
+        let refused = |why| Failure::new(401, why);
+        let sent = visit.headers.get(AUTHORIZATION).ok_or(refused("JWTHeaderNotPresent"))?;
+        let text = sent.to_str().ok().and_then(bearer).ok_or(refused("JWTRequestFormatInvalid"))?;
+        let token = Token::read(text).map_err(refused)?;
+        let keys = self.keys.at(&self.web, identity.setting("JwksEndpoint"), &token).await?;
+        token.is_signed(&keys).map_err(refused)?;
+        let issuer = identity.setting("Issuer");
+        token.says(issuer, &identity.claims, seconds(visit.now)).map_err(refused)
     }
 
     /// The headers that tell a target of a user. What a client calls so is never passed on.
@@ -182,6 +202,12 @@ impl Identities {
             Err(failure) => failure.into(),
         })
     }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// All that the rules of a listener agreed with providers.

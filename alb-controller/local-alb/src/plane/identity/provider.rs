@@ -23,12 +23,12 @@ const LEEWAY: u64 = 60;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) status: u16,
-    pub(crate) why: &'static str,
+    pub(crate) why: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) const fn new(status: u16, why: &'static str) -> Self {
-        Self { status, why }
+        Self { status, why: Some(why) }
     }
 }
 
