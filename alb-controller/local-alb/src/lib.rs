@@ -23,6 +23,7 @@
 //! * Identity providers may speak plain HTTP, and there is no Cognito: [`Config::cognito`] says what
 //!   answers in its place. Sessions end when local-alb does. The public keys of `x-amzn-oidc-data`
 //!   are at `/public-keys/KID` of the API's address.
+//! * The agents of a target optimizer are not asked: its targets always take what comes.
 //! * What AWS's desync mitigation calls severe is no HTTP to us, and refused in any mode.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * Buckets are folders of this machine; a trust store is `ACTIVE` at once. Whether clients are asked

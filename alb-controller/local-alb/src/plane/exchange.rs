@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{CONNECTION, HOST, LOCATION, USER_AGENT};
+use http::header::{CONNECTION, HOST, LOCATION, TRANSFER_ENCODING, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -20,7 +20,7 @@ use super::identity::{Pass, Stopped, Visit, logged, step};
 use super::pages::{answer, page};
 use super::redirect::{LONGEST, location};
 use super::table::{Site, Table};
-use super::tap::Framing;
+use super::tap::{Framing, is_known_encoding};
 use crate::state::rule::{Action, ActionKind, Fixed, Rule, Transform};
 
 /// What all requests of a connection have in common.
@@ -231,8 +231,13 @@ fn screen(request: &Request<Incoming>) -> Option<u16> {
     match *request.method() {
         Method::TRACE => Some(405),
         Method::CONNECT => Some(400),
+        _ if request.headers().get_all(TRANSFER_ENCODING).iter().any(is_foreign) => Some(501),
         _ => refusal(request.headers()),
     }
+}
+
+fn is_foreign(encoding: &HeaderValue) -> bool {
+    !is_known_encoding(encoding.as_bytes())
 }
 
 fn fixed_response(fixed: &Fixed) -> Response<Body> {
