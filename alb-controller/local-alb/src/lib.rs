@@ -21,9 +21,11 @@
 //!   configuration says where it is.
 //! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
 //! * Identity providers may speak plain HTTP, and there is no Cognito: [`Config::cognito`] says what
-//!   answers in its place. Sessions end when local-alb does. The public keys of `x-amzn-oidc-data`
+//!   answers in its place. Sessions end when local-alb does; a cookie that cannot be opened is taken for
+//!   none, so that the user logs in again, where AWS answers 401. The public keys of `x-amzn-oidc-data`
 //!   are at `/public-keys/KID` of the API's address.
-//! * The agents of a target optimizer are not asked: its targets always take what comes.
+//! * The agents of a target optimizer are not asked: its targets always take what comes. Nobody looks
+//!   for targets that behave otherwise than the rest (anomaly mitigation).
 //! * What AWS's desync mitigation calls severe is no HTTP to us, and refused in any mode.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * Buckets are folders of this machine; a trust store is `ACTIVE` at once. Whether clients are asked

@@ -201,6 +201,8 @@ mod tests {
         record.user_agent = "curl\n".into();
         record.status = Some(503);
         record.priority = 7;
+        record.actions = vec!["authenticate", "forward"];
+        record.error = Some("AuthInvalidIdToken");
         let line = record.line(SystemTime::UNIX_EPOCH);
         // Quoted fields may hold spaces; count them as one.
         let fields = line.split('"').enumerate().fold(0, |count, (index, part)| {
@@ -211,6 +213,8 @@ mod tests {
             "http 1970-01-01T00:00:00.000000Z app/shop/1 192.0.2.1:4321 - -1.000 -1.000 -1.000 503 - 0 0 \
              \"GET http://h:80/a\\x22b HTTP/1.1\" \"curl\\n\" - - -"
         ), "{line}");
-        assert!(line.contains(" 7 1970-01-01T00:00:00.000000Z \"-\""), "{line}");
+        let acted =
+            " 7 1970-01-01T00:00:00.000000Z \"authenticate,forward\" \"-\" \"AuthInvalidIdToken\"";
+        assert!(line.contains(acted), "{line}");
     }
 }

@@ -201,3 +201,67 @@ fn parameter(visit: &Visit<'_>, name: &str) -> Option<String> {
 pub(super) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use http::header::COOKIE;
+
+    use super::*;
+    use crate::state::rule::{Identity, IdentityKind};
+
+    fn identity() -> Identity {
+        // Nobody listens there.
+        let settings = [
+            ("Issuer", "http://127.0.0.1:1"),
+            ("AuthorizationEndpoint", "http://127.0.0.1:1/a"),
+            ("TokenEndpoint", "http://127.0.0.1:1/t"),
+            ("ClientId", "shop"),
+        ];
+        Identity {
+            kind: IdentityKind::Oidc,
+            settings: settings.map(|(name, value)| (name, value.to_owned())).into(),
+            secret: None,
+            extra: BTreeMap::new(),
+            claims: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_has_to_be_done_within_fifteen_minutes() {
+        let (own, identity, lb) = (Identities::new(None).unwrap(), identity(), Arn::from("lb"));
+        let party = || Party::of(&identity, None).unwrap();
+        let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let mut headers = HeaderMap::new();
+        let visit = Visit {
+            host: Some("h:8443"),
+            port: 443,
+            target: "/x?y",
+            headers: &headers.clone(),
+            now: begin,
+        };
+        let sent = challenge(&own, &party(), &lb, &visit).unwrap();
+        let text = |name| sent.headers()[name].to_str().unwrap();
+        let nonce = text(SET_COOKIE).split(';').next().unwrap();
+        headers.insert(COOKIE, HeaderValue::try_from(nonce).unwrap());
+        let (_, query) = text(LOCATION).split_once('?').unwrap();
+        assert!(query.contains("redirect_uri=https%3A%2F%2Fh%3A8443%2Foauth2%2Fidpresponse"));
+        let (_, state) = query.split_once("state=").unwrap();
+        let target = format!("{CALLBACK}?code=c&state={state}");
+        let late = Some("AuthInvalidStateParam");
+        let rows = [
+            (899, "lb", 500, Some("AuthTokenEpRequestFailed")),
+            (900, "lb", 401, late),
+            (1, "other", 401, late),
+        ];
+        for (seconds, lb, status, why) in rows {
+            let now = begin + Duration::from_secs(seconds);
+            let visit = Visit { target: &target, headers: &headers, now, ..visit };
+            let bond = party().bond(&Arn::from(lb));
+            let find = |wanted: &str| (wanted == bond).then(party);
+            let answered = back_again(&own, &visit, find).await.err();
+            assert_eq!(answered, Some(Failure { status, why }), "after {seconds} s");
+        }
+    }
+}
