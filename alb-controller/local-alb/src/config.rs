@@ -42,6 +42,10 @@ pub struct Config {
     /// The folder that stands in for S3: it has a folder for each bucket, with files for objects.
     /// Trust stores are read from there.
     pub buckets: Option<PathBuf>,
+    /// The URL that answers in place of every user pool of Cognito, under Cognito's paths
+    /// (`/oauth2/authorize`, `/oauth2/token`, `/oauth2/userInfo`). Without it, a pool is where it is
+    /// at AWS.
+    pub cognito: Option<String>,
     /// Lets subnets, security groups and certificates that a call names by id, but nobody made,
     /// come into being: manifests written for a real account then work as they are. An adopted
     /// certificate is a self-signed one.
@@ -81,6 +85,7 @@ impl Default for Config {
             vpc_range: Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 16),
             instances: BTreeMap::new(),
             buckets: None,
+            cognito: None,
             adopt: false,
             health_interval_cap: Some(Duration::from_secs(1)),
             provisioning: Duration::ZERO,

@@ -20,6 +20,7 @@ use crate::error::AwsError;
 use crate::event::Event;
 use crate::plane::Plane;
 use crate::plane::checks::{Checks, Found};
+use crate::plane::identity::Unready;
 use crate::plane::listen::Ports;
 use crate::plane::table::Table;
 use crate::rollout::Rollout;
@@ -62,9 +63,9 @@ impl Engine {
         config: Config,
         found: UnboundedSender<Found>,
         stop: CancellationToken,
-    ) -> Result<Self, rustls::Error> {
+    ) -> Result<Self, Unready> {
         let config = Arc::new(config);
-        let plane = Arc::new(Plane::new()?);
+        let plane = Arc::new(Plane::new(config.cognito.clone())?);
         let seed = config.seed.unwrap_or_else(rand::random);
         let core = Core {
             world: World::new(Arc::clone(&config), seed),
@@ -91,6 +92,11 @@ impl Engine {
     /// The folder of the buckets.
     pub(crate) fn buckets(&self) -> Option<&Path> {
         self.config.buckets.as_deref()
+    }
+
+    /// The key of this name that checks what targets are told of users, in PEM.
+    pub(crate) fn public_key(&self, id: &str) -> Option<&str> {
+        self.plane.identities.public_key(id)
     }
 
     /// What becomes of the call that comes next.

@@ -20,8 +20,12 @@
 //! * Addresses of this machine are let in as targets, and any instance is this machine unless the
 //!   configuration says where it is.
 //! * Certificates that AWS would issue are self-signed; imported ones are used as they are.
-//! * `authenticate-oidc`, `authenticate-cognito` and `jwt-validation` are kept and reported, and a
-//!   request that needs one is answered with 500 and a line in the log.
+//! * Identity providers may speak plain HTTP, and there is no Cognito: [`Config::cognito`] says what
+//!   answers in its place. Sessions end when local-alb does; a cookie that cannot be opened is taken for
+//!   none, so that the user logs in again, where AWS answers 401. The public keys of `x-amzn-oidc-data`
+//!   are at `/public-keys/KID` of the API's address.
+//! * The agents of a target optimizer are not asked: its targets always take what comes. Nobody looks
+//!   for targets that behave otherwise than the rest (anomaly mitigation).
 //! * What AWS's desync mitigation calls severe is no HTTP to us, and refused in any mode.
 //! * An HTTP/2 connection of a client is kept for as long as the client likes.
 //! * Buckets are folders of this machine; a trust store is `ACTIVE` at once. Whether clients are asked
@@ -29,7 +33,6 @@
 //! * There are no Lambda targets, network load balancers, or zones that fail; calls are throttled,
 //!   answers lost or out of date, and changes late only on request ([`Chaos`]).
 //! * Security groups and web ACLs are kept and reported, and let everything through.
-//! * A request that is no HTTP at all is answered with a bare 400, without AWS's page.
 
 mod api;
 mod bucket;

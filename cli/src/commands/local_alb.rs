@@ -42,6 +42,9 @@ pub struct Args {
     /// The folder that stands in for S3: a folder for each bucket, for trust stores to be read from
     #[arg(long, value_name = "DIR")]
     s3_dir: Option<PathBuf>,
+    /// What answers in place of every user pool of Cognito, under Cognito's paths (/oauth2/authorize …)
+    #[arg(long, value_name = "URL")]
+    cognito: Option<String>,
     /// Let subnets, security groups and certificates that a call names come into being
     #[arg(long)]
     adopt: bool,
@@ -68,6 +71,7 @@ pub fn run(args: Args, console: &Console) -> anyhow::Result<ExitCode> {
             region: args.region,
             vpc: args.vpc_id,
             buckets: args.s3_dir,
+            cognito: args.cognito,
             adopt: args.adopt,
             chaos: args.chaos.unwrap_or_default(),
             ..usual

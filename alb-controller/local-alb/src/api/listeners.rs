@@ -77,7 +77,9 @@ pub(crate) fn modify(region: &mut Region, call: &Call<'_>) -> Outcome {
     }
     (next.ssl_policy, next.certificate, next.mutual) = (tls.policy, tls.certificate, tls.mutual);
     if params.has("DefaultActions") {
-        next.default_actions = actions::read(params, "DefaultActions")?;
+        let actions = actions::read(params, "DefaultActions")?;
+        let before = std::mem::replace(&mut next.default_actions, actions);
+        actions::keep_secret(&mut next.default_actions, &before);
     }
     let place =
         Place { load_balancer: &next.load_balancer, protocol: next.protocol, port: next.port };

@@ -89,7 +89,8 @@ pub(crate) fn modify(region: &mut Region, call: &Call<'_>) -> Outcome {
         next.conditions = conditions::read(params, "Conditions", &region.config.limits)?;
     }
     if params.has("Actions") {
-        next.actions = actions::read(params, "Actions")?;
+        let before = std::mem::replace(&mut next.actions, actions::read(params, "Actions")?);
+        actions::keep_secret(&mut next.actions, &before);
         check(region, place(listener), &next.actions)?;
     }
     match (params.boolean("ResetTransforms")?.unwrap_or(false), params.has("Transforms")) {

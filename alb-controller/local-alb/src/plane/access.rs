@@ -36,7 +36,10 @@ pub(crate) struct Record {
     pub(crate) host: String,
     /// 0 for the default rule, -1 where no rule was reached.
     pub(crate) priority: i64,
-    pub(crate) actions: &'static str,
+    /// What was done, in its order.
+    pub(crate) actions: Vec<&'static str>,
+    /// Why the load balancer could not go on, in AWS's word.
+    pub(crate) error: Option<&'static str>,
     pub(crate) redirect: Option<String>,
     pub(crate) group: Option<String>,
     pub(crate) target: Option<SocketAddr>,
@@ -67,7 +70,8 @@ impl Record {
             trace_id: String::new(),
             host: String::new(),
             priority: -1,
-            actions: "-",
+            actions: Vec::new(),
+            error: None,
             redirect: None,
             group: None,
             target: None,
@@ -147,13 +151,14 @@ impl Record {
         );
         let _ = write!(
             line,
-            " \"{}\" \"{}\" \"-\" {} {} \"{}\" \"{}\" \"-\" \"{target}\" \"{}\" \"{class}\" \"{reason}\" - \"-\" \"-\" \"-\"",
+            " \"{}\" \"{}\" \"-\" {} {} \"{}\" \"{}\" \"{}\" \"{target}\" \"{}\" \"{class}\" \"{reason}\" - \"-\" \"-\" \"-\"",
             quoted(&self.trace_id),
             quoted(&self.host),
             self.priority,
             micros(self.started),
-            self.actions,
+            if self.actions.is_empty() { MISSING.to_owned() } else { self.actions.join(",") },
             quoted(self.redirect.as_deref().unwrap_or(MISSING)),
+            self.error.unwrap_or(MISSING),
             code(self.target_status),
         );
         line
@@ -196,6 +201,8 @@ mod tests {
         record.user_agent = "curl\n".into();
         record.status = Some(503);
         record.priority = 7;
+        record.actions = vec!["authenticate", "forward"];
+        record.error = Some("AuthInvalidIdToken");
         let line = record.line(SystemTime::UNIX_EPOCH);
         // Quoted fields may hold spaces; count them as one.
         let fields = line.split('"').enumerate().fold(0, |count, (index, part)| {
@@ -206,6 +213,8 @@ mod tests {
             "http 1970-01-01T00:00:00.000000Z app/shop/1 192.0.2.1:4321 - -1.000 -1.000 -1.000 503 - 0 0 \
              \"GET http://h:80/a\\x22b HTTP/1.1\" \"curl\\n\" - - -"
         ), "{line}");
-        assert!(line.contains(" 7 1970-01-01T00:00:00.000000Z \"-\""), "{line}");
+        let acted =
+            " 7 1970-01-01T00:00:00.000000Z \"authenticate,forward\" \"-\" \"AuthInvalidIdToken\"";
+        assert!(line.contains(acted), "{line}");
     }
 }

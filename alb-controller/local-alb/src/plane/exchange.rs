@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{CONNECTION, HOST, LOCATION, USER_AGENT};
+use http::header::{CONNECTION, HOST, LOCATION, TRANSFER_ENCODING, USER_AGENT};
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -15,11 +16,12 @@ use super::desync::{Alone, Verdict, classify};
 use super::evaluate::{Ask, rule_for};
 use super::forward::{Refused, Route, SentHost, forward};
 use super::headers::{Peer, TlsFacts, is_grpc, refusal, split_port, to_client};
+use super::identity::{Pass, Stopped, Visit, logged, step};
 use super::pages::{answer, page};
 use super::redirect::{LONGEST, location};
-use super::table::Site;
-use super::tap::Framing;
-use crate::state::rule::{Action, ActionKind, Fixed, Rule};
+use super::table::{Site, Table};
+use super::tap::{Framing, is_known_encoding};
+use crate::state::rule::{Action, ActionKind, Fixed, Rule, Transform};
 
 /// What all requests of a connection have in common.
 #[derive(Clone, Debug)]
@@ -60,34 +62,24 @@ pub(crate) async fn respond(front: &Front, mut request: Request<Incoming>) -> Re
     if verdict == Verdict::Refuse {
         return closing(own(page(400), &mut record), version);
     }
-    record.priority = rule.map_or(0, |rule| rule.priority.into());
-    let actions = rule.map_or(&site.default_actions, |rule| &rule.actions);
+    let judged = Judged {
+        table: &table,
+        sites,
+        site,
+        priority: rule.map_or(0, |rule| rule.priority.into()),
+        actions: rule.map_or(&site.default_actions, |rule| &rule.actions),
+        transforms: rule.map_or(&[][..], |rule| &rule.transforms),
+    };
     request.extensions_mut().insert(SentHost(host));
-    let transforms = rule.map_or(&[][..], |rule| &rule.transforms);
-    let mut response = match act(actions) {
-        Act::Forward(forwarding) => {
-            record.actions = "forward";
-            let route = Route { table: &table, site, forward: forwarding, transforms };
-            let grpc = is_grpc(request.headers());
-            match forward(front, route, request, record).await {
-                Ok(response) => response,
-                Err((refused, record)) => unanswered(refused, grpc, record),
-            }
-        }
-        Act::Fixed(fixed) => {
-            record.actions = "fixed-response";
-            own(fixed_response(fixed), &mut record)
-        }
-        Act::Redirect(action) => {
-            record.actions = "redirect";
-            let target = location(action, site, &ask_of(&request, &name, front));
-            let response = own(redirected(&target, action.permanent), &mut record);
-            record.redirect = Some(target);
+    let mut response = match vouch(front, &judged, &mut request, &mut record).await {
+        Ok(pass) => {
+            let mut response = carry_out(front, &judged, &name, request, record).await;
+            pass.give(response.headers_mut());
             response
         }
-        Act::Unable(kind) => {
-            record.actions = kind;
-            own(unable(site, kind), &mut record)
+        Err(Stopped { response, why }) => {
+            record.error = why;
+            own(response, &mut record)
         }
     };
     to_client(response.headers_mut(), site);
@@ -95,6 +87,80 @@ pub(crate) async fn respond(front: &Front, mut request: Request<Incoming>) -> Re
         return closing(response, version);
     }
     response
+}
+
+/// A request's place, and what is to be done with it.
+struct Judged<'t> {
+    table: &'t Table,
+    sites: &'t [Arc<Site>],
+    site: &'t Site,
+    /// 0 for the default rule.
+    priority: i64,
+    actions: &'t [Action],
+    transforms: &'t [Transform],
+}
+
+/// Finds out who sends a request, if that is asked, and makes it tell so.
+async fn vouch(
+    front: &Front,
+    judged: &Judged<'_>,
+    request: &mut Request<Incoming>,
+    record: &mut Record,
+) -> Result<Pass, Stopped> {
+    let identities = &front.plane.identities;
+    let named = request.uri().authority().is_some() || request.headers().contains_key(HOST);
+    let host = request.extensions().get::<SentHost>().map(|host| host.0.to_ascii_lowercase());
+    let url = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+    let visit = Visit {
+        host: host.as_deref().filter(|_| named),
+        port: front.port,
+        target: &url,
+        headers: request.headers(),
+        now: SystemTime::now(),
+    };
+    if let Some(taken) = identities.callback(judged.sites, &visit).await {
+        // It is about no rule, and AWS logs none.
+        record.actions.push("authenticate");
+        return Err(taken);
+    }
+    record.priority = judged.priority;
+    let Some(identity) = step(judged.actions) else { return Ok(Pass::default()) };
+    record.actions.push(logged(identity.kind));
+    let mut pass = identities.admit(identity, &judged.site.load_balancer, &visit).await?;
+    pass.tell(request.headers_mut());
+    Ok(pass)
+}
+
+/// Does what the rule says.
+async fn carry_out(
+    front: &Front,
+    judged: &Judged<'_>,
+    name: &str,
+    request: Request<Incoming>,
+    mut record: Record,
+) -> Response<Body> {
+    let Judged { table, site, actions, transforms, .. } = *judged;
+    // What answers is the last.
+    let Some(action) = actions.last() else { return own(page(500), &mut record) };
+    record.actions.push(action.kind.name());
+    match &action.kind {
+        ActionKind::Forward(forwarding) => {
+            let route = Route { table, site, forward: forwarding, transforms };
+            let grpc = is_grpc(request.headers());
+            match forward(front, route, request, record).await {
+                Ok(response) => response,
+                Err((refused, record)) => unanswered(refused, grpc, record),
+            }
+        }
+        ActionKind::Fixed(fixed) => own(fixed_response(fixed), &mut record),
+        ActionKind::Redirect(action) => {
+            let target = location(action, site, &ask_of(&request, name, front));
+            let response = own(redirected(&target, action.permanent), &mut record);
+            record.redirect = Some(target);
+            response
+        }
+        ActionKind::Identity(_) => own(page(500), &mut record),
+    }
 }
 
 /// What the load balancer's desync mitigation mode makes of a request.
@@ -109,25 +175,6 @@ fn mitigate(site: &Site, request: &mut Request<Incoming>, record: &mut Record) -
         request.extensions_mut().insert(Alone);
     }
     verdict
-}
-
-/// What the actions of a rule come down to.
-enum Act<'t> {
-    Forward(&'t crate::state::rule::Forward),
-    Redirect(&'t crate::state::rule::Redirect),
-    Fixed(&'t Fixed),
-    Unable(&'static str),
-}
-
-fn act(actions: &[Action]) -> Act<'_> {
-    // Identity comes first wherever it is asked for, and nothing may come before it.
-    match actions.first().map(|action| &action.kind) {
-        Some(ActionKind::Forward(forward)) => Act::Forward(forward),
-        Some(ActionKind::Redirect(redirect)) => Act::Redirect(redirect),
-        Some(ActionKind::Fixed(fixed)) => Act::Fixed(fixed),
-        Some(ActionKind::Identity(identity)) => Act::Unable(identity.kind.name()),
-        None => Act::Unable("-"),
-    }
 }
 
 /// The load balancer that a request is for, and its rule. Load balancers that share a port are
@@ -184,17 +231,13 @@ fn screen(request: &Request<Incoming>) -> Option<u16> {
     match *request.method() {
         Method::TRACE => Some(405),
         Method::CONNECT => Some(400),
+        _ if request.headers().get_all(TRANSFER_ENCODING).iter().any(is_foreign) => Some(501),
         _ => refusal(request.headers()),
     }
 }
 
-/// The answer to a request that only AWS could let in.
-fn unable(site: &Site, action: &str) -> Response<Body> {
-    tracing::warn!(
-        load_balancer = %site.name, port = site.port, action,
-        "a request needs an identity provider, which is not available locally: it is answered with 500"
-    );
-    page(500)
+fn is_foreign(encoding: &HeaderValue) -> bool {
+    !is_known_encoding(encoding.as_bytes())
 }
 
 fn fixed_response(fixed: &Fixed) -> Response<Body> {

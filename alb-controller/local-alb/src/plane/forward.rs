@@ -101,6 +101,9 @@ fn choose<'t>(
     if !fits {
         return Err(Refused(464));
     }
+    if group.optimized && headers::wants_upgrade(sent) {
+        return Err(Refused(501));
+    }
     let candidates = pick::candidates(group);
     let target = cookies::target(group, &candidates, sent, now)
         .or_else(|| pick::target(group, &plane.live, rand::random(), now))

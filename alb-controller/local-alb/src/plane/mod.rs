@@ -13,6 +13,7 @@ pub(crate) mod evaluate;
 pub(crate) mod exchange;
 pub(crate) mod forward;
 pub(crate) mod headers;
+pub(crate) mod identity;
 pub(crate) mod listen;
 pub(crate) mod live;
 pub(crate) mod mutual;
@@ -31,6 +32,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use clients::Clients;
+use identity::{Identities, Unready};
 use live::Live;
 use table::Table;
 use tls::Certificates;
@@ -44,6 +46,8 @@ pub(crate) struct Plane {
     pub(crate) live: Live,
     /// Connections to targets.
     pub(crate) clients: Clients,
+    /// Who clients are.
+    pub(crate) identities: Identities,
     /// Certificates with their keys, as listeners present them.
     pub(crate) certificates: Certificates,
     /// Tells when whatever is still under way has to end.
@@ -51,11 +55,13 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    pub(crate) fn new() -> Result<Self, rustls::Error> {
+    /// `cognito` is the URL that answers in place of every user pool.
+    pub(crate) fn new(cognito: Option<String>) -> Result<Self, Unready> {
         Ok(Self {
             table: ArcSwap::from_pointee(Table::default()),
             live: Live::default(),
             clients: Clients::new()?,
+            identities: Identities::new(cognito)?,
             certificates: Certificates::default(),
             halt: CancellationToken::new(),
         })

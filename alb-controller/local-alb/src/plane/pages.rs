@@ -1,5 +1,7 @@
 //! The answers that the load balancer gives by itself.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, SERVER};
 use http::{HeaderValue, Response, StatusCode};
@@ -41,6 +43,19 @@ fn html(status: u16) -> String {
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n\
          <center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
     )
+}
+
+/// A page with its head, as bytes, after which the connection ends.
+pub(crate) fn whole(status: u16) -> Vec<u8> {
+    let body = html(status);
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    format!(
+        "HTTP/1.1 {status} {}\r\nServer: awselb/2.0\r\nDate: {date}\r\nContent-Type: text/html\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        reason(status),
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// A complete page.

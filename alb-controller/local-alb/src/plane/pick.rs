@@ -104,6 +104,7 @@ mod tests {
             algorithm,
             stickiness: None,
             least_healthy: 1,
+            optimized: false,
         }
     }
 

@@ -114,6 +114,8 @@ pub(crate) struct Group {
     pub(crate) stickiness: Option<Stickiness>,
     /// With fewer healthy targets than this, all of them get traffic.
     pub(crate) least_healthy: usize,
+    /// Whether an agent beside each target tells how much it takes.
+    pub(crate) optimized: bool,
 }
 
 /// A target and where it is reached.
@@ -293,6 +295,7 @@ fn view(region: &Region, group: &TargetGroup) -> Group {
             _ => Algorithm::RoundRobin,
         },
         stickiness: stickiness(&group.attributes),
+        optimized: group.control_port.is_some(),
         least_healthy: least_healthy(&group.attributes, targets.len()),
         targets,
     }

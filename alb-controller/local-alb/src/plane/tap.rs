@@ -1,14 +1,20 @@
-//! Heads of requests as they were sent: whoever reads them for us mends what desync mitigation is about.
+//! Heads of requests as they were sent: whoever reads them for us mends what desync mitigation is about,
+//! and answers what it cannot read in words of its own.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::pages::whole;
+
 /// Bytes that are kept, at most: more than any head that is let through.
 const MOST: usize = 256 * 1024;
+
+/// How whoever reads HTTP for us begins its answer to what it cannot read.
+const UNREAD: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n";
 
 /// The last bytes that a client sent.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +33,12 @@ impl Sent {
         kept.extend_from_slice(bytes);
         let surplus = kept.len().saturating_sub(MOST);
         kept.drain(..surplus);
+    }
+
+    /// Why what is kept cannot be read; nothing, if nothing is.
+    fn fault(&self) -> Option<u16> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!kept.is_empty()).then(|| fault(&kept))
     }
 
     /// What the next head with this method says; what came before it is forgotten.
@@ -58,17 +70,46 @@ impl Sent {
     }
 }
 
+/// Why a head cannot be read, as the status that AWS answers.
+fn fault(head: &[u8]) -> u16 {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let version = lines.find_map(|line| {
+        let last = line.rsplit(|byte| *byte == b' ').next()?;
+        last.strip_prefix(b"HTTP/").filter(|_| last.len() < line.len())
+    });
+    match version {
+        None => return 400,
+        Some(b"1.1" | b"1.0") => {}
+        Some(_) => return 505,
+    }
+    let foreign = lines.take_while(|line| !line.is_empty()).any(|line| {
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let name = parts.next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"transfer-encoding")
+            && parts.next().is_some_and(|value| !is_known_encoding(value))
+    });
+    if foreign { 501 } else { 400 }
+}
+
+/// Whether AWS takes in a body of this transfer encoding.
+pub(crate) fn is_known_encoding(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    [&b"chunked"[..], b"identity"].iter().any(|known| value.eq_ignore_ascii_case(known))
+}
+
 /// A stream that keeps what is read from it.
 #[derive(Debug)]
 pub(crate) struct Tap<S> {
     inner: S,
     sent: Sent,
+    /// What is written in place of an answer that is not ours.
+    instead: Option<Vec<u8>>,
 }
 
 impl<S> Tap<S> {
     pub(crate) fn new(inner: S) -> (Self, Sent) {
         let sent = Sent::default();
-        (Self { inner, sent: sent.clone() }, sent)
+        (Self { inner, sent: sent.clone(), instead: None }, sent)
     }
 }
 
@@ -91,7 +132,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        // An answer to nothing that was sent cannot be one to what cannot be read.
+        if self.instead.is_none() && bytes.starts_with(UNREAD) {
+            self.instead = self.sent.fault().map(whole);
+        }
+        let Self { inner, instead, .. } = &mut *self;
+        let Some(page) = instead else { return Pin::new(inner).poll_write(context, bytes) };
+        while !page.is_empty() {
+            match ready!(Pin::new(&mut *inner).poll_write(context, page))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(page.drain(..written)),
+            }
+        }
+        // The connection ends with it.
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -106,6 +160,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_that_cannot_be_read_has_the_status_of_its_fault() {
+        let rows: &[(&[u8], u16)] = &[
+            (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
+            (b"GET / HTTP/1.2\r\n", 505),
+            (b"abcGET / HTTP/0.9\r\n", 505),
+            (b"POST / HTTP/1.1\r\ntransfer-Encoding: gzip\r\n\r\n", 501),
+            (b"POST / HTTP/1.1\r\nTransfer-Encoding:Chunked\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nBad Header\r\n\r\ntransfer-encoding: x", 400),
+            (b"HTTP/3\r\n", 400),
+            (b"nonsense", 400),
+            (b"", 400),
+        ];
+        for (head, status) in rows {
+            assert_eq!(fault(head), *status, "{}", head.escape_ascii());
+        }
+    }
 
     #[test]
     fn each_head_is_read_once_whatever_stands_between() {

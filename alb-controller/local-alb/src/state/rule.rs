@@ -1,6 +1,7 @@
 //! Rules: what a request must look like, what is done with it, and how it is rewritten.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ipnet::IpNet;
 use regex::bytes::Regex;
@@ -90,7 +91,7 @@ pub(crate) enum ActionKind {
     Redirect(Redirect),
     /// Answers at once.
     Fixed(Fixed),
-    /// Would ask an identity provider; kept and reported, but not carried out.
+    /// Finds out who the client is, before another step answers.
     Identity(Identity),
 }
 
@@ -135,19 +136,24 @@ pub(crate) struct Fixed {
     pub body: Option<String>,
 }
 
-/// An `authenticate-oidc`, `authenticate-cognito` or `jwt-validation` step. A client secret is
-/// neither kept nor reported.
+/// An `authenticate-oidc`, `authenticate-cognito` or `jwt-validation` step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// Which of the three.
     pub kind: IdentityKind,
     /// Its plain settings, in the order they are reported.
     pub settings: Vec<(&'static str, String)>,
+    /// The client's secret, which no reply shows.
+    pub secret: Option<ClientSecret>,
     /// Parameters added to the request to the identity provider.
     pub extra: BTreeMap<String, String>,
     /// Claims that a token must have.
     pub claims: Vec<Claim>,
 }
+
+/// A secret that nothing prints.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ClientSecret(String);
 
 /// The kinds of identity steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +189,32 @@ pub(crate) enum Part {
     Host,
     /// Path and query.
     Url,
+}
+
+impl ClientSecret {
+    /// Keeps a secret.
+    pub(crate) fn new(secret: &str) -> Self {
+        Self(secret.to_owned())
+    }
+
+    /// The secret itself, for the one request that needs it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("ClientSecret")
+    }
+}
+
+impl Identity {
+    /// A setting; empty if it was not given and has no default.
+    pub(crate) fn setting(&self, name: &str) -> &str {
+        let found = self.settings.iter().find(|(known, _)| *known == name);
+        found.map_or("", |(_, value)| value)
+    }
 }
 
 impl IdentityKind {

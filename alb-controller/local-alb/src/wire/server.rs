@@ -26,6 +26,10 @@ use crate::error::{AwsError, Code};
 /// The largest call.
 const LARGEST: usize = 4 << 20;
 
+/// Where keys are that check what targets are told of users. AWS has them on a host of its own,
+/// `public-keys.auth.elb.REGION.amazonaws.com`.
+const PUBLIC_KEYS: &str = "/public-keys/";
+
 /// Answers calls until it is told to stop; then waits for those that are under way.
 pub(crate) async fn serve(listener: TcpListener, engine: Arc<Engine>, stop: CancellationToken) {
     let connections = TaskTracker::new();
@@ -83,6 +87,9 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Lost> {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (parts, body) = request.into_parts();
+    if let Some(id) = parts.uri.path().strip_prefix(PUBLIC_KEYS) {
+        return Ok(public_key(engine.public_key(id)));
+    }
     let answer = match Limited::new(body, LARGEST).collect().await {
         Ok(body) => {
             let body = body.to_bytes();
@@ -126,6 +133,14 @@ async fn carry_out(
         return Err(Lost);
     }
     Ok(service.answer(&action, result, request_id))
+}
+
+fn public_key(key: Option<&str>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(key.unwrap_or_default().to_owned()));
+    *response.status_mut() = if key.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let kind = HeaderValue::from_static("application/x-pem-file");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
 }
 
 fn response(answer: Answer, request_id: &str) -> Response<Full<Bytes>> {

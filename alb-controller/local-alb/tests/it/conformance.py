@@ -218,6 +218,20 @@ for sent, got in zip(conditions, rule["Conditions"]):
 check(rule["Actions"][0]["RedirectConfig"], {
     "Protocol": "HTTPS", "Port": "443", "Host": "#{host}", "Path": "/#{path}", "Query": "#{query}", "StatusCode": "HTTP_301"})
 check(rule["Transforms"][0]["UrlRewriteConfig"]["Rewrites"], [{"Regex": "^/a", "Replace": "/b"}])
+claims = [{"Format": "string-array", "Name": "groups", "Values": ["ops", "dev"]}]
+steps = lambda claims: [
+    {"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": {
+        "JwksEndpoint": "https://i/keys", "Issuer": "https://i", "AdditionalClaims": claims}},
+    {"Type": "forward", "Order": 2, "TargetGroupArn": web}]
+token = dict(ListenerArn=https["ListenerArn"], Priority=30, Conditions=[{"Field": "path-pattern", "Values": ["/api"]}])
+checked = elb.create_rule(**token, Actions=steps(claims))["Rules"][0]
+check(checked["Actions"][0]["JwtValidationConfig"]["AdditionalClaims"], claims)
+for bad in ({"Name": "exp"}, {"Values": ["x"] * 11}, {"Values": ["x" * 257]}, {"Format": "space-separated-values", "Values": ["a b"]}):
+    refused("ValidationError", elb.modify_rule, RuleArn=checked["RuleArn"], Actions=steps([claims[0] | bad]))
+elb.delete_rule(RuleArn=checked["RuleArn"])
+known = {key: value for key, value in oidc.items() if key != "UseExistingClientSecret"} | {"UseExistingClientSecret": True}
+elb.modify_listener(ListenerArn=https["ListenerArn"], DefaultActions=[
+    {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": known}, https["DefaultActions"][1]])
 method = elb.create_rule(
     ListenerArn=http["ListenerArn"], Priority=20,
     Conditions=[{"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["GET", "HEAD"]}}],

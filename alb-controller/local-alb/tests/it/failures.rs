@@ -90,12 +90,63 @@ async fn requests_that_no_rule_may_see_are_refused() {
             400,
         ),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".into(), 400),
+        ("GET / HTTP/2.0\r\nHost: h\r\n\r\n".into(), 505),
+        ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n".into(), 501),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+                .into(),
+            501,
+        ),
     ];
     for (request, status) in rows {
         let answer = send(shop.address, &request).await;
         assert_eq!(answer.status, status, "{}", &request[..request.len().min(80)]);
+        assert_eq!(answer.header("server"), Some("awselb/2.0"), "{answer:?}");
+        assert!(answer.body.contains(&format!("<h1>{status}")), "{answer:?}");
     }
     assert_eq!(target.served(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_request_after_a_good_one_is_answered_in_its_turn() {
+    let (alb, target) = (Alb::start().await, Target::start("a").await);
+    let shop = alb.shop(target.address).await;
+    let both = "GET /one HTTP/1.1\r\nHost: h\r\n\r\nGET /two HTTP/3.0\r\nHost: h\r\n\r\n";
+    let answer = send(shop.address, both).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("GET /one"), "{answer:?}");
+    let page = "HTTP/1.1 505 HTTP Version Not Supported\r\nServer: awselb/2.0\r\n";
+    assert_eq!(answer.body.matches(page).count(), 1, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_is_too_long_gives_507() {
+    let alb = Alb::start().await;
+    let lb = alb.load_balancer("shop").await;
+    let config = "1.RedirectConfig";
+    let actions = format!(
+        "1.Type=redirect&{config}.StatusCode=HTTP_301&{config}.Protocol=HTTPS&{config}.Port=443"
+    );
+    alb.listener(&lb, 80, &actions).await;
+    let address = alb.running.address_of("shop", 80).unwrap();
+    for (length, expected) in [(8_000, 301), (9_000, 507)] {
+        let answer = get(address, "h", &format!("/{}", "x".repeat(length))).await;
+        assert_eq!(answer.status, expected, "{length}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_to_an_optimized_group_gives_501() {
+    let (alb, target) = (Alb::start().await, Target::start("a").await);
+    let lb = alb.load_balancer("shop").await;
+    let group = alb.group("web", "TargetControlPort=3000").await;
+    alb.register(&group, target.address).await;
+    alb.listener(&lb, 80, &format!("1.Type=forward&1.TargetGroupArn={group}")).await;
+    let address = alb.running.address_of("shop", 80).unwrap();
+    let upgrade =
+        "GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: echo\r\nConnection: upgrade, close\r\n\r\n";
+    assert_eq!(send(address, upgrade).await.status, 501);
+    assert_eq!(get(address, "h", "/").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,12 +4,15 @@
 
 mod alb;
 mod api;
+mod bearer;
 mod boto3;
 mod chaos;
 mod failures;
 mod forwarding;
 mod health;
+mod login;
 mod mutual;
 mod ports;
+mod provider;
 mod target;
 mod tls;

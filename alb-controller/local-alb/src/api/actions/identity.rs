@@ -1,7 +1,7 @@
-//! The actions that would ask who the client is; they are read and reported, never carried out.
+//! The actions that ask who the client is.
 
 use crate::error::AwsError;
-use crate::state::rule::{Claim, Identity, IdentityKind};
+use crate::state::rule::{Action, ActionKind, Claim, ClientSecret, Identity, IdentityKind};
 use crate::wire::Params;
 
 /// Settings of the identity actions: name, whether it must be given, default.
@@ -48,15 +48,50 @@ pub(super) fn identity(params: &Params<'_>, kind: IdentityKind) -> Result<Identi
         let text = "Up to 10 extra parameters of an authentication request can be specified";
         return Err(AwsError::validation(text));
     }
-    let mut claims = Vec::new();
-    for claim in params.structures("AdditionalClaims") {
-        const FORMATS: [&str; 3] = ["single-string", "string-array", "space-separated-values"];
-        let format = claim.word("Format", &FORMATS)?.ok_or_else(|| claim.missing("Format"))?;
-        claims.push(Claim {
-            format: format.to_owned(),
-            name: claim.required("Name")?.to_owned(),
-            values: claim.strings("Values"),
-        });
+    let claims = claims(params)?;
+    let secret = params.text("ClientSecret").map(ClientSecret::new);
+    Ok(Identity { kind, settings, secret, extra, claims })
+}
+
+/// Claims that a token must have, within AWS's limits; the words of refusals are ours.
+fn claims(params: &Params<'_>) -> Result<Vec<Claim>, AwsError> {
+    const FORMATS: [&str; 3] = ["single-string", "string-array", "space-separated-values"];
+    let given = params.structures("AdditionalClaims");
+    if given.len() > 10 {
+        return Err(AwsError::validation("Up to 10 additional claims can be specified"));
     }
-    Ok(Identity { kind, settings, extra, claims })
+    let mut claims = Vec::new();
+    for claim in given {
+        let format = claim.word("Format", &FORMATS)?.ok_or_else(|| claim.missing("Format"))?;
+        let (name, values) = (claim.required("Name")?, claim.strings("Values"));
+        let spaced = |value: &String| format == "space-separated-values" && value.contains(' ');
+        let wrong = if ["exp", "iss", "nbf", "iat"].contains(&name) {
+            "is validated always and cannot be specified"
+        } else if values.is_empty() || values.len() > 10 {
+            "must have 1 to 10 values"
+        } else if values.iter().any(|value| value.chars().count() > 256 || spaced(value)) {
+            "has a value that is longer than 256 characters or has a space where none may be"
+        } else {
+            claims.push(Claim { format: format.to_owned(), name: name.to_owned(), values });
+            continue;
+        };
+        return Err(AwsError::validation(format!("The additional claim '{name}' {wrong}")));
+    }
+    Ok(claims)
+}
+
+/// Gives actions that are to go on with the secret of those `before` that secret.
+pub(in crate::api) fn keep_secret(actions: &mut [Action], before: &[Action]) {
+    let known = before.iter().find_map(|action| match &action.kind {
+        ActionKind::Identity(identity) => identity.secret.clone(),
+        ActionKind::Forward(_) | ActionKind::Redirect(_) | ActionKind::Fixed(_) => None,
+    });
+    for action in actions {
+        if let ActionKind::Identity(identity) = &mut action.kind
+            && identity.secret.is_none()
+            && identity.setting("UseExistingClientSecret") == "true"
+        {
+            identity.secret.clone_from(&known);
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod routing;
 mod shape;
 
 use identity::identity;
+pub(super) use identity::keep_secret;
 use routing::{fixed, forward, redirect};
 pub(super) use shape::shapes;
 

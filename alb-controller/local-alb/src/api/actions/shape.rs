@@ -53,7 +53,7 @@ fn redirect_shape(redirect: &Redirect) -> Fields {
 }
 
 fn identity_shape(fields: Fields, identity: &Identity) -> Fields {
-    let Identity { kind, settings, extra, claims } = identity;
+    let Identity { kind, settings, secret: _, extra, claims } = identity;
     let mut config =
         settings.iter().fold(Fields::new(), |config, (name, value)| config.text(name, value));
     if !extra.is_empty() {
