@@ -2,7 +2,7 @@
 
 use super::{
     class::Flavour,
-    index::{self, Labels, selects},
+    index::{self, Index, Labels, selects},
     target_group::{Part, Site, node_port, target_port},
     wish::choice,
 };
@@ -80,18 +80,24 @@ fn path(site: &Site<'_, '_>, part: &Part<'_>, grpc: bool) -> &'static str {
 /// Whether the pods behind a Service are a gateway: some Gateway selects all of them, by what the
 /// Service says of them or by labels that they bear besides, as a chart's pods do.
 fn leads_to_gateway(site: &Site<'_, '_>, service: &Service) -> bool {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else { return false };
     let index = &site.scene.index;
     let gateways = index.objects.gateways.iter().map(|gateway| &gateway.spec.selector);
     let wanted: BTreeSet<&Labels> = gateways.filter(|wanted| !wanted.is_empty()).collect();
-    if wanted.is_empty() {
-        return false;
-    }
+    !wanted.is_empty() && is_bound_by_any(index, service, &wanted)
+}
+
+/// Whether a Gateway with this selector is served by the pods behind a Service.
+pub(super) fn is_bound(index: &Index<'_>, service: &Service, wanted: &Labels) -> bool {
+    wanted.is_empty() || is_bound_by_any(index, service, &BTreeSet::from([wanted]))
+}
+
+fn is_bound_by_any(index: &Index<'_>, service: &Service, wanted: &BTreeSet<&Labels>) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else { return false };
     let of = |pod: &Pod| pod.metadata.labels.clone().unwrap_or_default();
     let pods = index.pods(service.namespace()).map(of);
     let pods: Vec<Labels> = pods.filter(|labels| selects(selector, labels)).collect();
-    wanted.into_iter().any(|wanted| {
+    wanted.iter().any(|wanted| {
         let by_pods = !pods.is_empty() && pods.iter().all(|labels| selects(wanted, labels));
         selects(wanted, selector) || by_pods
     })

@@ -207,7 +207,7 @@ impl<'p, 'a> Plot<'p, 'a> {
         }
         let secure = spot.protocol == Protocol::Https;
         let (certificate, more_certificates) = if secure {
-            certificates::of_listener(self.scene, members, (room, problems))
+            certificates::of_listener(self.scene, (spot.port, members), (room, problems))
         } else {
             (None, BTreeSet::new())
         };
@@ -315,7 +315,7 @@ impl<'p, 'a> Plot<'p, 'a> {
         let mut rules = useful(&all, spot.protocol, spot.port);
         // What only a load balancer does comes before what a gateway does.
         let thin = members.iter().filter_map(|m| Some((*m, self.routes.get(&m.name())?)));
-        rules.extend(thin::rules(thin));
+        rules.extend(thin::rules(thin, (spot.port, spot.protocol)));
         if rules.len() > *budget {
             let late: BTreeSet<Option<String>> =
                 rules.drain(*budget..).map(|rule| rule.owner().map(str::to_owned)).collect();

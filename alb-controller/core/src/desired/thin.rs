@@ -1,4 +1,4 @@
-//! Ingresses whose class names a gateway: their load balancer sends all that their hosts get to it, and
+//! Ingresses and Gateways whose class names a gateway: their load balancer sends all that their hosts get to it, and
 //! paths and Services are the gateway's to know. A change of these is none in AWS.
 
 use super::{
@@ -12,8 +12,9 @@ use super::{
 use crate::{
     annotations::{Fault, PREFIX, field},
     limits::{VALUES_PER_RULE, WILDCARDS_PER_RULE},
-    rule::{Action, Condition, Patterns, Rule, TargetGroupRef},
+    rule::{Action, Condition, Patterns, Redirect, Rule, TargetGroupRef},
     tags::Tags,
+    target::Protocol,
 };
 use edgeway_api::{
     Problem, Resource,
@@ -52,9 +53,37 @@ pub(super) struct Door {
 /// What a member leads to the gateway.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
-    /// Each once, in their order; an empty one is any.
+    /// Of an Ingress, each once, in their order; an empty one is any.
     hosts: Vec<String>,
     action: Action,
+}
+
+impl Hosts {
+    /// What becomes of requests for each host at a port.
+    fn at<'h>(
+        &'h self,
+        member: &'h Member<'_>,
+        (port, protocol): (u16, Protocol),
+    ) -> Vec<(&'h str, Action)> {
+        let Some(joined) = member.joined else {
+            return self.hosts.iter().map(|host| (&**host, self.action.clone())).collect();
+        };
+        let mut secure = member.wish.ports.iter().filter(|(_, theirs)| **theirs == Protocol::Https);
+        let https = secure.next().map_or(443, |(port, _)| *port);
+        let action = |is_redirect| {
+            if is_redirect && protocol == Protocol::Http {
+                Action::Redirect(Redirect {
+                    protocol: Protocol::Https.to_string(),
+                    port: https.to_string(),
+                    ..Redirect::default()
+                })
+            } else {
+                self.action.clone()
+            }
+        };
+        let hosts = joined.at(port).into_iter();
+        hosts.map(|(host, is_redirect)| (host, action(is_redirect))).collect()
+    }
 }
 
 /// The gateway that an Ingress goes through, if any.
@@ -64,29 +93,37 @@ pub(super) fn door(
     class: &Class<'_>,
     problems: &mut Vec<Problem>,
 ) -> Result<Option<Door>, Fault> {
-    let Some(class) = class.object else { return Ok(None) };
-    let service = GatewayService::of(class).map_err(|text| {
-        let key = "spec.ingressClassName";
-        let problem = Problem::error(ingress.reference(), key, "ingress-class-not-usable");
-        let message = format!(
-            "annotation {GATEWAY} of IngressClass {} is {text:?}, which names no Service",
-            class.name()
-        );
-        Box::new(problem.message(message).advice("write NAMESPACE/NAME or NAMESPACE/NAME:PORT"))
-    })?;
-    let Some(service) = service else { return Ok(None) };
+    let Some(door) = Door::of(ingress, class)? else { return Ok(None) };
     let theirs = |name: &str| scene.index.service(ingress.namespace(), name);
     if let Some(key) = kept_at_load_balancer(ingress, theirs) {
         let problem = Problem::warning(ingress.reference(), field(&key), "gateway-passed-by");
         let message = format!(
-            "this is a load balancer's work: its rules lead to Services, past gateway {service}"
+            "this is a load balancer's work: its rules lead to Services, past gateway {}",
+            door.service
         );
         problems.push(problem.message(message).advice(
             "say the same in a VirtualService and remove it, or use a class without a gateway",
         ));
         return Ok(None);
     }
-    Ok(Some(Door { service, class: class.name().to_owned() }))
+    Ok(Some(door))
+}
+
+impl Door {
+    /// The gateway that a class names, if any.
+    pub(super) fn of(ingress: &Ingress, class: &Class<'_>) -> Result<Option<Self>, Fault> {
+        let Some(class) = class.object else { return Ok(None) };
+        let service = GatewayService::of(class).map_err(|text| {
+            let key = "spec.ingressClassName";
+            let problem = Problem::error(ingress.reference(), key, "ingress-class-not-usable");
+            let message = format!(
+                "annotation {GATEWAY} of IngressClass {} is {text:?}, which names no Service",
+                class.name()
+            );
+            Box::new(problem.message(message).advice("write NAMESPACE/NAME or NAMESPACE/NAME:PORT"))
+        })?;
+        Ok(service.map(|service| Self { service, class: class.name().to_owned() }))
+    }
 }
 
 /// What a member leads to its gateway.
@@ -117,7 +154,9 @@ pub(super) fn read(
         }
     };
     problems.extend(without_effect(member, door));
-    problems.extend(lost(&site, door));
+    if member.joined.is_none() {
+        problems.extend(lost(&site, door));
+    }
     let action = Action::forward(TargetGroupRef::Ours(built.group.name.clone()));
     let mut hosts: Vec<String> = Vec::new();
     for (host, _, _) in paths(member.ingress) {
@@ -186,6 +225,7 @@ fn lost(site: &Site<'_, '_>, door: &Door) -> Vec<Problem> {
 /// longest on, then any. A member that comes later changes no rule before.
 pub(super) fn rules<'m, 'a: 'm>(
     members: impl Iterator<Item = (&'m Member<'a>, &'m Routes)>,
+    spot: (u16, Protocol),
 ) -> Vec<Rule> {
     let mut members: Vec<_> =
         members.filter_map(|(member, routes)| Some((member, routes.hosts.as_ref()?))).collect();
@@ -194,28 +234,29 @@ pub(super) fn rules<'m, 'a: 'm>(
         (born, member.reference.namespace.clone(), member.reference.name.clone())
     });
     let mut known = BTreeSet::new();
-    let mut all: Vec<(&str, &Action)> = Vec::new();
-    for (_, Hosts { hosts, action }) in &members {
-        all.extend(hosts.iter().filter(|host| known.insert(*host)).map(|host| (&**host, action)));
+    let mut all: Vec<(&str, Action)> = Vec::new();
+    for (member, hosts) in &members {
+        all.extend(hosts.at(member, spot).into_iter().filter(|(host, _)| known.insert(*host)));
     }
     let (wild, plain): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|(host, _)| host.is_empty() || host.starts_with('*'));
     let mut wild = wild;
     wild.sort_by_key(|(host, _)| std::cmp::Reverse(host.len()));
     let mut packed = Vec::new();
-    for hosts in [plain, wild] {
-        pack(hosts, &mut packed);
-    }
+    pack(plain, false, &mut packed);
+    pack(wild, true, &mut packed);
     packed
 }
 
-/// As many hosts in a rule as AWS takes.
-fn pack(hosts: Vec<(&str, &Action)>, rules: &mut Vec<Rule>) {
+/// As many hosts in a rule as AWS takes. Where their order means nothing, those of one action come
+/// together.
+fn pack(hosts: Vec<(&str, Action)>, in_order: bool, rules: &mut Vec<Rule>) {
     let start = rules.len();
     for (host, action) in hosts {
         let room = VALUES_PER_RULE.min(WILDCARDS_PER_RULE);
-        let last = rules.iter_mut().skip(start).last();
-        let fits = |rule: &&mut Rule| rule.action == *action && rule.values() < room;
+        let mut before = rules.iter_mut().skip(start).rev();
+        let last = before.find(|rule| in_order || rule.action == action);
+        let fits = |rule: &&mut Rule| rule.action == action && rule.values() < room;
         match last.filter(fits).and_then(|rule| rule.conditions.first_mut()) {
             Some(Condition::Host(Patterns::Text(values))) if !host.is_empty() => {
                 values.push(host.to_owned());
@@ -225,7 +266,7 @@ fn pack(hosts: Vec<(&str, &Action)>, rules: &mut Vec<Rule>) {
     }
 }
 
-fn rule(host: &str, action: &Action) -> Rule {
+fn rule(host: &str, action: Action) -> Rule {
     let condition = if host.is_empty() {
         Condition::Path(Patterns::Text(vec!["/*".to_owned()]))
     } else {
@@ -234,7 +275,7 @@ fn rule(host: &str, action: &Action) -> Rule {
     Rule {
         conditions: vec![condition],
         authentication: None,
-        action: action.clone(),
+        action,
         transforms: Vec::new(),
         tags: Tags::new(),
     }
