@@ -14,6 +14,7 @@ mod endpoints;
 mod frontend;
 mod group;
 mod health;
+mod hosts;
 mod index;
 mod joined;
 mod listeners;

@@ -132,6 +132,19 @@ fn it_may_say_where_the_load_balancer_listens() {
 }
 
 #[test]
+fn one_that_redirects_a_host_is_enough() {
+    let rules = rules(&[host("a.test", &["Prefix / web:80"])]);
+    let ports = r#"[{"HTTP": 80}, {"HTTPS": 443}]"#;
+    let ingress = ingress("a", &[("group.name", "shop"), ("listen-ports", ports)], &rules)
+        .replace("Name: edgeway", "Name: thin");
+    let gateway = gateway("g", &[("group.name", "shop")], BOTH);
+    let desired = with_certificates(&[EDGE, WEB, &ingress, &gateway]);
+    assert_eq!(desired.problems, []);
+    assert_eq!(texts(&desired, 80).len(), 1, "{:?}", texts(&desired, 80));
+    assert!(texts(&desired, 80)[0].starts_with("host a.test or b.test → redirect"));
+}
+
+#[test]
 fn one_that_does_not_ask_and_a_class_of_others_get_nothing() {
     let plain = gateway("g", &[], BOTH).replace("edgeway.dev/ingress-class: thin", "x: z");
     let other = EDGE.replace("edgeway.dev/alb", "example.com/other");

@@ -9,6 +9,7 @@ mod doors;
 mod hosts;
 mod joined;
 mod paths;
+mod spoken;
 
 pub(super) use doors::secrets;
 
@@ -43,6 +44,8 @@ struct Made {
     services: Vec<Arc<VirtualService>>,
     /// Gateways that are served otherwise behind a load balancer, in place of those of their names.
     joined: Vec<Arc<Gateway>>,
+    /// Services whose pods are said to speak another version of HTTP, in place of those of their names.
+    spoken: Vec<Arc<Service>>,
     /// How many servers each of them had.
     servers: BTreeMap<ObjectRef, usize>,
     /// What is wrong with Ingresses themselves.
@@ -95,19 +98,16 @@ impl Ingresses {
             keep(&mut self.made.gateways, before.gateways);
             keep(&mut self.made.services, before.services);
             keep(&mut self.made.joined, before.joined);
+            keep(&mut self.made.spoken, before.spoken);
             self.seen = seen;
         }
-        let Made { gateways, services, joined, problems, .. } = &self.made;
+        let Made { gateways, services, joined, spoken, problems, .. } = &self.made;
         if gateways.is_empty() && joined.is_empty() && problems.is_empty() {
             return None;
         }
         let mut all = objects.clone();
-        let by_name: BTreeMap<_, _> = joined.iter().map(|it| (it.reference(), it)).collect();
-        for gateway in &mut all.gateways {
-            if let Some(behind) = by_name.get(&gateway.reference()) {
-                *gateway = Arc::clone(behind);
-            }
-        }
+        replace(&mut all.gateways, joined);
+        replace(&mut all.services, spoken);
         all.gateways.extend(gateways.iter().cloned());
         all.virtual_services.extend(services.iter().cloned());
         Some(all)
@@ -156,6 +156,20 @@ impl Ingresses {
     }
 }
 
+/// Puts others in place of those of their names.
+fn replace<T: Resource>(all: &mut [Arc<T>], others: &[Arc<T>]) {
+    if others.is_empty() {
+        return;
+    }
+    let by_name: BTreeMap<_, _> =
+        others.iter().map(|it| ((it.namespace(), it.name()), it)).collect();
+    for object in all {
+        if let Some(other) = by_name.get(&(object.namespace(), object.name())) {
+            *object = Arc::clone(other);
+        }
+    }
+}
+
 /// Puts those that were there before in place of those that say the same.
 fn keep<T: Resource + PartialEq>(made: &mut [Arc<T>], before: Vec<Arc<T>>) {
     let known: BTreeMap<ObjectRef, Arc<T>> =
@@ -172,7 +186,9 @@ impl Made {
         let doors = Doors::of(objects, workload);
         let mut made = Self::default();
         let mut hosts = Hosts::new(&doors.services, workload);
-        for (door, ingresses) in doors.with_ingresses(objects) {
+        let ingresses = doors.with_ingresses(objects);
+        made.spoken = spoken::spoken(&doors, &ingresses).into_iter().map(Arc::new).collect();
+        for (door, ingresses) in ingresses {
             let (gateway, sources) = door.gateway(&ingresses, workload);
             made.sources.insert(gateway.reference(), sources);
             made.gateways.push(Arc::new(gateway));
