@@ -100,7 +100,7 @@ fn listener(key: &Key) -> Option<&ListenerKey> {
 }
 
 /// Whether a step takes something away that something else may still need.
-fn takes_away(op: &Op) -> bool {
+pub(crate) fn takes_away(op: &Op) -> bool {
     op.effect() == Effect::Delete
         || matches!(op, Op::Revoke(_) | Op::Deregister(_) | Op::RemoveCertificate(_))
 }

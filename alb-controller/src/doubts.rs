@@ -1,9 +1,10 @@
 //! Stacks that AWS may not show as they are. After a step has failed its stack is looked at, and for
-//! some seconds an answer may be older than what was done before. Until it cannot be, nothing is
-//! taken away from the stack; then it is looked at once more.
+//! some seconds an answer may be older than what was done before; so may the first one, older than what
+//! somebody else did who acted until then. Until it cannot be, nothing is taken away from the stack; then
+//! it is looked at once more.
 
-use crate::{apply::Failure, aws::CloudError};
-use edgeway_alb_core::StackId;
+use crate::{apply::Failure, aws::CloudError, damage::takes_away};
+use edgeway_alb_core::{Plan, StackId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -44,6 +45,21 @@ impl Doubts {
         }
         for failure in failures.iter().filter(|failure| is_open(&failure.error)) {
             match &failure.step.stack {
+                Some(stack) => drop(self.until.insert(stack.clone(), until)),
+                None => self.until.extend(all.iter().map(|stack| ((*stack).clone(), until))),
+            }
+        }
+    }
+
+    /// A plan was made from the first look: what it takes away may be what another has just made. Something
+    /// of what `all` need is something of each.
+    pub(crate) fn begin(&mut self, plan: &Plan, all: &BTreeSet<&StackId>, now: Instant) {
+        if self.lag.is_zero() {
+            return;
+        }
+        let until = now + self.lag;
+        for step in plan.steps.iter().filter(|step| takes_away(&step.op)) {
+            match &step.stack {
                 Some(stack) => drop(self.until.insert(stack.clone(), until)),
                 None => self.until.extend(all.iter().map(|stack| ((*stack).clone(), until))),
             }
@@ -119,6 +135,27 @@ mod tests {
         assert_eq!(doubts.wait(begin), None);
         note(&mut doubts, &[], &[failure(None, lost())], begin);
         assert_eq!(doubts.due(begin + LAG), [a, b].into(), "what all need is a part of each");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_first_look_would_take_away_stays_for_a_while() {
+        let (mut doubts, begin) = (Doubts::new(LAG), Instant::now());
+        let (a, b) = (stack("a"), stack("b"));
+        let step = |stack: &StackId, op| Step { op, ..failure(Some(stack.clone()), lost()).step };
+        let steps = vec![step(&a, Op::DeleteTargetGroup), step(&b, Op::DeleteTargetGroup)];
+        let register = Op::Register(edgeway_alb_core::target::Targets::new());
+        let mut plan = Plan { steps, ..Plan::default() };
+        plan.steps[1].op = register;
+        doubts.begin(&plan, &[&a, &b].into(), begin);
+        assert_eq!(doubts.stacks(), [Some(a.clone())].into(), "what is given may be given at once");
+        assert_eq!(doubts.due(begin + LAG), [a.clone()].into());
+        doubts.settle(begin + LAG);
+        plan.steps = vec![Step { stack: None, ..step(&a, Op::DeleteTargetGroup) }];
+        doubts.begin(&plan, &[&a, &b].into(), begin);
+        assert_eq!(doubts.stacks().len(), 2, "what all need is a part of each");
+        let mut sure = Doubts::new(Duration::ZERO);
+        sure.begin(&plan, &[&a, &b].into(), begin);
+        assert_eq!(sure.stacks().len(), 0);
     }
 
     #[tokio::test(start_paused = true)]

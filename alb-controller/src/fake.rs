@@ -6,6 +6,7 @@ use edgeway_alb_core::{
     goal::Bound,
     readiness::{Fitness, Fitnesses},
     settings::Subnet,
+    target::{TargetGroup, Targets},
 };
 use edgeway_api::{Objects, manifest};
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
@@ -34,6 +35,8 @@ struct State {
     built: bool,
     before: Vec<Before>,
     slow: Vec<(&'static str, Duration)>,
+    /// Whether each stack has a target group that nothing is sent to.
+    littered: bool,
     looks: usize,
 }
 
@@ -62,6 +65,12 @@ impl FakeCloud {
     /// Lets AWS forget all that was built.
     pub(crate) fn lose(&self) {
         self.state.lock().unwrap().built = false;
+    }
+
+    /// Lets each stack stand, with a target group that nothing is sent to, or without it.
+    pub(crate) fn litter(&self, littered: bool) {
+        let mut state = self.state.lock().unwrap();
+        (state.built, state.littered) = (true, littered);
     }
 
     /// How often it was looked at everything.
@@ -184,7 +193,7 @@ impl Cloud for FakeCloud {
         }
         let stacks = desired.stacks.iter().map(|(id, stack)| {
             let balancer = stack.load_balancer.clone();
-            let standing = Standing {
+            let mut standing = Standing {
                 load_balancers: [(balancer.name.clone(), balancer)].into(),
                 target_groups: stack.target_groups.clone(),
                 security_groups: stack
@@ -194,6 +203,11 @@ impl Cloud for FakeCloud {
                     .collect(),
                 ..Standing::default()
             };
+            if let Some(group) = stack.target_groups.values().next().filter(|_| state.littered) {
+                let (name, resource) = ("old".to_owned(), "default/old:80".to_owned());
+                let old = TargetGroup { name, resource, targets: Targets::new(), ..group.clone() };
+                standing.target_groups.insert(old.name.clone(), old);
+            }
             (id.clone(), standing)
         });
         let addresses = desired.stacks.values().map(|stack| {
@@ -250,6 +264,7 @@ impl Cloud for FakeCloud {
         let mut state = self.state.lock().unwrap();
         state.tried.push(kind.to_owned());
         state.built = true;
+        state.littered &= kind != "delete-target-group";
         for (_, act) in state.before.iter().filter(|(before, _)| *before == kind) {
             act();
         }

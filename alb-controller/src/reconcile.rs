@@ -53,6 +53,8 @@ pub struct Reconciler<C> {
     lookups: Option<(Needs, Lookups, Instant)>,
     memory: Option<Memory>,
     doubts: Doubts,
+    /// Whether somebody else has acted until now.
+    anew: bool,
     status: Status,
     tenure: Tenure,
     newer: Option<watch::Receiver<Arc<Objects>>>,
@@ -95,6 +97,7 @@ impl<C: Cloud> Reconciler<C> {
             lookups: None,
             memory: None,
             doubts: Doubts::new(LAG),
+            anew: false,
             status: Status::default(),
             tenure: Tenure::always(),
             newer: None,
@@ -135,6 +138,13 @@ impl<C: Cloud> Reconciler<C> {
         let plan = plan(&desired, &observed);
         let problems = report(&desired, &plan, &[]);
         Ok(Survey { desired, observed, plan, problems })
+    }
+
+    /// Begins to act where another has acted until now, perhaps: what the first look shows may be older than
+    /// what that one did.
+    pub(crate) fn begin(&mut self) {
+        self.anew = true;
+        self.look_again();
     }
 
     /// Does what is to be done now.
@@ -189,6 +199,9 @@ impl<C: Cloud> Reconciler<C> {
         }
         for pending in &plan.pending {
             tell(Event::Waiting(pending.to_string()));
+        }
+        if std::mem::take(&mut self.anew) {
+            self.doubts.begin(&plan, &desired.stacks.keys().collect(), Instant::now());
         }
         let before: BTreeSet<Question> = memory.observed.questions().collect();
         let held = self.doubts.stacks();

@@ -1,7 +1,7 @@
 //! What users should mend after a pass, each on the object at fault. Pure.
 
 use crate::apply::Failure;
-use edgeway_alb_core::{Desired, Plan, StackId, plan::Op};
+use edgeway_alb_core::{Desired, Plan, StackId, object_of, plan::Op};
 use edgeway_api::{ObjectRef, Problem};
 
 /// Problems of objects, and of what stays undone.
@@ -20,7 +20,7 @@ pub(crate) fn report(desired: &Desired, plan: &Plan, failures: &[Failure]) -> Ve
             None
         };
         let named = named.and_then(|name| name.split_once('/'));
-        let named = named.map(|(namespace, name)| ObjectRef::new("Ingress", namespace, name));
+        let named = named.map(|(namespace, name)| object_of(namespace, name));
         let object = named.unwrap_or_else(|| owner(desired, step.stack.as_ref()));
         let message = format!("{} {} failed: {}", step.op.kind(), step.key, error.line());
         problems.push(Problem::error(object, "", "aws").message(message));
@@ -30,12 +30,12 @@ pub(crate) fn report(desired: &Desired, plan: &Plan, failures: &[Failure]) -> Ve
     problems
 }
 
-/// The Ingress that answers for a stack: its first one.
+/// The Ingress or Gateway that answers for a stack: its first one.
 fn owner(desired: &Desired, stack: Option<&StackId>) -> ObjectRef {
     let Some(stack) = stack else { return ObjectRef::new("Cluster", "", "all stacks") };
     let first = desired.members.get(stack).and_then(|members| members.first());
     first.cloned().unwrap_or_else(|| match stack {
-        StackId::Ingress { namespace, name } => ObjectRef::new("Ingress", namespace, name),
+        StackId::Ingress { namespace, name } => object_of(namespace, name),
         StackId::Group(name) => ObjectRef::new("IngressGroup", "", name),
     })
 }

@@ -120,7 +120,7 @@ impl Round {
             }
             if led_before != leads {
                 // Whoever led meanwhile has done something, too.
-                reconciler.look_again();
+                reconciler.begin();
                 patrol.stop();
             }
             if !has_objects {
@@ -277,6 +277,24 @@ mod tests {
         assert_eq!((made(&running.cloud), running.cloud.looks()), (1, looks));
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!((made(&running.cloud), running.cloud.looks()), (2, looks + 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_first_look_shows_too_much_goes_if_the_next_shows_it_too() {
+        for stays in [true, false] {
+            let cloud = FakeCloud::default();
+            cloud.litter(true);
+            let mut running = start(cloud, None);
+            running.objects.send_replace(Arc::new(objects(&["a"])));
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            let is_gone =
+                |cloud: &FakeCloud| cloud.tried().iter().any(|step| step == "delete-target-group");
+            assert_eq!((is_gone(&running.cloud), running.cloud.looks()), (false, 1));
+            running.cloud.litter(stays);
+            settled(&mut running).await;
+            assert_eq!((is_gone(&running.cloud), running.cloud.looks()), (stays, 2));
+            running.shutdown.cancel();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -108,6 +108,8 @@ fn narrow(objects: &Objects, namespaces: &BTreeSet<String>) -> Objects {
         nodes: some(objects, namespaces),
         ingresses: some(objects, namespaces),
         ingress_classes: some(objects, namespaces),
+        // They may select pods of any namespace.
+        gateways: objects.gateways.clone(),
         defects: objects.defects.clone(),
         ..Objects::default()
     }

@@ -28,7 +28,7 @@ pub mod tags;
 pub mod target;
 mod words;
 
-pub use desired::{desired, needs, secrets};
+pub use desired::{desired, needs, object_of, secrets};
 pub use evaluate::{AlbDecision, AlbRequest, evaluate};
 pub use goal::{Desired, Health, Observed, Question, Standing};
 pub use haste::haste;

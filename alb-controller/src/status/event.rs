@@ -1,6 +1,6 @@
 //! Events, in the words of the AWS Load Balancer Controller, each told once and then counted.
 
-use super::{INGRESS, Identity};
+use super::{Identity, api_version};
 use edgeway_api::{ObjectRef, Problem, k8s_openapi::jiff::Timestamp};
 use edgeway_gateway::api_server::{ApiServer, Refusal};
 use serde_json::{Value, json};
@@ -60,6 +60,12 @@ impl Word {
     pub(super) fn reconciled() -> Self {
         let note = "Successfully reconciled".to_owned();
         Self { reason: "SuccessfullyReconciled", note, is_warning: false }
+    }
+
+    /// The same, and where requests are taken: of a Gateway nothing else says so.
+    pub(super) fn reconciled_at(hostname: &str) -> Self {
+        let all = Self::reconciled();
+        Self { note: format!("{}: requests are taken at {hostname}", all.note), ..all }
     }
 }
 
@@ -132,7 +138,7 @@ fn created(object: &ObjectRef, identity: &Identity, word: &Word, writer: &str) -
         "action": "Reconcile",
         "reason": word.reason,
         "regarding": {
-            "apiVersion": INGRESS, "kind": kind, "namespace": namespace, "name": name,
+            "apiVersion": api_version(object), "kind": kind, "namespace": namespace, "name": name,
             "uid": identity.uid,
         },
         "note": word.note,

@@ -1,6 +1,7 @@
-//! From how things stand to what should be said of each Ingress. Pure.
+//! From how things stand to what should be said of each Ingress, and of each Gateway that asks for a load
+//! balancer. Pure.
 
-use super::{INGRESS, Identity, event::Word};
+use super::{Identity, api_version, event::Word};
 use crate::{
     event::Status,
     state::{Progress, StackState},
@@ -43,7 +44,7 @@ pub(super) struct IngressWish {
 pub(super) fn wishes(status: &Status, writer: &str) -> BTreeMap<ObjectRef, IngressWish> {
     let mut stacks: BTreeMap<&ObjectRef, Option<&StackState>> = BTreeMap::new();
     for Problem { object, .. } in &status.problems {
-        if object.kind == "Ingress" {
+        if matches!(object.kind.as_str(), "Ingress" | "Gateway") {
             stacks.insert(object, None);
         }
     }
@@ -85,12 +86,14 @@ impl Told<'_> {
             writer: Some(writer.to_owned()),
             ..EdgeState::default()
         };
-        let owner = Some((INGRESS.to_owned(), self.identity.uid.clone()));
+        let owner = Some((api_version(object).to_owned(), self.identity.uid.clone()));
+        let told_at = address.as_ref().filter(|_| object.kind == "Gateway");
+        let told_at = told_at.map(|place| place.hostname.clone());
         IngressWish {
             edge: EdgeWish { target: object.clone(), owner, state },
             identity: self.identity.clone(),
             address,
-            words: self.words(),
+            words: self.words(told_at),
         }
     }
 
@@ -124,12 +127,13 @@ impl Told<'_> {
         health(conditions, state)
     }
 
-    /// In the words that dashboards look for.
-    fn words(&self) -> Vec<Word> {
+    /// In the words that dashboards look for, and where it is if there is no other place to say it.
+    fn words(&self, told_at: Option<String>) -> Vec<Word> {
         let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
         let mut words: Vec<Word> = errors.map(|problem| Word::of(problem)).collect();
         if words.is_empty() && self.state.is_some_and(|state| state.progress == Progress::InPlace) {
-            words.push(Word::reconciled());
+            let word = told_at.map_or_else(Word::reconciled, |at| Word::reconciled_at(&at));
+            words.push(word);
         }
         words
     }
@@ -205,6 +209,31 @@ mod tests {
         );
         assert_eq!(address.as_deref(), Some("x.example.com"));
         assert_eq!(words, ["SuccessfullyReconciled Successfully reconciled"]);
+    }
+
+    #[test]
+    fn a_gateway_that_asks_is_told_and_others_are_not() {
+        let mut status = status(vec![], serving());
+        let (asking, other) =
+            (ObjectRef::new("Gateway", "a", "g"), ObjectRef::new("Gateway", "a", "other"));
+        let problem = |object: &ObjectRef| Problem::error(object.clone(), "", "gateway-not-bound");
+        status.problems = vec![problem(&asking), problem(&other)];
+        let identity = Identity { uid: "2".into(), generation: None };
+        status.identities.insert(asking.clone(), identity);
+        let all = wishes(&status, "w");
+        assert!(!all.contains_key(&other));
+        let owner = ("networking.istio.io/v1".to_owned(), "2".to_owned());
+        assert_eq!(all[&asking].edge.owner, Some(owner));
+        assert_eq!(all[&asking].words[0].reason, "FailedBuildModel");
+        status.problems.clear();
+        status.members.values_mut().for_each(|members| members.push(asking.clone()));
+        let notes = |name: &ObjectRef| {
+            let wish = &wishes(&status, "w")[name];
+            wish.words.iter().map(|word| word.note.clone()).collect::<Vec<_>>()
+        };
+        let note = "Successfully reconciled: requests are taken at x.example.com";
+        assert_eq!(notes(&asking), [note], "its status is its gateway's to write");
+        assert_eq!(notes(&ObjectRef::new("Ingress", "a", "b")), ["Successfully reconciled"]);
     }
 
     #[test]

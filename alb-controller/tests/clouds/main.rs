@@ -11,6 +11,7 @@ mod cloud;
 mod faults;
 mod frontends;
 mod hosts;
+mod joined;
 mod manifests;
 
 use cloud::{Cloud, local, moto};

@@ -38,7 +38,7 @@ pub(super) fn complete(objects: &mut Objects, role: &Role, notes: &mut Vec<Strin
             None => return,
         },
     };
-    if !objects.ingresses.iter().any(|ingress| classes::is_served(objects, ingress)) {
+    if !classes::is_any_served(objects) {
         add_alb(objects, &service, notes);
     }
 }

@@ -3,6 +3,7 @@
 use edgeway_api::{
     Objects, Resource,
     ingress::{ClassWish, GatewayService, default_class},
+    joined,
     k8s_openapi::{
         api::networking::v1::{Ingress, IngressClass, IngressClassSpec},
         apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -56,7 +57,20 @@ pub(super) fn is_served(objects: &Objects, ingress: &Ingress) -> bool {
         Some(name) => classes.find(|class: &&IngressClass| class.name() == name),
         None => default_class(classes),
     };
-    let controller = class.and_then(|class| class.spec.as_ref()?.controller.as_deref());
+    class.is_some_and(is_ours)
+}
+
+/// Whether it serves any Ingress, or any Gateway that asks for a load balancer.
+pub(super) fn is_any_served(objects: &Objects) -> bool {
+    let asking = objects.gateways.iter().filter_map(|gateway| joined::class(gateway));
+    let mut classes = asking.filter_map(|name| {
+        objects.ingress_classes.iter().find(|class| class.name() == name).map(AsRef::as_ref)
+    });
+    classes.any(is_ours) || objects.ingresses.iter().any(|ingress| is_served(objects, ingress))
+}
+
+fn is_ours(class: &IngressClass) -> bool {
+    let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
     controller.is_some_and(|controller| CONTROLLERS.contains(&controller))
 }
 

@@ -165,6 +165,15 @@ pub fn kept_at_load_balancer<'s>(
         .map(|(key, _)| key.clone())
 }
 
+/// The version of HTTP (`HTTP1`, `HTTP2`, `GRPC`) that an Ingress says its pods speak, or, before it, the
+/// Service that it sends to.
+pub fn version<'a>(ingress: &'a Ingress, service: Option<&'a Service>) -> Option<&'a str> {
+    let of_service = service.and_then(|service| service.metadata.annotations.as_ref());
+    let all = of_service.into_iter().chain(ingress.metadata.annotations.as_ref());
+    let key = format!("{PREFIX}backend-protocol-version");
+    all.filter_map(|annotations| annotations.get(&key)).map(|text| text.trim()).next()
+}
+
 fn is_kept(name: &str, value: &str) -> bool {
     let value = value.trim();
     let has = |plain: &str| !value.is_empty() && !value.eq_ignore_ascii_case(plain);
@@ -173,7 +182,6 @@ fn is_kept(name: &str, value: &str) -> bool {
         "jwt-validation" => !value.is_empty(),
         "use-regex-path-match" => !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"),
         "backend-protocol" => has("HTTP"),
-        "backend-protocol-version" => has("HTTP1"),
         _ => ["actions.", "conditions.", "transforms."].iter().any(|of| name.starts_with(of)),
     }
 }
@@ -227,8 +235,7 @@ mod tests {
             ("use-regex-path-match", "false", false),
             ("backend-protocol", "HTTP", false),
             ("backend-protocol", "HTTPS", true),
-            ("backend-protocol-version", "GRPC", true),
-            ("backend-protocol-version", "http1", false),
+            ("backend-protocol-version", "GRPC", false),
             ("actions.x", "{}", true),
             ("conditions.web", "[]", true),
             ("healthcheck-path", "/", false),

@@ -11,6 +11,7 @@ pub mod gateway;
 mod http_action;
 pub mod ingress;
 pub mod ingress_class_params;
+pub mod joined;
 mod load_balancer;
 pub mod manifest;
 pub mod objects;

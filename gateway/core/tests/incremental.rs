@@ -87,6 +87,7 @@ const SLOTS: &[&[&str]] = &[
     &[
         "Gateway second istio-system | {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [ns/*.test, '*']}, {port: {number: 443, name: s, protocol: HTTPS}, hosts: [a.test, x.test], tls: {mode: SIMPLE, credentialName: cert}}, {port: {number: 444, name: p, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}]}",
         "Gateway second istio-system | {selector: {istio: egress}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: ['*']}]}",
+        "Gateway second istio-system edgeway.dev/ingress-class=thin | {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [ns/*.test], tls: {httpsRedirect: true}}, {port: {number: 443, name: s, protocol: HTTPS}, hosts: ['*/a.test', x.test], tls: {mode: SIMPLE, credentialName: cert}}]}",
     ],
     &[
         "VirtualService stream ns | {hosts: [s.test], gateways: [istio-system/second, istio-system/gw], tls: [{match: [{sniHosts: [s.test]}], route: [{destination: {host: ext.test}}]}], tcp: [{route: [{destination: {host: b.default.svc.cluster.local}}]}]}",
@@ -123,6 +124,10 @@ const SLOTS: &[&[&str]] = &[
         "Ingress i default | {ingressClassName: thin, tls: [{secretName: cert}], defaultBackend: {service: {name: b, port: {number: 80}}}, rules: [{host: i.test, http: {paths: [{path: /i, pathType: Exact, backend: {service: {name: none, port: {number: 80}}}}]}}]}",
     ],
     &[
+        "Ingress rpc default alb.ingress.kubernetes.io/backend-protocol-version=GRPC | {ingressClassName: thin, rules: [{host: i.test, http: {paths: [{path: /rpc, pathType: Prefix, backend: {service: {name: b, port: {number: 80}}}}]}}]}",
+        "Ingress rpc default alb.ingress.kubernetes.io/backend-protocol-version=HTTP1 | {ingressClassName: thin, rules: [{host: i.test, http: {paths: [{path: /rpc, pathType: Prefix, backend: {service: {name: b, port: {number: 80}}}}]}}]}",
+    ],
+    &[
         "Ingress j default | {ingressClassName: thin, rules: [{host: a.test, http: {paths: [{path: '/i/*', pathType: ImplementationSpecific, backend: {service: {name: b, port: {number: 80}}}}]}}]}",
     ],
     &["Node n2 '' topology.kubernetes.io/region=r2,topology.kubernetes.io/zone=z2 |"],
@@ -134,7 +139,7 @@ fn manifest_of(line: &str) -> String {
     let mut next = || words.next().unwrap_or_default();
     let (kind, name, namespace, labels) = (next(), next(), next(), next());
     let labels = labels.replace('=', ": ").replace(',', ", ");
-    let notes = if kind == "IngressClass" { &labels } else { "" };
+    let notes = if matches!(kind, "Gateway" | "Ingress" | "IngressClass") { &labels } else { "" };
     let mut spec_words = spec.split_whitespace();
     let mut word = || spec_words.next().unwrap_or_default();
     let (group, body) = match kind {

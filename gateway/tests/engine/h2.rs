@@ -169,6 +169,9 @@ async fn a_response_that_breaks_off_is_reset() {
     assert_eq!(rig.log(1).await[0]["response_flags"], "UC");
 }
 
+/// Where a load balancer asks targets of gRPC.
+const HEALTH: &str = "/AWS.ALB/healthcheck";
+
 #[tokio::test]
 async fn grpc_clients_get_errors_in_their_terms() {
     let mut made = Made::default();
@@ -177,9 +180,11 @@ async fn grpc_clients_get_errors_in_their_terms() {
     made.route("/pkg", edgeway_core::action::Action::Forward(Box::new(forward)));
     let rig = Rig::new(made.table()).await;
     let mut client = Client::connect(rig.address()).await;
-    for (path, status, message) in
-        [("/pkg.S/M", "14", Some("no healthy upstream")), ("/none", "12", None)]
-    {
+    for (path, status, message) in [
+        ("/pkg.S/M", "14", Some("no healthy upstream")),
+        ("/none", "12", None),
+        (HEALTH, "0", None),
+    ] {
         let mut request = post(path);
         request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
         let (response, _) = client.send(request, false).await;

@@ -8,6 +8,7 @@
 )]
 
 mod gates;
+mod joined;
 mod scene;
 mod statuses;
 

@@ -41,6 +41,7 @@ fn every_kind_is_served_as_it_comes_changes_and_goes() {
     services_elsewhere_have_workloads(kubernetes, &gateway, &one);
     revisions_are_told_apart(kubernetes, &gateway);
     ingresses_of_its_class_are_served(kubernetes, &gateway, [&one, &two]);
+    hosts_behind_a_load_balancer_are_served_at_its_port(kubernetes, &gateway);
     assert!(gateway.process.stop().success());
 }
 
@@ -164,6 +165,33 @@ fn ingresses_of_its_class_are_served(
     becomes(gateway, "i.test", 200, "two");
     delete(kubernetes, &ingress("g"));
     becomes(gateway, "i.test", 404, "");
+}
+
+/// A server of HTTPS alone, whose TLS ends at the load balancer of the class that was made before.
+fn hosts_behind_a_load_balancer_are_served_at_its_port(kubernetes: &Kubernetes, gateway: &Gateway) {
+    let front = |class: Option<&str>| {
+        let annotations =
+            class.map_or(json!({}), |class| json!({"edgeway.dev/ingress-class": class}));
+        json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "Gateway",
+            "metadata": {"name": "secure", "namespace": "default", "annotations": annotations},
+            "spec": {"selector": {"istio": "ingressgateway"}, "servers": [{
+                "port": {"number": 8443, "name": "https", "protocol": "HTTPS"}, "hosts": ["j.test"],
+                "tls": {"mode": "SIMPLE", "credentialName": "none"},
+            }]},
+        })
+    };
+    let mut routes = answered("j", "behind");
+    routes["spec"]["gateways"] = json!(["default/secure"]);
+    apply(kubernetes, &routes);
+    apply(kubernetes, &front(Some("thin")));
+    becomes(gateway, "j.test", 200, "behind");
+    apply(kubernetes, &front(Some("other")));
+    becomes(gateway, "j.test", 404, "");
+    apply(kubernetes, &front(Some("thin")));
+    becomes(gateway, "j.test", 200, "behind");
+    apply(kubernetes, &front(None));
+    becomes(gateway, "j.test", 404, "");
 }
 
 fn revisions_are_told_apart(kubernetes: &Kubernetes, gateway: &Gateway) {

@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 /// first ones get the room that there is.
 pub(super) fn of_listener(
     scene: &Scene<'_>,
-    members: &[&Member<'_>],
+    (port, members): (u16, &[&Member<'_>]),
     (room, problems): (usize, &mut Vec<Problem>),
 ) -> (Option<String>, BTreeSet<String>) {
     let mut default = None;
     let mut more = BTreeSet::new();
     for member in members {
         let mut left_out = 0;
-        for certificate in of_member(scene, member, problems) {
+        for certificate in of_member(scene, member, port, problems) {
             let known = default.as_ref() == Some(&certificate) || more.contains(&certificate);
             if default.is_none() {
                 default = Some(certificate);
@@ -47,7 +47,12 @@ fn too_many(scene: &Scene<'_>, member: &Member<'_>, left_out: usize) -> Problem 
 }
 
 /// Those that a member names; if it names none, those that are for its hosts.
-fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
+fn of_member(
+    scene: &Scene<'_>,
+    member: &Member<'_>,
+    port: u16,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
     let refused = &scene.lookups.refused;
     let named = &member.wish.certificates;
     if !named.is_empty() {
@@ -67,7 +72,8 @@ fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>
     let may = |certificate: &&Certificate| {
         trusted.is_empty() || certificate.authority.as_ref().is_some_and(|it| trusted.contains(it))
     };
-    let hosts = hosts(member);
+    let hosts: BTreeSet<&str> =
+        member.hosts_at(port).into_iter().filter(|host| !host.is_empty()).collect();
     if hosts.is_empty() {
         let problem =
             Problem::error(member.reference.clone(), "spec.rules", "certificate-not-found")
@@ -92,16 +98,6 @@ fn of_member(scene: &Scene<'_>, member: &Member<'_>, problems: &mut Vec<Problem>
         found.extend(matching.map(|certificate| certificate.arn.clone()));
     }
     found.into_iter().collect()
-}
-
-/// Hosts of rules and of the TLS section.
-fn hosts<'m>(member: &'m Member<'_>) -> BTreeSet<&'m str> {
-    let spec = member.ingress.spec.as_ref();
-    let rules = spec.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
-    let tls = spec.and_then(|spec| spec.tls.as_ref()).into_iter().flatten();
-    let hosts = rules.filter_map(|rule| rule.host.as_deref());
-    let more = tls.flat_map(|tls| tls.hosts.iter().flatten()).map(String::as_str);
-    hosts.chain(more).filter(|host| !host.is_empty()).collect()
 }
 
 /// A `*.` stands for one label, and a wildcard host needs a certificate with just this name.

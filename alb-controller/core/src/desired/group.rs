@@ -3,6 +3,7 @@
 use super::{
     Scene,
     class::{self, Class},
+    joined::Joined,
     member::{Member, stack_of},
     tagging, thin,
 };
@@ -14,6 +15,9 @@ use crate::{
 };
 use edgeway_api::{Problem, Resource, k8s_openapi::api::networking::v1::Ingress};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// An Ingress, and the Gateway that became it.
+type Candidate<'a> = (&'a Ingress, Option<&'a Joined<'a>>);
 
 /// Finalizers of the AWS Load Balancer Controller: of single Ingresses, and of groups.
 const FINALIZERS: &[&str] = &["ingress.k8s.aws/", "group.ingress.k8s.aws/"];
@@ -46,13 +50,14 @@ pub(super) fn gather<'a>(
     scene: &Scene<'a>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<StackId, Group<'a>> {
-    let mut ingresses: Vec<&Ingress> =
-        scene.index.objects.ingresses.iter().map(AsRef::as_ref).collect();
-    ingresses.sort_by_key(|ingress| (ingress.namespace(), ingress.name()));
+    let ingresses = scene.index.objects.ingresses.iter().map(|ingress| (&**ingress, None));
+    let joined = scene.joined.iter().map(|joined| (&joined.ingress, Some(joined)));
+    let mut all: Vec<Candidate<'a>> = ingresses.chain(joined).collect();
+    all.sort_by_key(|(ingress, _)| (ingress.namespace(), ingress.name()));
     let mut groups: BTreeMap<StackId, Group<'a>> = BTreeMap::new();
-    for ingress in ingresses {
+    for candidate @ (ingress, _) in all {
         if ingress.metadata.deletion_timestamp.is_none() {
-            admit(ingress, scene, &mut groups, problems);
+            admit(candidate, scene, &mut groups, problems);
         } else {
             problems.extend(left_behind(ingress, scene));
         }
@@ -107,7 +112,7 @@ fn left_behind(ingress: &Ingress, scene: &Scene<'_>) -> Option<Problem> {
 }
 
 fn admit<'a>(
-    ingress: &'a Ingress,
+    (ingress, joined): Candidate<'a>,
     scene: &Scene<'a>,
     groups: &mut BTreeMap<StackId, Group<'a>>,
     problems: &mut Vec<Problem>,
@@ -136,8 +141,16 @@ fn admit<'a>(
         return;
     }
     let read = Member::read(ingress, class, problems);
-    let door = thin::door(scene, ingress, &class, problems);
-    match read.and_then(|member| Ok(Member { door: door?, ..member })) {
+    let door = match joined {
+        Some(joined) => joined.door(scene, &class, problems),
+        None => thin::door(scene, ingress, &class, problems),
+    };
+    let complete = |member: Member<'a>| {
+        let reference = joined.map(|joined| joined.gateway.reference());
+        let reference = reference.unwrap_or_else(|| member.reference.clone());
+        Ok(Member { door: door?, joined, reference, ..member })
+    };
+    match read.and_then(complete) {
         Ok(mut member) => {
             let own = std::mem::take(&mut member.wish.tags);
             let about = (&member.reference, scene.settings);

@@ -2,7 +2,7 @@
 
 use super::{
     class::Flavour,
-    index::{self, Labels, selects},
+    index::{self, Index, Labels, selects},
     target_group::{Part, Site, node_port, target_port},
     wish::choice,
 };
@@ -32,21 +32,22 @@ pub(super) fn check(
 ) -> Result<HealthCheck, Fault> {
     let annotations = &part.annotations;
     let grpc = kind.version == Version::Grpc;
-    let codes = annotations.word("success-codes");
+    // What the gateway's Service says of its check is said of HTTP/1.1.
+    let own = |name: &str| annotations.word(name).filter(|_| part.version.is_none());
+    let codes = own("success-codes");
+    let well = if part.is_gateway { "0" } else { "12" };
     let check = HealthCheck {
         protocol: annotations
             .read("healthcheck-protocol", choice(Protocol::parse, Protocol::choices))?
             .unwrap_or(kind.protocol),
         port: port(part, kind)?,
-        path: annotations
-            .word("healthcheck-path")
-            .unwrap_or_else(|| path(site, part, grpc).to_owned()),
+        path: own("healthcheck-path").unwrap_or_else(|| path(site, part, grpc).to_owned()),
         interval: annotations.number("healthcheck-interval-seconds", 5..=300)?.unwrap_or(15),
         timeout: annotations.number("healthcheck-timeout-seconds", 2..=120)?.unwrap_or(5),
         healthy: annotations.number("healthy-threshold-count", 2..=10)?.unwrap_or(2),
         unhealthy: annotations.number("unhealthy-threshold-count", 2..=10)?.unwrap_or(2),
         matcher: if grpc {
-            Matcher::Grpc(codes.unwrap_or_else(|| "12".to_owned()))
+            Matcher::Grpc(codes.unwrap_or_else(|| well.to_owned()))
         } else {
             Matcher::Http(codes.unwrap_or_else(|| "200".to_owned()))
         },
@@ -68,7 +69,9 @@ pub(super) fn check(
 /// A gateway is asked on the way that its traffic takes.
 fn path(site: &Site<'_, '_>, part: &Part<'_>, grpc: bool) -> &'static str {
     let is_edgeway = site.member.flavour == Flavour::Edgeway;
-    if part.is_gateway || (is_edgeway && leads_to_gateway(site, part.service)) {
+    if part.is_gateway && grpc {
+        GRPC
+    } else if part.is_gateway || (is_edgeway && leads_to_gateway(site, part.service)) {
         GATEWAY
     } else if grpc {
         GRPC
@@ -80,18 +83,24 @@ fn path(site: &Site<'_, '_>, part: &Part<'_>, grpc: bool) -> &'static str {
 /// Whether the pods behind a Service are a gateway: some Gateway selects all of them, by what the
 /// Service says of them or by labels that they bear besides, as a chart's pods do.
 fn leads_to_gateway(site: &Site<'_, '_>, service: &Service) -> bool {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else { return false };
     let index = &site.scene.index;
     let gateways = index.objects.gateways.iter().map(|gateway| &gateway.spec.selector);
     let wanted: BTreeSet<&Labels> = gateways.filter(|wanted| !wanted.is_empty()).collect();
-    if wanted.is_empty() {
-        return false;
-    }
+    !wanted.is_empty() && is_bound_by_any(index, service, &wanted)
+}
+
+/// Whether a Gateway with this selector is served by the pods behind a Service.
+pub(super) fn is_bound(index: &Index<'_>, service: &Service, wanted: &Labels) -> bool {
+    wanted.is_empty() || is_bound_by_any(index, service, &BTreeSet::from([wanted]))
+}
+
+fn is_bound_by_any(index: &Index<'_>, service: &Service, wanted: &BTreeSet<&Labels>) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else { return false };
     let of = |pod: &Pod| pod.metadata.labels.clone().unwrap_or_default();
     let pods = index.pods(service.namespace()).map(of);
     let pods: Vec<Labels> = pods.filter(|labels| selects(selector, labels)).collect();
-    wanted.into_iter().any(|wanted| {
+    wanted.iter().any(|wanted| {
         let by_pods = !pods.is_empty() && pods.iter().all(|labels| selects(wanted, labels));
         selects(wanted, selector) || by_pods
     })
@@ -99,7 +108,8 @@ fn leads_to_gateway(site: &Site<'_, '_>, service: &Service) -> bool {
 
 fn port(part: &Part<'_>, kind: &TargetGroupKind) -> Result<String, Fault> {
     const TRAFFIC: &str = "traffic-port";
-    let Some(found) = part.annotations.text("healthcheck-port") else {
+    let found = part.annotations.text("healthcheck-port").filter(|_| part.version.is_none());
+    let Some(found) = found else {
         return Ok(TRAFFIC.to_owned());
     };
     if found.text == TRAFFIC || found.text.parse::<u16>().is_ok_and(|port| port > 0) {

@@ -5,10 +5,10 @@ use super::{
     agree::{merge, ports},
     certificates,
     group::Group,
+    hosts,
     member::Member,
     redirects::useful,
     routes::Routes,
-    thin,
     wish::{Attributes, class_listener_attributes},
 };
 use crate::{
@@ -207,7 +207,7 @@ impl<'p, 'a> Plot<'p, 'a> {
         }
         let secure = spot.protocol == Protocol::Https;
         let (certificate, more_certificates) = if secure {
-            certificates::of_listener(self.scene, members, (room, problems))
+            certificates::of_listener(self.scene, (spot.port, members), (room, problems))
         } else {
             (None, BTreeSet::new())
         };
@@ -274,7 +274,12 @@ impl<'p, 'a> Plot<'p, 'a> {
             let redirect = Redirect { protocol, port, ..Redirect::default() };
             return (None, Action::Redirect(redirect));
         }
-        let own = |member: &&&Member<'_>| self.routes.get(&member.name())?.default.clone();
+        let own = |member: &&&Member<'_>| {
+            let routes = self.routes.get(&member.name())?;
+            let (authentication, action) = routes.default.clone()?;
+            let hosts = routes.hosts.as_ref();
+            Some((authentication, hosts.map_or(action, |it| it.default_action(spot.protocol))))
+        };
         let mut defaults = members.iter().filter_map(|member| Some((member, own(&member)?)));
         let Some((first, (authentication, action))) = defaults.next() else {
             return (None, Action::answer(404, None));
@@ -315,7 +320,7 @@ impl<'p, 'a> Plot<'p, 'a> {
         let mut rules = useful(&all, spot.protocol, spot.port);
         // What only a load balancer does comes before what a gateway does.
         let thin = members.iter().filter_map(|m| Some((*m, self.routes.get(&m.name())?)));
-        rules.extend(thin::rules(thin));
+        rules.extend(hosts::rules(thin, (spot.port, spot.protocol)));
         if rules.len() > *budget {
             let late: BTreeSet<Option<String>> =
                 rules.drain(*budget..).map(|rule| rule.owner().map(str::to_owned)).collect();

@@ -1,8 +1,9 @@
-//! What one Ingress asks for, read and checked on its own.
+//! What one Ingress, or a Gateway that became one, asks for, read and checked on its own.
 
 use super::{
     authentication,
     class::{Class, Flavour},
+    joined::Joined,
     thin::Door,
     wish::{Wish, redirect_fault},
 };
@@ -28,6 +29,8 @@ pub(super) struct Member<'a> {
     pub(super) wish: Wish,
     /// The gateway that all its requests go through.
     pub(super) door: Option<Door>,
+    /// The Gateway that it is in truth, and not an Ingress.
+    pub(super) joined: Option<&'a Joined<'a>>,
 }
 
 /// The stack that an Ingress belongs to. Its class has the first word.
@@ -75,7 +78,17 @@ impl<'a> Member<'a> {
         let wish = Wish::read(&annotations, params)?;
         problems.extend(redirect_fault(&annotations, params).map(|fault| *fault));
         let reference = ingress.reference();
-        Ok(Self { ingress, reference, flavour, params, annotations, order, wish, door: None })
+        Ok(Self {
+            ingress,
+            reference,
+            flavour,
+            params,
+            annotations,
+            order,
+            wish,
+            door: None,
+            joined: None,
+        })
     }
 
     /// `namespace/name`.

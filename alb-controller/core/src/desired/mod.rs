@@ -14,7 +14,9 @@ mod endpoints;
 mod frontend;
 mod group;
 mod health;
+mod hosts;
 mod index;
+mod joined;
 mod listeners;
 mod member;
 mod needs;
@@ -30,6 +32,7 @@ mod thin;
 mod wish;
 
 pub use doors::DESCRIPTION as DOOR_DESCRIPTION;
+pub use joined::object_of;
 pub use needs::{needs, secrets};
 pub(crate) use {endpoints::containers_ready, index::selects};
 
@@ -49,9 +52,10 @@ use crate::{
 use agree::{merge, settle, settle_strictly};
 use class::Flavour;
 use doors::Doors;
-use edgeway_api::{Objects, Problem, Severity};
+use edgeway_api::{Objects, Problem, Severity, ingress::GatewayService};
 use group::Group;
 use index::Index;
+use joined::Joined;
 use listeners::Plot;
 use member::Member;
 use routes::Routes;
@@ -66,6 +70,8 @@ use wish::class_attributes;
 #[derive(Debug)]
 pub(crate) struct Scene<'a> {
     index: Index<'a>,
+    /// Gateways that ask for a load balancer.
+    joined: &'a [Joined<'a>],
     settings: &'a Settings,
     lookups: &'a Lookups,
 }
@@ -80,9 +86,10 @@ impl Scene<'_> {
     }
 }
 
-/// What the Ingresses among `objects` wish for.
+/// What the Ingresses among `objects`, and Gateways that ask for a load balancer, wish for.
 pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Desired {
-    let scene = Scene { index: Index::of(objects), settings, lookups };
+    let joined = joined::all(objects);
+    let scene = Scene { index: Index::of(objects), joined: &joined, settings, lookups };
     let (incomplete, limits) = (incomplete(objects), lookups.limits);
     let namespaces = settings.namespaces.clone();
     let (given, external_tags) =
@@ -108,16 +115,23 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     desired
 }
 
-/// Why nothing may be taken for gone: what could not be read might have been an Ingress.
+/// Why nothing may be taken for gone: what could not be read might have been an
+/// Ingress, or a Gateway with a load balancer.
 fn incomplete(objects: &Objects) -> Option<String> {
     let kinds = ["File", "Ingress", "IngressClass", "IngressClassParams"];
+    let may_join =
+        objects.ingress_classes.iter().any(|class| GatewayService::of(class) != Ok(None));
     let severe = objects.defects.iter().filter(|problem| problem.severity == Severity::Error);
-    let mut unreadable = severe.filter(|problem| kinds.contains(&problem.object.kind.as_str()));
+    let mut unreadable = severe.filter(|problem| {
+        let kind = problem.object.kind.as_str();
+        kinds.contains(&kind) || (may_join && kind == "Gateway")
+    });
     unreadable.next().map(|problem| format!("{} cannot be read", problem.object))
 }
 
 /// Sorts problems, and says where the objects at fault stand.
 fn finish(problems: &mut Vec<Problem>, objects: &Objects) {
+    problems.iter_mut().for_each(joined::told);
     for problem in problems.iter_mut().filter(|problem| problem.origin.is_empty()) {
         if let Some(origin) = objects.origins.get(&problem.object) {
             problem.origin.clone_from(origin);

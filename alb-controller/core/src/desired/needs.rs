@@ -1,7 +1,8 @@
 //! What must be looked up in AWS before wishes can be made.
 
 use super::{
-    Scene, authentication, bindings, class, endpoints::instance, index::Index, member::Member,
+    Scene, authentication, bindings, class, endpoints::instance, index::Index, joined,
+    member::Member,
 };
 use crate::{
     annotations::action::{ActionSpec, ActionWish, TargetWish},
@@ -11,11 +12,13 @@ use crate::{
 use edgeway_api::{Objects, Resource as _};
 use std::collections::BTreeSet;
 
-/// What to look up for the Ingresses among `objects`.
+/// What to look up for the Ingresses among `objects`, and Gateways that ask for a load balancer.
 pub fn needs(objects: &Objects, settings: &Settings) -> Needs {
     let index = Index::of(objects);
+    let joined = joined::all(objects);
     let mut needs = Needs::default();
-    for ingress in &objects.ingresses {
+    let ingresses = objects.ingresses.iter().map(AsRef::as_ref);
+    for ingress in ingresses.chain(joined.iter().map(|joined| &joined.ingress)) {
         let Ok(Some(class)) = class::of(ingress, &index, settings) else { continue };
         needs.anything = true;
         // What is wrong with it is said when wishes are made.
@@ -28,7 +31,7 @@ pub fn needs(objects: &Objects, settings: &Settings) -> Needs {
         needs.hosts.extend(member.wish.host.clone());
         needs.web_acls |= member.wish.web_acl_name.is_some();
     }
-    let scene = Scene { index, settings, lookups: &Lookups::default() };
+    let scene = Scene { index, joined: &joined, settings, lookups: &Lookups::default() };
     needs.bindings = bindings::own(&scene).next().is_some();
     needs.anything |= needs.bindings;
     if needs.anything {

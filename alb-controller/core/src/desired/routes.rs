@@ -3,8 +3,8 @@
 use super::{
     alternatives::{Alternatives, split},
     authentication,
+    hosts::Hosts,
     target_group::{self, Built, Missing, Site},
-    thin::Hosts,
 };
 use crate::{
     annotations::{
@@ -68,7 +68,7 @@ pub(super) fn read(site: Site<'_, '_>, problems: &mut Vec<Problem>) -> Result<Ro
 }
 
 /// Exact paths come first, then prefixes by their length in bytes, then all others.
-fn rank(path: &HTTPIngressPath) -> (u8, Reverse<usize>) {
+pub(super) fn rank(path: &HTTPIngressPath) -> (u8, Reverse<usize>) {
     let length = path.path.as_deref().map_or(0, str::len);
     match path.path_type.as_str() {
         "Exact" => (0, Reverse(0)),

@@ -68,6 +68,8 @@ pub(super) struct Part<'a> {
     owner: (&'a str, &'a str),
     /// Whether the Service is the gateway that all requests go through.
     pub(super) is_gateway: bool,
+    /// The version of HTTP that is asked for besides the one that the gateway's Service says.
+    pub(super) version: Option<Version>,
 }
 
 /// The target group of a Service's port.
@@ -91,15 +93,16 @@ pub(super) fn build(
         annotations,
         owner: (namespace, site.member.ingress.name()),
         is_gateway: false,
+        version: None,
     };
     site.build(&parts, problems).map(Ok)
 }
 
 /// The target group of the gateway: one for all Ingresses of a class that share a load balancer, so that
-/// the Service and the class have the word.
+/// the Service and the class have the word; and one for each version of HTTP that they ask for.
 pub(super) fn of_gateway(
     site: Site<'_, '_>,
-    door: &Door,
+    (door, version): (&Door, Option<Version>),
     problems: &mut Vec<Problem>,
 ) -> Result<Result<Built, Missing>, Fault> {
     let GatewayService { namespace, name, port } = &door.service;
@@ -115,6 +118,7 @@ pub(super) fn of_gateway(
         annotations: Annotations::of(service),
         owner: (namespace, &door.class),
         is_gateway: true,
+        version,
     };
     site.build(&parts, problems).map(Ok)
 }
@@ -143,6 +147,10 @@ impl Site<'_, '_> {
             port: &spelling,
         };
         let resource = format!("{owner_namespace}/{owner}-{service}:{spelling}");
+        let resource = match part.version {
+            Some(version) => format!("{resource}-{version}"),
+            None => resource,
+        };
         let tags = self.tags(part, &resource, problems)?;
         let Staff { targets, places, known } = self.staff(part, &kind)?;
         let ports = ports(&kind, &health_check, targets.keys().map(|target| target.port));
@@ -210,7 +218,7 @@ impl Site<'_, '_> {
         Ok(TargetGroupKind {
             target_type,
             protocol: protocol.unwrap_or(Protocol::Http),
-            version: version.unwrap_or(Version::Http1),
+            version: part.version.or(version).unwrap_or(Version::Http1),
             port: self.port(part, target_type)?,
             family: self.family(part.service)?,
             control_port,

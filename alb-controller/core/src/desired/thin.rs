@@ -1,26 +1,31 @@
-//! Ingresses whose class names a gateway: their load balancer sends all that their hosts get to it, and
+//! Ingresses and Gateways whose class names a gateway: their load balancer sends all that their hosts get to it, and
 //! paths and Services are the gateway's to know. A change of these is none in AWS.
 
 use super::{
     Scene,
     class::Class,
+    hosts::{Entry, Hosts},
     index,
     member::Member,
-    routes::Routes,
+    routes::{Routes, rank},
     target_group::{self, Missing, Site},
+    wish::choice,
 };
 use crate::{
-    annotations::{Fault, PREFIX, field},
-    limits::{VALUES_PER_RULE, WILDCARDS_PER_RULE},
-    rule::{Action, Condition, Patterns, Rule, TargetGroupRef},
-    tags::Tags,
+    annotations::{Annotations, Fault, PREFIX, field},
+    limits::VALUE_LENGTH,
+    rule::{Action, TargetGroupRef},
+    target::Version,
 };
 use edgeway_api::{
     Problem, Resource,
     ingress::{GATEWAY, GatewayService, kept_at_load_balancer, paths, port},
-    k8s_openapi::api::networking::v1::{Ingress, IngressBackend},
+    k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend},
 };
-use std::collections::BTreeSet;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// What is said of a target group, and here is the gateway's Service to say. One that ends with a dot is a
 /// family.
@@ -49,14 +54,6 @@ pub(super) struct Door {
     pub(super) class: String,
 }
 
-/// What a member leads to the gateway.
-#[derive(Clone, Debug)]
-pub(super) struct Hosts {
-    /// Each once, in their order; an empty one is any.
-    hosts: Vec<String>,
-    action: Action,
-}
-
 /// The gateway that an Ingress goes through, if any.
 pub(super) fn door(
     scene: &Scene<'_>,
@@ -64,29 +61,37 @@ pub(super) fn door(
     class: &Class<'_>,
     problems: &mut Vec<Problem>,
 ) -> Result<Option<Door>, Fault> {
-    let Some(class) = class.object else { return Ok(None) };
-    let service = GatewayService::of(class).map_err(|text| {
-        let key = "spec.ingressClassName";
-        let problem = Problem::error(ingress.reference(), key, "ingress-class-not-usable");
-        let message = format!(
-            "annotation {GATEWAY} of IngressClass {} is {text:?}, which names no Service",
-            class.name()
-        );
-        Box::new(problem.message(message).advice("write NAMESPACE/NAME or NAMESPACE/NAME:PORT"))
-    })?;
-    let Some(service) = service else { return Ok(None) };
+    let Some(door) = Door::of(ingress, class)? else { return Ok(None) };
     let theirs = |name: &str| scene.index.service(ingress.namespace(), name);
     if let Some(key) = kept_at_load_balancer(ingress, theirs) {
         let problem = Problem::warning(ingress.reference(), field(&key), "gateway-passed-by");
         let message = format!(
-            "this is a load balancer's work: its rules lead to Services, past gateway {service}"
+            "this is a load balancer's work: its rules lead to Services, past gateway {}",
+            door.service
         );
         problems.push(problem.message(message).advice(
             "say the same in a VirtualService and remove it, or use a class without a gateway",
         ));
         return Ok(None);
     }
-    Ok(Some(Door { service, class: class.name().to_owned() }))
+    Ok(Some(door))
+}
+
+impl Door {
+    /// The gateway that a class names, if any.
+    pub(super) fn of(ingress: &Ingress, class: &Class<'_>) -> Result<Option<Self>, Fault> {
+        let Some(class) = class.object else { return Ok(None) };
+        let service = GatewayService::of(class).map_err(|text| {
+            let key = "spec.ingressClassName";
+            let problem = Problem::error(ingress.reference(), key, "ingress-class-not-usable");
+            let message = format!(
+                "annotation {GATEWAY} of IngressClass {} is {text:?}, which names no Service",
+                class.name()
+            );
+            Box::new(problem.message(message).advice("write NAMESPACE/NAME or NAMESPACE/NAME:PORT"))
+        })?;
+        Ok(service.map(|service| Self { service, class: class.name().to_owned() }))
+    }
 }
 
 /// What a member leads to its gateway.
@@ -96,42 +101,118 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) -> Result<Routes, Fault> {
     let member = site.member;
-    let GatewayService { namespace, name, port } = &door.service;
-    let built = match target_group::of_gateway(site, door, problems)? {
-        Ok(built) => built,
-        Err(missing) => {
-            let what = match missing {
-                Missing::Service => format!("there is no Service {namespace}/{name}"),
-                Missing::Port => {
-                    let port = target_group::spell(port);
-                    format!("Service {namespace}/{name} has no port {port}")
-                }
-            };
-            let class = &door.class;
-            let key = "spec.ingressClassName";
-            let problem =
-                Problem::error(member.reference.clone(), key, "gateway-service-not-found");
-            let message = format!("{what}, which is the gateway of IngressClass {class}");
-            let advice = format!("install the gateway there, or correct {GATEWAY} of the class");
-            return Err(Box::new(problem.message(message).advice(advice)));
-        }
+    let mut groups = BTreeMap::new();
+    let mut forward = |version, problems: &mut Vec<Problem>| -> Result<Action, Fault> {
+        let built = target_group::of_gateway(site, (door, version), problems)?
+            .map_err(|missing| absent(member, door, missing))?;
+        let name = built.group.name.clone();
+        groups.insert(name.clone(), built);
+        Ok(Action::forward(TargetGroupRef::Ours(name)))
     };
+    let plain = forward(None, problems)?;
     problems.extend(without_effect(member, door));
-    problems.extend(lost(&site, door));
-    let action = Action::forward(TargetGroupRef::Ours(built.group.name.clone()));
-    let mut hosts: Vec<String> = Vec::new();
-    for (host, _, _) in paths(member.ingress) {
-        if !hosts.iter().any(|known| known == host) {
-            hosts.push(host.to_owned());
-        }
+    let (entries, default) = if member.joined.is_some() {
+        (Vec::new(), version(&member.annotations)?)
+    } else {
+        problems.extend(lost(&site, door));
+        let default = default_backend(member.ingress).map(|it| of_backend(&site, it));
+        (entries(&site, problems)?, default.transpose()?.flatten())
+    };
+    let versions: BTreeSet<Version> =
+        entries.iter().filter_map(|entry| entry.version).chain(default).collect();
+    let mut by_version = BTreeMap::new();
+    for version in versions {
+        by_version.insert(version, forward(Some(version), problems)?);
     }
-    let default = member.ingress.spec.as_ref().and_then(|spec| spec.default_backend.as_ref());
     Ok(Routes {
         rules: Vec::new(),
-        default: default.map(|_| (None, action.clone())),
-        groups: [(built.group.name.clone(), built)].into(),
-        hosts: Some(Hosts { hosts, action }),
+        default: default_backend(member.ingress).map(|_| (None, plain.clone())),
+        groups,
+        hosts: Some(Hosts { entries, plain, by_version, default }),
     })
+}
+
+/// Says that the gateway is not there.
+fn absent(member: &Member<'_>, door: &Door, missing: Missing) -> Fault {
+    let GatewayService { namespace, name, port } = &door.service;
+    let what = match missing {
+        Missing::Service => format!("there is no Service {namespace}/{name}"),
+        Missing::Port => {
+            format!("Service {namespace}/{name} has no port {}", target_group::spell(port))
+        }
+    };
+    let class = &door.class;
+    let key = "spec.ingressClassName";
+    let problem = Problem::error(member.reference.clone(), key, "gateway-service-not-found");
+    let message = format!("{what}, which is the gateway of IngressClass {class}");
+    let advice = format!("install the gateway there, or correct {GATEWAY} of the class");
+    Box::new(problem.message(message).advice(advice))
+}
+
+/// The version of HTTP that is asked for, if it is another than every client speaks.
+fn version(annotations: &Annotations<'_>) -> Result<Option<Version>, Fault> {
+    let read = choice(Version::parse, Version::choices);
+    let version = annotations.read("backend-protocol-version", read)?;
+    Ok(version.filter(|version| *version != Version::Http1))
+}
+
+/// The version that is spoken with a backend.
+fn of_backend(site: &Site<'_, '_>, backend: &IngressBackend) -> Result<Option<Version>, Fault> {
+    let namespace = site.member.ingress.namespace();
+    let service = backend.service.as_ref();
+    let service = service.and_then(|it| site.scene.index.service(namespace, &it.name));
+    match service {
+        Some(service) => version(&site.member.annotations.under(service)),
+        None => version(&site.member.annotations),
+    }
+}
+
+fn default_backend(ingress: &Ingress) -> Option<&IngressBackend> {
+    ingress.spec.as_ref()?.default_backend.as_ref()
+}
+
+/// All paths of an Ingress; of each host, its default backend is the last.
+fn entries(site: &Site<'_, '_>, problems: &mut Vec<Problem>) -> Result<Vec<Entry>, Fault> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut hosts: Vec<&str> = Vec::new();
+    for (host, field, path) in paths(site.member.ingress) {
+        let mut version = of_backend(site, &path.backend)?;
+        let text = values(path);
+        if version.is_some() && text.iter().any(|it| it.chars().count() > VALUE_LENGTH) {
+            let problem = Problem::error(site.member.reference.clone(), field, "condition-too-big");
+            let message = format!(
+                "the path is longer than {VALUE_LENGTH} characters, so its version of HTTP cannot be \
+                 told by it"
+            );
+            problems.push(problem.message(message).advice("make it shorter, or give it a host"));
+            version = None;
+        }
+        let rank = (false, rank(path));
+        entries.push(Entry { host: host.to_owned(), paths: text, rank, version });
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    if let Some(backend) = default_backend(site.member.ingress) {
+        let version = of_backend(site, backend)?;
+        let rank = (true, (0, Reverse(0)));
+        let last = |host: &&str| Entry { host: (*host).to_owned(), paths: vec![], rank, version };
+        entries.extend(hosts.iter().map(last));
+    }
+    Ok(entries)
+}
+
+/// A path as a load balancer writes it; none is every path.
+fn values(path: &HTTPIngressPath) -> Vec<String> {
+    let text = path.path.as_deref().unwrap_or_default();
+    match path.path_type.as_str() {
+        _ if matches!(text, "" | "/*") => Vec::new(),
+        "Prefix" => match text.trim_end_matches('/') {
+            "" => Vec::new(),
+            stem => vec![stem.to_owned(), format!("{stem}/*")],
+        },
+        _ => vec![text.to_owned()],
+    }
 }
 
 /// Says what an Ingress asks for that the gateway's Service would have to ask for.
@@ -176,66 +257,8 @@ fn lost(site: &Site<'_, '_>, door: &Door) -> Vec<Problem> {
         let message = format!("{what}: such requests get 503");
         Some(problem.message(message).advice(advice))
     };
-    let default = ingress.spec.as_ref().and_then(|spec| spec.default_backend.as_ref());
+    let default = default_backend(ingress);
     let default = default.map(|backend| ("spec.defaultBackend".to_owned(), backend));
     let paths = paths(ingress).map(|(_, field, path)| (format!("{field}.backend"), &path.backend));
     paths.chain(default).filter_map(check).collect()
-}
-
-/// The rules of all members of a listener that lead to gateways: hosts first, then wildcards from the
-/// longest on, then any. A member that comes later changes no rule before.
-pub(super) fn rules<'m, 'a: 'm>(
-    members: impl Iterator<Item = (&'m Member<'a>, &'m Routes)>,
-) -> Vec<Rule> {
-    let mut members: Vec<_> =
-        members.filter_map(|(member, routes)| Some((member, routes.hosts.as_ref()?))).collect();
-    members.sort_by_key(|(member, _)| {
-        let born = member.ingress.metadata.creation_timestamp.clone();
-        (born, member.reference.namespace.clone(), member.reference.name.clone())
-    });
-    let mut known = BTreeSet::new();
-    let mut all: Vec<(&str, &Action)> = Vec::new();
-    for (_, Hosts { hosts, action }) in &members {
-        all.extend(hosts.iter().filter(|host| known.insert(*host)).map(|host| (&**host, action)));
-    }
-    let (wild, plain): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|(host, _)| host.is_empty() || host.starts_with('*'));
-    let mut wild = wild;
-    wild.sort_by_key(|(host, _)| std::cmp::Reverse(host.len()));
-    let mut packed = Vec::new();
-    for hosts in [plain, wild] {
-        pack(hosts, &mut packed);
-    }
-    packed
-}
-
-/// As many hosts in a rule as AWS takes.
-fn pack(hosts: Vec<(&str, &Action)>, rules: &mut Vec<Rule>) {
-    let start = rules.len();
-    for (host, action) in hosts {
-        let room = VALUES_PER_RULE.min(WILDCARDS_PER_RULE);
-        let last = rules.iter_mut().skip(start).last();
-        let fits = |rule: &&mut Rule| rule.action == *action && rule.values() < room;
-        match last.filter(fits).and_then(|rule| rule.conditions.first_mut()) {
-            Some(Condition::Host(Patterns::Text(values))) if !host.is_empty() => {
-                values.push(host.to_owned());
-            }
-            _ => rules.push(rule(host, action)),
-        }
-    }
-}
-
-fn rule(host: &str, action: &Action) -> Rule {
-    let condition = if host.is_empty() {
-        Condition::Path(Patterns::Text(vec!["/*".to_owned()]))
-    } else {
-        Condition::Host(Patterns::Text(vec![host.to_owned()]))
-    };
-    Rule {
-        conditions: vec![condition],
-        authentication: None,
-        action: action.clone(),
-        transforms: Vec::new(),
-        tags: Tags::new(),
-    }
 }

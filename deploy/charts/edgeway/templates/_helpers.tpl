@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
-# For the paths by which gateways are asked whether they are well.
+# For the paths by which gateways are asked whether they are well, and those that ask for a load balancer.
 - apiGroups: [networking.istio.io]
   resources: [gateways]
   verbs: [list, watch]

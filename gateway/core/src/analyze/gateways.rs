@@ -2,7 +2,7 @@
 
 use super::{pods::PodLabels, scene::Scene};
 use crate::compile::pods::selects;
-use edgeway_api::{Gateway, Problem, Resource};
+use edgeway_api::{Gateway, Problem, Resource, joined::speech};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reports them.
@@ -51,8 +51,12 @@ fn ports(scene: &Scene<'_>, advice: &mut Vec<Problem>) {
         return;
     }
     for gateway in scene.gateways.iter().map(|serving| serving.gateway) {
+        let is_behind = scene.is_behind_load_balancer(gateway);
         for (index, server) in gateway.spec.servers.iter().enumerate() {
             let Some(port) = server.port.as_ref().filter(|port| port.number != 0) else { continue };
+            if is_behind && speech(server).is_ok() {
+                continue;
+            }
             if !open.contains(&port.number) {
                 let field = format!("spec.servers[{index}].port.number");
                 advice.push(

@@ -31,7 +31,8 @@ pub(super) fn analyze(scene: &Scene<'_>, advice: &mut Vec<Problem>) {
         }
     }
     let ending = ending_tls(scene);
-    for serving in &scene.gateways {
+    let alone = scene.gateways.iter().filter(|it| !scene.is_behind_load_balancer(it.gateway));
+    for serving in alone {
         behind_load_balancer(&ending, serving.gateway, advice);
     }
 }

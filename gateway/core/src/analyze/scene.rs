@@ -13,8 +13,8 @@ use crate::{
     },
 };
 use edgeway_api::{
-    Objects, Resource, ServiceEntry, VirtualService, k8s_openapi::api::core::v1::Service,
-    virtual_service::Destination,
+    Gateway, Objects, Resource, ServiceEntry, VirtualService, ingress::GatewayService,
+    joined::class, k8s_openapi::api::core::v1::Service, virtual_service::Destination,
 };
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,18 @@ impl<'o> Scene<'o> {
     /// The name of a destination in full, as an object in `namespace` writes it.
     pub(super) fn host(&self, host: &str, namespace: &str) -> String {
         qualified(host, namespace, &self.workload.cluster_domain)
+    }
+
+    /// Whether a Gateway's hosts come through the load balancers of a class that names this gateway: they
+    /// end TLS, redirect, and send all to one port.
+    pub(super) fn is_behind_load_balancer(&self, gateway: &Gateway) -> bool {
+        let Some(wanted) = class(gateway) else { return false };
+        let class = self.objects.ingress_classes.iter().find(|class| class.name() == wanted);
+        let Some(Ok(Some(door))) = class.map(|class| GatewayService::of(class)) else {
+            return false;
+        };
+        let mut fronts = self.fronts.iter();
+        fronts.any(|it| it.namespace() == door.namespace && it.name() == door.name)
     }
 
     /// The Gateways of `bound`.

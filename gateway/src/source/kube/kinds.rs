@@ -143,7 +143,8 @@ pub static CONTROLLER: &[Kind] = &[
     POD,
     NAMESPACE,
     of_cluster(core("Node", "nodes", NODE_FIELDS)),
-    // For the paths by which gateways are asked whether they are well.
+    // For the paths by which gateways are asked whether they are well, and those that ask for a load
+    // balancer.
     istio("Gateway", "gateways"),
 ];
 

@@ -7,6 +7,7 @@ mod corners;
 mod frontend;
 mod groups;
 mod guards;
+mod joined;
 mod limits;
 mod listeners;
 mod routing;

@@ -1,7 +1,10 @@
 //! Classes that name a gateway.
 
 use super::*;
-use crate::{rule::Action, target::TargetType};
+use crate::{
+    rule::Action,
+    target::{Matcher, TargetType, Version},
+};
 
 /// A class, and the gateway that it names.
 const THIN: &str = "
@@ -122,6 +125,136 @@ fn what_a_load_balancer_alone_does_is_its_own_and_comes_first() {
         ["host a.test and path /x → answer 200", "host a.test → forward to edge/gateway:80",]
     );
     assert_eq!(problems(&desired), ["Ingress default/b gateway-passed-by"]);
+}
+
+/// A Service whose pods speak gRPC.
+const RPC: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: rpc, annotations: {alb.ingress.kubernetes.io/backend-protocol-version: GRPC}}
+spec: {ports: [{port: 80}]}
+";
+
+/// The rules of a listener, with the target group's resource.
+fn led(desired: &Desired, port: u16) -> Vec<String> {
+    let stack = only(desired);
+    let led = stack.load_balancer.listeners[&port].rules.values().map(|rule| {
+        let groups: Vec<_> =
+            rule.action.groups().map(|group| &*stack.target_groups[group].resource).collect();
+        format!("{rule} → {}", groups.concat())
+    });
+    led.collect()
+}
+
+const PORTS: (&str, &str) = ("listen-ports", r#"[{"HTTP": 80}, {"HTTPS": 443}]"#);
+
+#[test]
+fn each_version_of_http_has_a_target_group_of_gateway_pods() {
+    let hosts = [
+        host("a.test", &["Prefix / rpc:80"]),
+        host("b.test", &["Prefix / web:80"]),
+        host("c.test", &["Exact /c rpc:80"]),
+    ];
+    let two = ("backend-protocol-version", "HTTP2");
+    let more = thin("two", &[PORTS, two], &[host("d.test", &["Prefix / web:80"])]);
+    let desired = wishes(&[THIN, WEB, RPC, &thin("one", &[PORTS], &hosts), &more]);
+    let codes: Vec<&str> = desired.problems.iter().map(|it| it.code).collect();
+    assert_eq!(codes, ["certificate-not-found"; 4], "nothing else");
+    assert_eq!(
+        led(&desired, 80),
+        ["host a.test or b.test or c.test or d.test → edge/thin-gateway:80"],
+        "in plain text there is one version"
+    );
+    assert_eq!(
+        led(&desired, 443),
+        [
+            "host a.test or c.test → edge/thin-gateway:80-GRPC",
+            "host b.test → edge/thin-gateway:80",
+            "host d.test → edge/thin-gateway:80-HTTP2",
+        ]
+    );
+    for (resource, version, path, matcher) in [
+        ("edge/thin-gateway:80", Version::Http1, HEALTH, Matcher::Http("200".into())),
+        ("edge/thin-gateway:80-HTTP2", Version::Http2, HEALTH, Matcher::Http("200".into())),
+        ("edge/thin-gateway:80-GRPC", Version::Grpc, RPC_HEALTH, Matcher::Grpc("0".into())),
+    ] {
+        let group = target_group(&desired, resource);
+        assert_eq!(group.kind.version, version);
+        let check = &group.health_check;
+        assert_eq!((check.path.as_str(), &check.matcher), (path, &matcher), "{resource}");
+        assert_eq!(group.targets.len(), 1, "{resource}");
+    }
+}
+
+const HEALTH: &str = "/.well-known/edgeway/health";
+const RPC_HEALTH: &str = "/AWS.ALB/healthcheck";
+
+#[test]
+fn what_the_gateways_service_says_of_its_check_is_not_said_of_other_versions() {
+    let notes = "alb.ingress.kubernetes.io/healthcheck-port: '15021', alb.ingress.kubernetes.io/healthcheck-path: /up, alb.ingress.kubernetes.io/success-codes: '204', ";
+    let class = THIN.replace("annotations: {alb", &format!("annotations: {{{notes}alb"));
+    let hosts = [host("a.test", &["Prefix / rpc:80"]), host("b.test", &["Prefix / web:80"])];
+    let desired = wishes(&[&class, WEB, RPC, &thin("one", &[PORTS], &hosts)]);
+    let plain = &target_group(&desired, "edge/thin-gateway:80").health_check;
+    assert_eq!((plain.port.as_str(), plain.path.as_str()), ("15021", "/up"));
+    let rpc = &target_group(&desired, "edge/thin-gateway:80-GRPC").health_check;
+    assert_eq!((rpc.port.as_str(), rpc.path.as_str()), ("traffic-port", RPC_HEALTH));
+    assert_eq!((rpc.matcher.clone(), rpc.healthy), (Matcher::Grpc("0".into()), 3));
+}
+
+#[test]
+fn a_host_of_several_versions_has_rules_for_its_paths_as_far_as_they_are_needed() {
+    let one = [host(
+        "a.test",
+        &["Prefix /x/plain web:80", "Prefix /x rpc:80", "Exact /y rpc:80", "Prefix / web:80"],
+    )];
+    let wild = [host("*.test", &["Prefix /z rpc:80"])];
+    let more = [host("*.test", &["Prefix / web:80"]), host("b.test", &["Prefix / web:80"])];
+    let desired = wishes(&[
+        THIN,
+        WEB,
+        RPC,
+        &thin("one", &[PORTS], &one),
+        &thin("two", &[PORTS], &wild),
+        &thin("three", &[PORTS], &more),
+    ]);
+    let plain = "edge/thin-gateway:80";
+    assert_eq!(
+        led(&desired, 443),
+        [
+            format!("host a.test and path /y → {plain}-GRPC"),
+            format!("host a.test and path /x/plain or /x/plain/* → {plain}"),
+            format!("host a.test and path /x or /x/* → {plain}-GRPC"),
+            format!("host a.test or b.test → {plain}"),
+            format!("host *.test and path /z or /z/* → {plain}-GRPC"),
+            format!("host *.test → {plain}"),
+        ]
+    );
+    assert_eq!(led(&desired, 80).len(), 2, "{:?}", led(&desired, 80));
+}
+
+#[test]
+fn a_default_backend_of_another_version_is_led_by_it() {
+    let spec = "defaultBackend: {service: {name: rpc, port: {number: 80}}}";
+    let default = ingress("one", &[PORTS], spec).replace("Name: edgeway", "Name: thin");
+    let desired = wishes(&[THIN, WEB, RPC, &default]);
+    let to = |port| {
+        let groups: Vec<_> = listener(&desired, port).default_action.groups().collect();
+        only(&desired).target_groups[groups[0]].kind.version
+    };
+    assert_eq!((to(80), to(443)), (Version::Http1, Version::Grpc));
+}
+
+#[test]
+fn a_version_that_is_none_costs_its_ingress() {
+    let bad = thin(
+        "a",
+        &[("backend-protocol-version", "HTTP3")],
+        &[host("a.test", &["Prefix / web:80"])],
+    );
+    let desired = wishes(&[THIN, WEB, &bad]);
+    assert_eq!(problems(&desired), ["Ingress default/a annotation-invalid"]);
+    assert!(desired.stacks.is_empty() && desired.held.len() == 1);
 }
 
 #[test]

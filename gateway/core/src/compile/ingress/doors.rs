@@ -34,7 +34,7 @@ pub(super) struct Door {
     /// Name of the class.
     pub(super) class: String,
     /// The port of the gateway's Service without TLS.
-    port: u16,
+    pub(super) port: u16,
     /// Whether Secrets that Ingresses name are served at port 443.
     has_tls: bool,
     /// Namespace and name of the gateway's Service, where load balancers stand before it: what these
@@ -88,6 +88,11 @@ impl<'o> Doors<'o> {
             istio: is_istio.then(|| istio(ANNOTATED)),
             services,
         }
+    }
+
+    /// The door of a class whose load balancers stand before the gateway, if it is one of ours.
+    pub(super) fn of_class(&self, class: &str) -> Option<&Door> {
+        self.by_class.get(class).filter(|door| door.is_behind_load_balancer())
     }
 
     /// The door of an Ingress, if it is one of ours.

@@ -1,12 +1,15 @@
 //! Ingresses whose class names a gateway, or Istio itself, become the Gateway and the VirtualServices that
-//! say the same; the rest of compile knows no Ingress.
+//! say the same; the rest of compile knows no Ingress. Gateways that ask for a load balancer of such a class
+//! become what is served behind it.
 //!
 //! The way is Istio's (as Istio: `pilot/pkg/config/kube/ingress`), the order of paths within a host is the
 //! one in which a load balancer would try them.
 
 mod doors;
 mod hosts;
+mod joined;
 mod paths;
+mod spoken;
 
 pub(super) use doors::secrets;
 
@@ -15,6 +18,7 @@ use crate::id::OF_INGRESS;
 use doors::Doors;
 use edgeway_api::{
     Gateway, ObjectRef, Objects, Problem, Resource, VirtualService,
+    joined::{CLASS, class},
     k8s_openapi::api::{
         core::v1::Service,
         networking::v1::{Ingress, IngressClass},
@@ -38,6 +42,12 @@ struct Source {
 struct Made {
     gateways: Vec<Arc<Gateway>>,
     services: Vec<Arc<VirtualService>>,
+    /// Gateways that are served otherwise behind a load balancer, in place of those of their names.
+    joined: Vec<Arc<Gateway>>,
+    /// Services whose pods are said to speak another version of HTTP, in place of those of their names.
+    spoken: Vec<Arc<Service>>,
+    /// How many servers each of them had.
+    servers: BTreeMap<ObjectRef, usize>,
     /// What is wrong with Ingresses themselves.
     problems: Vec<Problem>,
     /// Of each object that was made, where its servers or rules come from, in their order.
@@ -50,6 +60,7 @@ struct Seen {
     ingresses: Vec<Same<Ingress>>,
     classes: Vec<Same<IngressClass>>,
     services: Vec<Same<Service>>,
+    gateways: Vec<Same<Gateway>>,
     workload: Option<Workload>,
 }
 
@@ -68,7 +79,9 @@ pub(super) struct Ingresses {
 impl Ingresses {
     /// `objects` and what their Ingresses were made into; nothing where there is no such Ingress.
     pub(super) fn join(&mut self, objects: &Objects, workload: &Workload) -> Option<Objects> {
-        if objects.ingresses.is_empty() {
+        let asking = objects.gateways.iter().filter(|gateway| class(gateway).is_some());
+        let asking: Vec<Arc<Gateway>> = asking.cloned().collect();
+        if objects.ingresses.is_empty() && asking.is_empty() {
             *self = Self::default();
             return None;
         }
@@ -76,6 +89,7 @@ impl Ingresses {
             ingresses: same(&objects.ingresses),
             classes: same(&objects.ingress_classes),
             services: same(&objects.services),
+            gateways: same(&asking),
             workload: Some(workload.clone()),
         };
         if seen != self.seen {
@@ -83,13 +97,17 @@ impl Ingresses {
             self.made = Made::of(objects, workload);
             keep(&mut self.made.gateways, before.gateways);
             keep(&mut self.made.services, before.services);
+            keep(&mut self.made.joined, before.joined);
+            keep(&mut self.made.spoken, before.spoken);
             self.seen = seen;
         }
-        let Made { gateways, services, problems, .. } = &self.made;
-        if gateways.is_empty() && problems.is_empty() {
+        let Made { gateways, services, joined, spoken, problems, .. } = &self.made;
+        if gateways.is_empty() && joined.is_empty() && problems.is_empty() {
             return None;
         }
         let mut all = objects.clone();
+        replace(&mut all.gateways, joined);
+        replace(&mut all.services, spoken);
         all.gateways.extend(gateways.iter().cloned());
         all.virtual_services.extend(services.iter().cloned());
         Some(all)
@@ -123,9 +141,13 @@ impl Ingresses {
     }
 
     fn told(&self, mut problem: Problem) -> Problem {
-        let Some(sources) = self.made.sources.get(&problem.object) else { return problem };
         let at = problem.field.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
         let at = at.and_then(|(at, _)| at.parse::<usize>().ok()).unwrap_or(0);
+        if self.made.servers.get(&problem.object).is_some_and(|servers| at >= *servers) {
+            // Of a server that was added.
+            problem.field = format!("metadata.annotations[{CLASS}]");
+        }
+        let Some(sources) = self.made.sources.get(&problem.object) else { return problem };
         if let Some(Source { object, field }) = sources.get(at).or(sources.first()) {
             problem.object = object.clone();
             problem.field.clone_from(field);
@@ -134,12 +156,26 @@ impl Ingresses {
     }
 }
 
+/// Puts others in place of those of their names.
+fn replace<T: Resource>(all: &mut [Arc<T>], others: &[Arc<T>]) {
+    if others.is_empty() {
+        return;
+    }
+    let by_name: BTreeMap<_, _> =
+        others.iter().map(|it| ((it.namespace(), it.name()), it)).collect();
+    for object in all {
+        if let Some(other) = by_name.get(&(object.namespace(), object.name())) {
+            *object = Arc::clone(other);
+        }
+    }
+}
+
 /// Puts those that were there before in place of those that say the same.
 fn keep<T: Resource + PartialEq>(made: &mut [Arc<T>], before: Vec<Arc<T>>) {
-    let known: BTreeMap<String, Arc<T>> =
-        before.into_iter().map(|object| (object.name().to_owned(), object)).collect();
+    let known: BTreeMap<ObjectRef, Arc<T>> =
+        before.into_iter().map(|object| (object.reference(), object)).collect();
     for object in made {
-        if let Some(same) = known.get(object.name()).filter(|known| **known == *object) {
+        if let Some(same) = known.get(&object.reference()).filter(|known| **known == *object) {
             *object = Arc::clone(same);
         }
     }
@@ -150,7 +186,9 @@ impl Made {
         let doors = Doors::of(objects, workload);
         let mut made = Self::default();
         let mut hosts = Hosts::new(&doors.services, workload);
-        for (door, ingresses) in doors.with_ingresses(objects) {
+        let ingresses = doors.with_ingresses(objects);
+        made.spoken = spoken::spoken(&doors, &ingresses).into_iter().map(Arc::new).collect();
+        for (door, ingresses) in ingresses {
             let (gateway, sources) = door.gateway(&ingresses, workload);
             made.sources.insert(gateway.reference(), sources);
             made.gateways.push(Arc::new(gateway));
@@ -160,6 +198,10 @@ impl Made {
             }
         }
         made.problems = hosts.problems();
+        for (gateway, servers) in joined::joined(objects, &doors, workload) {
+            made.servers.insert(gateway.reference(), servers);
+            made.joined.push(Arc::new(gateway));
+        }
         made
     }
 }
