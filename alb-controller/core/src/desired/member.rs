@@ -3,6 +3,7 @@
 use super::{
     authentication,
     class::{Class, Flavour},
+    frontend, network,
     thin::Door,
     wish::{Wish, redirect_fault},
 };
@@ -71,6 +72,8 @@ impl<'a> Member<'a> {
         known::check(ingress, problems);
         let annotations = Annotations::of(ingress);
         problems.extend(authentication::unused(&annotations));
+        problems.extend(frontend::unused(&annotations));
+        problems.extend(network::unused(&annotations));
         let order = annotations.number("group.order", -1000..=1000)?.unwrap_or(0);
         let wish = Wish::read(&annotations, params)?;
         problems.extend(redirect_fault(&annotations, params).map(|fault| *fault));

@@ -7,6 +7,7 @@ mod alternatives;
 mod attached;
 mod authentication;
 mod bindings;
+mod callers;
 mod certificates;
 mod class;
 mod doors;

@@ -2,7 +2,7 @@
 
 use super::{
     alternatives::{Alternatives, split},
-    authentication,
+    authentication, index,
     target_group::{self, Built, Missing, Site},
     thin::Hosts,
 };
@@ -20,9 +20,10 @@ use crate::{
     },
     switches::Switch,
     tags,
+    target::Protocol,
 };
 use edgeway_api::{
-    Problem, Resource as _, ingress,
+    Problem, Resource as _, Severity, ingress,
     k8s_openapi::{
         api::networking::v1::{HTTPIngressPath, IngressBackend},
         apimachinery::pkg::util::intstr::IntOrString,
@@ -210,10 +211,20 @@ impl Reader<'_, '_, '_> {
             only.and_then(|built| self.site.scene.index.service(namespace, &built.backend.service));
         let own = &self.site.member.annotations;
         let authentication = match service {
-            Some(service) => authentication::read(&self.site, &own.under(service))?,
-            None => authentication::read(&self.site, own)?,
+            Some(service) => authentication::read(&self.site, &own.under(service)),
+            None => authentication::read(&self.site, own),
         };
+        let authentication = authentication.or_else(|fault| self.never_asked(fault))?;
         Ok((authentication, action))
+    }
+
+    /// What is wrong with a login that nobody can be asked for: there is plain HTTP alone.
+    fn never_asked(&mut self, fault: Fault) -> Result<Option<Authentication>, Fault> {
+        if self.site.member.wish.ports.values().any(|protocol| *protocol == Protocol::Https) {
+            return Err(fault);
+        }
+        self.problems.push(Problem { severity: Severity::Warning, ..*fault });
+        Ok(None)
     }
 
     fn backend(&mut self, backend: &IngressBackend, field: &str) -> Result<Action, Fault> {
@@ -262,7 +273,9 @@ impl Reader<'_, '_, '_> {
             let group = match target {
                 TargetWish::Arn(arn) => Some(TargetGroupRef::Foreign(arn)),
                 TargetWish::Name(name) => self.foreign(&name, &field),
-                TargetWish::Service(name, port) => self.service(&name, &numeric(port), &field)?,
+                TargetWish::Service(name, port) => {
+                    self.service(&name, &index::numeric(port), &field)?
+                }
             };
             shares.extend(group.map(|group| Share { group, weight }));
         }
@@ -325,7 +338,7 @@ impl Reader<'_, '_, '_> {
             }
             Missing::Port => {
                 let port = target_group::spell(port);
-                let known = self.site.scene.index.service(&namespace, name).map(known_ports);
+                let known = self.site.scene.index.service(&namespace, name).map(index::known_ports);
                 let message =
                     format!("Service {namespace}/{name} has no port {port}: such requests get 503");
                 let advice = format!("use one of its ports: {}", known.unwrap_or_default());
@@ -376,24 +389,4 @@ impl Reader<'_, '_, '_> {
 
 fn missing_service() -> Action {
     Action::answer(503, Some("Backend service does not exist"))
-}
-
-/// A number that is written as text is a number.
-fn numeric(port: IntOrString) -> IntOrString {
-    match port {
-        IntOrString::String(text) => match text.parse() {
-            Ok(number) => IntOrString::Int(number),
-            Err(_) => IntOrString::String(text),
-        },
-        number @ IntOrString::Int(_) => number,
-    }
-}
-
-fn known_ports(service: &edgeway_api::k8s_openapi::api::core::v1::Service) -> String {
-    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
-    let names = ports.into_iter().flatten().map(|port| match &port.name {
-        Some(name) => format!("{} ({name})", port.port),
-        None => port.port.to_string(),
-    });
-    names.collect::<Vec<_>>().join(", ")
 }

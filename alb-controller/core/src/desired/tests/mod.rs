@@ -9,6 +9,7 @@ mod groups;
 mod guards;
 mod limits;
 mod listeners;
+mod odd;
 mod routing;
 mod started;
 mod targets;
