@@ -10,14 +10,12 @@ use crate::{
     annotations::{
         Fault,
         action::{ActionSpec, ActionWish, ConditionSpec, ShareWish, TargetWish, TransformSpec},
+        refused,
         value::Expected,
     },
     glob,
     limits::{VALUE_LENGTH, VALUES_PER_RULE, WILDCARDS_PER_RULE},
-    rule::{
-        Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef,
-        Transform,
-    },
+    rule::{Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef},
     switches::Switch,
     tags,
     target::Protocol,
@@ -96,14 +94,12 @@ impl Reader<'_, '_, '_> {
         let name =
             path.backend.service.as_ref().map(|service| service.name.as_str()).unwrap_or_default();
         let conditions = self.conditions(host, path, (field, name))?;
-        let transforms = format!("transforms.{name}");
-        let specs: Vec<TransformSpec> = annotations.json(&transforms)?.unwrap_or_default();
-        let transforms = specs
-            .into_iter()
-            .map(|spec| {
-                spec.wish().map_err(|expected| self.annotation_fault(&transforms, &expected))
-            })
-            .collect::<Result<Vec<Transform>, _>>()?;
+        let key = format!("transforms.{name}");
+        let specs: Vec<TransformSpec> = annotations.json(&key)?.unwrap_or_default();
+        let transforms: Result<Vec<_>, _> = specs.into_iter().map(TransformSpec::wish).collect();
+        let transforms = transforms
+            .and_then(refused::transforms)
+            .map_err(|expected| self.annotation_fault(&key, &expected))?;
         let action = self.action(&path.backend, &format!("{field}.backend"))?;
         let (authentication, action) = action;
         let mut tags = self.site.member.own_tags();
@@ -153,6 +149,7 @@ impl Reader<'_, '_, '_> {
             }
         }
         let mixed = |expected| self.annotation_fault(&key, &expected);
+        refused::together(&conditions).map_err(mixed)?;
         conditions.extend(hosts.patterns("hosts").map_err(mixed)?.map(Condition::Host));
         conditions.extend(paths.patterns("paths").map_err(mixed)?.map(Condition::Path));
         if conditions.is_empty() {

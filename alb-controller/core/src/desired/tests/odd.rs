@@ -178,3 +178,17 @@ fn nodes_that_nothing_is_heard_of_count_where_no_other_does() {
     assert_eq!(targets(&[service, &away, &lost, pod, &pods]), ["10.0.0.2:8080"]);
     assert_eq!(targets(&[service, slice, &lost, pod, &pods]), ["10.0.0.1:8080", "10.0.0.3:8080"]);
 }
+
+#[test]
+fn what_aws_would_refuse_costs_nobody_else_a_rule() {
+    let method =
+        r#"[{"field": "http-request-method", "httpRequestMethodConfig": {"values": ["get"]}}]"#;
+    let answer = r#"{"type": "fixed-response", "fixedResponseConfig": {"statusCode": "200", "contentType": "text/weird"}}"#;
+    let used = web("one", &of_group(&[("actions.web", answer)]))
+        .replace("number: 80", "name: use-annotation");
+    for bad in [web("one", &of_group(&[("conditions.web", method)])), used] {
+        let desired = wishes(&[WEB, &bad, &web("two", &of_group(&[]))]);
+        assert_eq!(problems(&desired), ["Ingress default/one annotation-invalid"]);
+        assert_eq!(listener(&desired, 80).rules.len(), 1);
+    }
+}
