@@ -172,13 +172,13 @@ impl GroupSpec {
             _ => return Err(Expected::new("it has both a Service and a target group", FORM)),
         };
         let weight = match self.weight {
-            Some(weight @ 0..=999) if many => weight,
-            Some(_) if many => {
+            // Of a lone group it means nothing, and AWS refuses 0.
+            Some(0) | None if !many => 1,
+            Some(weight @ 0..=999) => weight,
+            Some(_) => {
                 return Err(Expected::new("a weight is above 999", "weigh from 0 to 999"));
             }
-            None if many => return Err(missing("weight, where there are several target groups,")),
-            // Of a lone group it means nothing, and AWS refuses 0.
-            Some(_) | None => 1,
+            None => return Err(missing("weight, where there are several target groups,")),
         };
         Ok(ShareWish { target, weight })
     }

@@ -277,7 +277,7 @@ impl Reader<'_, '_, '_> {
             shares.extend(group.map(|group| Share { group, weight }));
         }
         if let [only] = shares.as_mut_slice() {
-            only.weight = 1;
+            only.weight = only.weight.max(1);
         }
         if shares.is_empty() {
             Ok(missing_service())

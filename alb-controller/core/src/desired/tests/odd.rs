@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    rule::Action,
     settings::GroupTags,
     stack::{SecurityGroupRef, Source},
     target::Protocol,
@@ -190,5 +191,31 @@ fn what_aws_would_refuse_costs_nobody_else_a_rule() {
         let desired = wishes(&[WEB, &bad, &web("two", &of_group(&[]))]);
         assert_eq!(problems(&desired), ["Ingress default/one annotation-invalid"]);
         assert_eq!(listener(&desired, 80).rules.len(), 1);
+    }
+}
+
+#[test]
+fn a_lone_target_group_keeps_its_weight_as_far_as_aws_takes_it() {
+    let action = |text: &str| {
+        format!(
+            r#"{{"type": "forward", "forwardConfig": {{"targetGroups": [{{"serviceName": "web", "servicePort": 80{text}}}]}}}}"#
+        )
+    };
+    let weight = |text: &str| {
+        let one = web("one", &[("actions.web", &action(text))]);
+        let desired = wishes(&[WEB, &one.replace("number: 80", "name: use-annotation")]);
+        let stack = desired.stacks.values().next()?;
+        let rule = stack.load_balancer.listeners[&80].rules.values().next().unwrap().clone();
+        let Action::Forward(forward) = &rule.action else { panic!("{rule:?}") };
+        Some(forward.shares[0].weight)
+    };
+    let rows = [
+        ("", Some(1)),
+        (r#", "weight": 0"#, Some(1)),
+        (r#", "weight": 10"#, Some(10)),
+        (r#", "weight": 1000"#, None),
+    ];
+    for (text, wanted) in rows {
+        assert_eq!(weight(text), wanted, "{text}");
     }
 }
