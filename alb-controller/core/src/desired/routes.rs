@@ -215,9 +215,12 @@ impl Reader<'_, '_, '_> {
         Ok((authentication, action))
     }
 
-    /// What is wrong with a login that nobody can be asked for: there is plain HTTP alone.
+    /// What a login lacks that nobody can be asked for: there is plain HTTP alone. A value that cannot
+    /// be read, which its field is named for, is none to guess about.
     fn never_asked(&mut self, fault: Fault) -> Result<Option<Authentication>, Fault> {
-        if self.site.member.wish.ports.values().any(|protocol| *protocol == Protocol::Https) {
+        let ports = &self.site.member.wish.ports;
+        let asks = ports.values().any(|protocol| *protocol == Protocol::Https);
+        if asks || !fault.field.is_empty() {
             return Err(fault);
         }
         self.problems.push(Problem { severity: Severity::Warning, ..*fault });

@@ -84,6 +84,7 @@ fn what_nothing_comes_of_may_be_wrong() {
     }
     let wrong = web("one", &[("listener-attributes.HTTP-80", "nothing")]);
     assert!(wishes(&[WEB, &wrong]).stacks.is_empty());
+    assert!(wishes(&[WEB, &web("one", &[("auth-type", "ldap")])]).stacks.is_empty());
     let named = [("security-groups", "sg-1"), ("manage-backend-security-group-rules", "perhaps")];
     assert!(wishes(&[WEB, &web("one", &named)]).stacks.is_empty());
 }
