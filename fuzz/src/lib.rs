@@ -155,7 +155,8 @@ pub fn response(data: &[u8]) {
     assert_eq!((theirs.version, theirs.code), (Some(1), Some(status)));
     assert_eq!(theirs.headers.len(), headers.len());
     for name in headers.keys() {
-        let of_name = theirs.headers.iter().filter(|it| it.name.eq_ignore_ascii_case(name.as_str()));
+        let of_name =
+            theirs.headers.iter().filter(|it| it.name.eq_ignore_ascii_case(name.as_str()));
         let values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
         assert!(of_name.map(|it| it.value.trim_ascii()).eq(values), "{name}");
     }

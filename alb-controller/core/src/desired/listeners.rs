@@ -71,6 +71,16 @@ pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
     built
 }
 
+/// Whether plain HTTP is redirected for all of a group, as it is not on somebody else's listeners.
+pub(super) fn is_redirected(group: &Group<'_>) -> bool {
+    if group.members.iter().any(|member| member.wish.host.is_some()) {
+        return false;
+    }
+    let speaks = |port| group.members.iter().find_map(|member| member.wish.ports.get(&port));
+    let port = group.members.iter().find_map(|member| member.wish.ssl_redirect);
+    port.and_then(speaks) == Some(&Protocol::Https)
+}
+
 /// A port, and what is decided about it.
 #[derive(Clone, Copy)]
 struct Spot {

@@ -11,6 +11,7 @@ use crate::{
     annotations::{Annotations, Fault, field, known},
     id::StackId,
     tags::{self, Tags},
+    target::Protocol,
 };
 use edgeway_api::{
     ObjectRef, Problem, Resource, ingress_class_params::IngressClassParamsSpec,
@@ -84,6 +85,11 @@ impl<'a> Member<'a> {
     /// `namespace/name`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.ingress.namespace(), self.ingress.name())
+    }
+
+    /// Whether it listens on plain HTTP alone.
+    pub(super) fn is_plain(&self) -> bool {
+        self.wish.ports.values().all(|protocol| *protocol == Protocol::Http)
     }
 
     /// Tags of what it alone owns.

@@ -18,7 +18,6 @@ use crate::{
     rule::{Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef},
     switches::Switch,
     tags,
-    target::Protocol,
 };
 use edgeway_api::{
     Problem, Resource as _, Severity, ingress,
@@ -218,9 +217,7 @@ impl Reader<'_, '_, '_> {
     /// What a login lacks that nobody can be asked for: there is plain HTTP alone. A value that cannot
     /// be read, which its field is named for, is none to guess about.
     fn never_asked(&mut self, fault: Fault) -> Result<Option<Authentication>, Fault> {
-        let ports = &self.site.member.wish.ports;
-        let asks = ports.values().any(|protocol| *protocol == Protocol::Https);
-        if asks || !fault.field.is_empty() {
+        if !self.site.member.is_plain() || !fault.field.is_empty() {
             return Err(fault);
         }
         self.problems.push(Problem { severity: Severity::Warning, ..*fault });

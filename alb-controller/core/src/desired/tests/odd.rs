@@ -196,6 +196,19 @@ fn what_aws_would_refuse_costs_nobody_else_a_rule() {
 }
 
 #[test]
+fn where_all_is_redirected_rules_may_be_wrong() {
+    let secure = [("certificate-arn", "arn:1"), ("ssl-redirect", "443")];
+    let one = web("one", &of_group(&secure));
+    let wrong = [("listen-ports", r#"[{"HTTP": 8080}]"#), ("healthcheck-port", "nope")];
+    let two = web("two", &of_group(&wrong));
+    let desired = wishes(&[WEB, &one, &two]);
+    assert_eq!(problems(&desired), ["Ingress default/two annotation-invalid"]);
+    assert!(listener(&desired, 8080).default_action.to_string().starts_with("redirect to HTTPS"));
+    let alone = wishes(&[WEB, &web("one", &of_group(&secure[..1])), &two]);
+    assert!(!only(&alone).load_balancer.listeners.contains_key(&8080));
+}
+
+#[test]
 fn a_lone_target_group_keeps_its_weight_as_far_as_aws_takes_it() {
     let action = |text: &str| {
         format!(
