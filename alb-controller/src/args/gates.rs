@@ -26,7 +26,11 @@ const GATES: &[(&str, bool, Meaning)] = &[
     ("ListenerRulesTagging", true, Meaning::Refused("listeners and rules are known by their tags")),
     ("WeightedTargetGroups", true, Meaning::Nothing("weights are always understood")),
     ("ServiceTypeLoadBalancerOnly", false, SERVICES),
-    ("EndpointsFailOpen", true, Meaning::Nothing("targets are what the EndpointSlices say")),
+    (
+        "EndpointsFailOpen",
+        true,
+        Meaning::Nothing("nodes that nothing is heard of always count where no other does"),
+    ),
     ("EnableServiceController", true, SERVICES),
     ("EnableIPTargetType", true, Meaning::Switch(Switch::NoIpTargets)),
     ("EnableRGTAPI", false, Meaning::Nothing("tags are asked for in the way that costs less")),

@@ -1,6 +1,6 @@
 //! `actions.*`, `conditions.*` and `transforms.*`: JSON of these annotations, checked.
 
-use super::value::Expected;
+use super::{refused, value::Expected};
 use crate::{
     limits,
     rule::{Condition, FixedResponse, Patterns, QueryPair, Redirect, Rewrite, Transform},
@@ -149,8 +149,13 @@ impl ForwardSpec {
         let shares = self.groups.into_iter().map(|group| group.wish(count > 1));
         let shares = shares.collect::<Result<Vec<_>, _>>()?;
         let stickiness = self.stickiness.filter(|config| config.enabled == Some(true));
-        let stickiness =
-            stickiness.map(|config| config.seconds.ok_or_else(|| missing("durationSeconds")));
+        let stickiness = stickiness.map(|config| match config.seconds {
+            Some(seconds) if refused::STICKINESS.contains(&seconds) => Ok(seconds),
+            Some(_) => {
+                Err(Expected::new("durationSeconds is too short or long", "use 1 to 604800"))
+            }
+            None => Err(missing("durationSeconds")),
+        });
         Ok(ActionWish::Forward(shares, stickiness.transpose()?))
     }
 }
@@ -167,13 +172,13 @@ impl GroupSpec {
             _ => return Err(Expected::new("it has both a Service and a target group", FORM)),
         };
         let weight = match self.weight {
-            Some(weight @ 0..=999) if many => weight,
-            Some(_) if many => {
+            // Of a lone group it means nothing, and AWS refuses 0.
+            Some(0) | None if !many => 1,
+            Some(weight @ 0..=999) => weight,
+            Some(_) => {
                 return Err(Expected::new("a weight is above 999", "weigh from 0 to 999"));
             }
-            None if many => return Err(missing("weight, where there are several target groups,")),
-            // Of a lone group it means nothing, and AWS refuses 0.
-            Some(_) | None => 1,
+            None => return Err(missing("weight, where there are several target groups,")),
         };
         Ok(ShareWish { target, weight })
     }
@@ -181,29 +186,23 @@ impl GroupSpec {
 
 impl RedirectSpec {
     fn wish(self) -> Result<ActionWish, Expected> {
-        if !matches!(self.status.as_str(), "HTTP_301" | "HTTP_302") {
-            return Err(Expected::new("its statusCode is neither HTTP_301 nor HTTP_302", FORM));
-        }
         let same = Redirect::default();
-        Ok(ActionWish::Redirect(Redirect {
+        let redirect = refused::redirect(Redirect {
             protocol: self.protocol.unwrap_or(same.protocol),
             host: self.host.unwrap_or(same.host),
             port: self.port.unwrap_or(same.port),
             path: self.path.unwrap_or(same.path),
             query: self.query.unwrap_or(same.query),
             status: self.status,
-        }))
+        });
+        redirect.map(ActionWish::Redirect)
     }
 }
 
 impl FixedSpec {
     fn wish(self) -> Result<ActionWish, Expected> {
         let Self { status, content_type, body } = self;
-        let good = matches!(status.as_bytes(), [b'2' | b'4' | b'5', b'0'..=b'9', b'0'..=b'9']);
-        if !good {
-            return Err(Expected::new("its statusCode is none of 2xx, 4xx and 5xx", FORM));
-        }
-        Ok(ActionWish::Fixed(FixedResponse { status, content_type, body }))
+        refused::fixed(FixedResponse { status, content_type, body }).map(ActionWish::Fixed)
     }
 }
 
@@ -257,6 +256,10 @@ struct PairSpec {
 impl ConditionSpec {
     /// The condition.
     pub(crate) fn wish(self) -> Result<Condition, Expected> {
+        self.read().and_then(refused::condition)
+    }
+
+    fn read(self) -> Result<Condition, Expected> {
         match self.field.as_str() {
             "host-header" => {
                 let (_, patterns) = self.host.ok_or_else(|| missing("hostHeaderConfig"))?.wish()?;
@@ -271,9 +274,6 @@ impl ConditionSpec {
                 let (name, values) =
                     self.header.ok_or_else(|| missing("httpHeaderConfig"))?.wish()?;
                 let name = name.ok_or_else(|| missing("httpHeaderName"))?;
-                if name.eq_ignore_ascii_case("host") {
-                    return Err(Expected::new("the header is Host", "use the field host-header"));
-                }
                 Ok(Condition::Header { name, values })
             }
             "http-request-method" => {

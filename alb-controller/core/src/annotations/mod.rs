@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod known;
+pub(crate) mod refused;
 pub(crate) mod value;
 
 use crate::pairs::Pairs;

@@ -53,15 +53,15 @@ pub(crate) fn list(text: &str) -> Vec<String> {
 pub(crate) fn map(text: &str) -> Result<Pairs, Expected> {
     let mut map = Pairs::new();
     let mut items = items(text);
-    if items.last().is_some_and(|(item, _)| item.trim().is_empty()) {
+    if items.last().is_some_and(|item| item.trim().is_empty()) {
         items.pop();
     }
-    for (item, equals) in items {
-        let Some((key, value)) = equals.and_then(|at| item.split_at_checked(at)) else {
+    for item in items {
+        let Some((key, value)) = item.split_once('=') else {
             let wrong = format!("{:?} has no \"=\"", item.trim());
             return Err(Expected::new(wrong, "write key=value,key=value"));
         };
-        let (key, value) = (key.trim(), value.strip_prefix('=').unwrap_or(value).trim());
+        let (key, value) = (key.trim(), value.trim());
         if key.is_empty() {
             return Err(Expected::new("a key is empty", "write key=value,key=value"));
         }
@@ -70,31 +70,34 @@ pub(crate) fn map(text: &str) -> Result<Pairs, Expected> {
     Ok(map)
 }
 
-/// The items without their backslashes, each with the place of its first plain `=`.
-fn items(text: &str) -> Vec<(String, Option<usize>)> {
-    let mut items = Vec::new();
-    let (mut item, mut equals) = (String::new(), None);
+/// The items without their backslashes.
+fn items(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        match c {
-            '\\' => item.extend(chars.next()),
-            ',' => items.push((std::mem::take(&mut item), equals.take())),
-            '=' => {
-                equals = equals.or(Some(item.len()));
-                item.push('=');
+        let plain = match c {
+            ',' => {
+                items.push(String::new());
+                continue;
             }
-            other => item.push(other),
+            // One that nothing comes after is itself.
+            '\\' => chars.next().unwrap_or(c),
+            other => other,
+        };
+        if let Some(item) = items.last_mut() {
+            item.push(plain);
         }
     }
-    items.push((item, equals));
     items
 }
 
-/// JSON with all names of fields in small letters: people write them in any case.
+/// JSON with all names of fields in small letters: people write them in any case. A field that is
+/// null is as good as absent.
 pub(crate) fn fold_names(json: Value) -> Value {
     match json {
         Value::Object(fields) => fields
             .into_iter()
+            .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| (name.to_lowercase(), fold_names(value)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
@@ -119,6 +122,11 @@ mod tests {
             (" a = 1 ,", Some(vec![pair("a", "1")])),
             (r"a=1\,2,b=", Some(vec![pair("a", "1,2"), pair("b", "")])),
             ("a=b=c", Some(vec![pair("a", "b=c")])),
+            (r"a\=b=c", Some(vec![pair("a", "b=c")])),
+            (r"a=1,b\=2", Some(vec![pair("a", "1"), pair("b", "2")])),
+            (r"a=1\", Some(vec![pair("a", r"1\")])),
+            ("a=1,,b=2", None),
+            (",a=1", None),
             ("", Some(vec![])),
             ("team", None),
             ("a=1,team", None),

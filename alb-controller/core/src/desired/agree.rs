@@ -19,7 +19,18 @@ pub(super) fn settle<T: Clone + PartialEq + Debug>(
     value: impl Fn(&Member<'_>) -> Option<T>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    let (winner, losers) = contest(&group.members, value);
+    let members: Vec<&Member<'_>> = group.members.iter().collect();
+    settle_among(&members, name, value, problems)
+}
+
+/// The same among some members of a group.
+pub(super) fn settle_among<T: Clone + PartialEq + Debug>(
+    members: &[&Member<'_>],
+    name: &str,
+    value: impl Fn(&Member<'_>) -> Option<T>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let (winner, losers) = contest(members, value);
     for (loser, theirs) in losers {
         let (first, right) = winner.as_ref()?;
         problems.push(conflict(
@@ -49,12 +60,12 @@ pub(super) fn settle_strictly<T: Clone + PartialEq + Debug>(
 type Contest<'m, 'a, T> = (Option<(&'m Member<'a>, T)>, Vec<(&'m Member<'a>, T)>);
 
 fn contest<'m, 'a, T: PartialEq>(
-    members: &'m [Member<'a>],
+    members: &[&'m Member<'a>],
     value: impl Fn(&Member<'_>) -> Option<T>,
 ) -> Contest<'m, 'a, T> {
     let mut winner: Option<(&Member<'a>, T)> = None;
     let mut losers = Vec::new();
-    for member in members {
+    for &member in members {
         let Some(theirs) = value(member) else { continue };
         match &winner {
             None => winner = Some((member, theirs)),
@@ -65,7 +76,8 @@ fn contest<'m, 'a, T: PartialEq>(
     (winner, losers)
 }
 
-fn conflict(
+/// Says who comes first with another wish.
+pub(super) fn conflict(
     loser: &Member<'_>,
     name: &str,
     theirs: &str,

@@ -158,7 +158,8 @@ fn parameters(
         let json: serde_json::Value = serde_json::from_str(text)
             .map_err(|error| Expected::new(format!("it cannot be read: {error}"), "write JSON"))?;
         let mut fields = json.as_object().into_iter().flatten();
-        let found = fields.rfind(|(name, _)| name.eq_ignore_ascii_case(PARAMETERS));
+        let found =
+            fields.rfind(|(name, value)| name.eq_ignore_ascii_case(PARAMETERS) && !value.is_null());
         let parameters = found.map(|(_, value)| serde_json::from_value(value.clone()));
         parameters.transpose().map_err(|error| {
             Expected::new(format!("{PARAMETERS}: {error}"), "write names and texts")

@@ -46,15 +46,26 @@ pub(super) fn pods(
 ) -> Staff {
     let (namespace, name) = (service.namespace(), service.name());
     let slices = scene.index.slices(namespace, name);
-    let mut staff = Staff::default();
+    let (mut staff, mut unknown) = (Staff::default(), Vec::new());
     for slice in slices.iter().filter(|slice| slice.address_type == address_type(family)) {
         for number in slice_ports(slice, port) {
             let addresses = slice.endpoints.iter().filter_map(|e| e.addresses.first());
             staff.known.extend(addresses.map(|id| TargetId { id: id.clone(), port: number }));
-            let serving = slice.endpoints.iter().filter(|e| serves(scene, namespace, e, flavour));
-            for endpoint in serving {
-                enlist(scene, &mut staff, namespace, (endpoint, number));
+            for endpoint in &slice.endpoints {
+                match fitness(scene, namespace, endpoint, flavour) {
+                    Fitness::Serves => {
+                        enlist(scene, &mut staff, namespace, (endpoint, number));
+                    }
+                    Fitness::Unknown => unknown.push((endpoint, number)),
+                    Fitness::Unfit => {}
+                }
             }
+        }
+    }
+    // Where nothing is heard of any node, it is rather the way to them that is broken.
+    if staff.targets.is_empty() {
+        for it in unknown {
+            enlist(scene, &mut staff, namespace, it);
         }
     }
     if slices.is_empty() && flavour == Flavour::Edgeway {
@@ -104,21 +115,31 @@ fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
 }
 
+/// Whether something takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fitness {
+    Serves,
+    /// Nobody has heard of its node of late: it counts where nothing else does.
+    Unknown,
+    Unfit,
+}
+
 /// Whether an endpoint takes requests. A pod that waits for its readiness gate counts: it is the
 /// target group that the gate waits for.
-fn serves(scene: &Scene<'_>, namespace: &str, endpoint: &Endpoint, flavour: Flavour) -> bool {
+fn fitness(scene: &Scene<'_>, namespace: &str, endpoint: &Endpoint, flavour: Flavour) -> Fitness {
     let pod = pod_of(scene, namespace, endpoint);
     if flavour == Flavour::Aws && pod.is_none() {
-        return false;
+        return Fitness::Unfit;
     }
     let conditions = endpoint.conditions.clone().unwrap_or_default();
     if conditions.ready.unwrap_or(true) {
-        return true;
+        return Fitness::Serves;
+    }
+    if conditions.terminating.unwrap_or(false) || !pod.is_some_and(containers_ready) {
+        return Fitness::Unfit;
     }
     let node = pod.and_then(node_of).and_then(|name| scene.index.node(name));
-    !conditions.terminating.unwrap_or(false)
-        && pod.is_some_and(containers_ready)
-        && node.is_some_and(is_ready)
+    node.map_or(Fitness::Unfit, fitness_of_node)
 }
 
 /// Whether a pod is ready but for what others wait for.
@@ -127,9 +148,14 @@ pub(crate) fn containers_ready(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|c| c.type_ == "ContainersReady" && c.status == "True")
 }
 
-fn is_ready(node: &Node) -> bool {
+fn fitness_of_node(node: &Node) -> Fitness {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+    let ready = conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+    match ready.map(|condition| condition.status.as_str()) {
+        Some("True") => Fitness::Serves,
+        Some("Unknown") => Fitness::Unknown,
+        Some(_) | None => Fitness::Unfit,
+    }
 }
 
 /// Addresses from the older kind of object, for Services that have no slice.
@@ -155,25 +181,41 @@ fn old_endpoints(scene: &Scene<'_>, service: &Service, port: &ServicePort) -> Ta
 pub(super) fn nodes(scene: &Scene<'_>, port: u16, fits: impl Fn(&Labels) -> bool) -> Staff {
     let none = Labels::new();
     let mut staff = Staff::default();
+    let mut unknown = Vec::new();
     for node in scene.index.nodes() {
         let labels = node.metadata.labels.as_ref().unwrap_or(&none);
         let Some(instance) = instance(node) else { continue };
         staff.known.insert(TargetId { id: instance.clone(), port });
-        if fits(labels) && is_eligible(node, labels) {
-            staff.targets.insert(TargetId { id: instance.clone(), port }, None);
-            staff.places.insert(Place { instance, address: None });
+        if !fits(labels) || !is_eligible(node, labels) {
+            continue;
+        }
+        match fitness_of_node(node) {
+            Fitness::Serves => hire(&mut staff, instance, port),
+            Fitness::Unknown => unknown.push(instance),
+            Fitness::Unfit => {}
+        }
+    }
+    if staff.targets.is_empty() {
+        for instance in unknown {
+            hire(&mut staff, instance, port);
         }
     }
     staff
 }
 
+fn hire(staff: &mut Staff, instance: String, port: u16) {
+    staff.targets.insert(TargetId { id: instance.clone(), port }, None);
+    staff.places.insert(Place { instance, address: None });
+}
+
+/// Whether a node may be sent to at all.
 fn is_eligible(node: &Node, labels: &Labels) -> bool {
     let excluded = EXCLUDED.iter().any(|label| labels.contains_key(*label));
     let fargate =
         labels.get("eks.amazonaws.com/compute-type").is_some_and(|kind| kind == "fargate");
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
     let leaving = taints.into_iter().flatten().any(|taint| LEAVING.contains(&taint.key.as_str()));
-    is_ready(node) && !excluded && !fargate && !leaving
+    !excluded && !fargate && !leaving
 }
 
 /// The instance that a node is: the last part of its provider's id.

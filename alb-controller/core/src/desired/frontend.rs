@@ -2,7 +2,7 @@
 
 use super::{
     Scene,
-    agree::{merge, settle},
+    agree::{conflict, settle, settle_among},
     group::Group,
     member::Member,
     network,
@@ -21,7 +21,7 @@ use crate::{
     tags::{self, Tags},
     target::{HealthCheck, Matcher, Protocol},
 };
-use edgeway_api::Problem;
+use edgeway_api::{Problem, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one Ingress says about it.
@@ -31,7 +31,8 @@ pub(super) struct FrontAsk {
     scheme: Option<Scheme>,
     subnets: Option<Vec<String>>,
     pub(super) security_groups: Option<Vec<String>>,
-    ports: Pairs,
+    /// Ports in front, and those behind.
+    ports: BTreeMap<u16, u16>,
     allocations: Option<Vec<String>>,
     attributes: Option<Pairs>,
     tags: Option<Tags>,
@@ -52,7 +53,16 @@ struct CheckAsk {
 }
 
 impl FrontAsk {
+    /// What an Ingress says. Of one that does not ask for it, what cannot be read does not matter.
     pub(super) fn read(annotations: &Annotations<'_>) -> Result<Self, Fault> {
+        let enable = annotations.bool(ENABLE)?;
+        match Self::all(annotations, enable) {
+            Err(_) if enable != Some(true) => Ok(Self { enable, ..Self::default() }),
+            read => read,
+        }
+    }
+
+    fn all(annotations: &Annotations<'_>, enable: Option<bool>) -> Result<Self, Fault> {
         let map = |name: &str| annotations.read(name, value::map);
         let list = |name: &str| annotations.list(name).filter(|list| !list.is_empty());
         let tags = map("frontend-nlb-tags")?.map(|mut own| {
@@ -60,7 +70,7 @@ impl FrontAsk {
             own
         });
         Ok(Self {
-            enable: annotations.bool("enable-frontend-nlb")?,
+            enable,
             scheme: annotations
                 .read("frontend-nlb-scheme", choice(Scheme::parse, Scheme::choices))?,
             subnets: list(SUBNETS),
@@ -74,17 +84,22 @@ impl FrontAsk {
     }
 }
 
+/// What cannot be read about one that is not asked for.
+pub(super) fn unused(annotations: &Annotations<'_>) -> Option<Problem> {
+    let enable = annotations.bool(ENABLE).ok()?;
+    let fault = FrontAsk::all(annotations, enable).err().filter(|_| enable != Some(true))?;
+    Some(Problem { severity: Severity::Warning, ..*fault })
+}
+
+const ENABLE: &str = "enable-frontend-nlb";
 const MAPPING: &str = "frontend-nlb-listener-port-mapping";
 const SUBNETS: &str = "frontend-nlb-subnets";
 const GUARDS: &str = "frontend-nlb-security-groups";
 
-/// `nlb=alb,…`, still as text: keys are merged like those of other maps.
-fn mapping(text: &str) -> Result<Pairs, Expected> {
-    let map = value::map(text)?;
-    for port in map.iter().flat_map(|(from, to)| [from, to]) {
-        value::number::<u16>(port, 1..=u16::MAX)?;
-    }
-    Ok(map)
+/// `nlb=alb,…`
+fn mapping(text: &str) -> Result<BTreeMap<u16, u16>, Expected> {
+    let port = |text: &String| value::number::<u16>(text, 1..=u16::MAX);
+    value::map(text)?.iter().map(|(from, to)| Ok((port(from)?, port(to)?))).collect()
 }
 
 impl CheckAsk {
@@ -117,7 +132,7 @@ pub(super) fn front(
     problems: &mut Vec<Problem>,
 ) -> Front {
     let enable = |member: &Member<'_>| member.wish.front.enable;
-    if settle(group, "enable-frontend-nlb", enable, problems) != Some(true) {
+    if settle(group, ENABLE, enable, problems) != Some(true) {
         // Who asks for it cannot be understood at present.
         return if group.broken.is_empty() { Front::Nothing } else { Front::Unclear };
     }
@@ -139,6 +154,44 @@ pub(super) fn front(
 
 /// Annotation, what is wrong with it, and what to do.
 type Wrong = (&'static str, String, &'static str);
+
+/// Where a port leads, and who says so.
+struct Mapped<'m, 'a> {
+    to: u16,
+    members: Vec<&'m Member<'a>>,
+}
+
+/// The ports that a member wishes to have in front, and its own that they lead to.
+fn mapped(member: &Member<'_>, problems: &mut Vec<Problem>) -> BTreeMap<u16, u16> {
+    let listened = &member.wish.ports;
+    let named = &member.wish.front.ports;
+    if named.is_empty() {
+        return listened.keys().map(|port| (*port, *port)).collect();
+    }
+    let mut mapped = named.clone();
+    mapped.retain(|from, to| {
+        let is_there = listened.contains_key(to);
+        if !is_there {
+            let key = field(&format!("{PREFIX}{MAPPING}"));
+            let problem = Problem::warning(member.reference.clone(), key, "frontend-not-possible");
+            let message = format!("{from}={to} has no effect: it does not listen on port {to}");
+            problems.push(problem.message(message).advice("map to a port of listen-ports"));
+        }
+        is_there
+    });
+    mapped
+}
+
+/// What those who share a port say about how it is checked.
+fn settle_check<T: Clone + PartialEq + std::fmt::Debug>(
+    members: &[&Member<'_>],
+    name: &str,
+    of: impl Fn(&CheckAsk) -> Option<T>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let name = format!("frontend-nlb-healthcheck-{name}");
+    settle_among(members, &name, |member| of(&member.wish.front.check), problems)
+}
 
 struct Builder<'b, 'a> {
     scene: &'b Scene<'a>,
@@ -222,9 +275,7 @@ impl Builder<'_, '_> {
     ) -> Result<Vec<crate::stack::SecurityGroupRef>, Wrong> {
         let named = self.settle("security-groups", |ask| ask.security_groups.clone(), problems);
         let Some(named) = named else { return Ok(self.balancer.security_groups.clone()) };
-        let found: Result<Vec<_>, String> =
-            named.iter().map(|name| network::resolve(self.scene, name)).collect();
-        found.map_err(|name| {
+        network::resolve_all(self.scene, &named).map_err(|name| {
             let message = format!("there is no security group {name} in the VPC");
             (GUARDS, message, "create it, or name another")
         })
@@ -256,29 +307,16 @@ impl Builder<'_, '_> {
         FrontListener { group: group.name.clone(), tags }
     }
 
-    /// A target group for each port: those that are named, or all that are listened on.
+    /// A target group for each port.
     fn groups(
         &self,
         tags: &Tags,
         problems: &mut Vec<Problem>,
     ) -> Result<BTreeMap<String, FrontGroup>, Wrong> {
-        let members: Vec<&Member<'_>> = self.group.members.iter().collect();
-        let named = merge(&members, MAPPING, |member| member.wish.front.ports.clone(), problems);
-        let number = |text: &String| text.parse::<u16>().ok();
-        let named: BTreeMap<u16, u16> =
-            named.iter().filter_map(|(from, to)| Some((number(from)?, number(to)?))).collect();
-        let ports = if named.is_empty() {
-            self.balancer.listeners.keys().map(|port| (*port, *port)).collect()
-        } else {
-            named
-        };
         let mut groups = BTreeMap::new();
-        for (from, to) in ports {
-            let Some(listener) = self.balancer.listeners.get(&to) else {
-                let message = format!("nobody in the group listens on port {to}");
-                return Err((MAPPING, message, "map to a port of listen-ports"));
-            };
-            let check = self.check(listener.protocol, problems)?;
+        for (from, Mapped { to, members }) in self.ports(problems) {
+            let Some(listener) = self.balancer.listeners.get(&to) else { continue };
+            let check = check(listener.protocol, &members, problems)?;
             let resource = format!("FrontendNlb-tg-TCP-{from}");
             let name = names::front_group(&self.scene.settings.cluster, self.id, (from, &check));
             let target = FrontTarget { balancer: self.balancer.name.clone(), port: to };
@@ -295,36 +333,55 @@ impl Builder<'_, '_> {
         Ok(groups)
     }
 
-    /// A listener that speaks TLS is asked in TLS, unless something else is said.
-    fn check(&self, speaks: Protocol, problems: &mut Vec<Problem>) -> Result<HealthCheck, Wrong> {
-        let mut text = |name: &str, of: fn(&CheckAsk) -> Option<String>| {
-            self.settle(&format!("healthcheck-{name}"), |ask| of(&ask.check), problems)
-        };
-        let port = text("port", |ask| ask.port.clone());
-        let path = text("path", |ask| ask.path.clone());
-        let codes = text("success-codes", |ask| ask.codes.clone());
-        let mut number = |name: &str, of: fn(&CheckAsk) -> Option<u32>| {
-            self.settle(&format!("healthcheck-{name}"), |ask| of(&ask.check), problems)
-        };
-        let interval = number("interval-seconds", |ask| ask.interval).unwrap_or(15);
-        let timeout = number("timeout-seconds", |ask| ask.timeout).unwrap_or(5);
-        let healthy = number("healthy-threshold-count", |ask| ask.healthy);
-        let unhealthy = number("unhealthy-threshold-count", |ask| ask.unhealthy);
-        let protocol = self.settle("healthcheck-protocol", |ask| ask.check.protocol, problems);
-        if timeout >= interval {
-            let message = format!("its timeout, {timeout} s, is not below {interval} s");
-            let name = "frontend-nlb-healthcheck-timeout-seconds";
-            return Err((name, message, "make the timeout shorter or the interval longer"));
+    /// Ports, and where they lead: of each member those that it names, or all that it listens on.
+    fn ports(&self, problems: &mut Vec<Problem>) -> BTreeMap<u16, Mapped<'_, '_>> {
+        let mut ports: BTreeMap<u16, Mapped<'_, '_>> = BTreeMap::new();
+        for member in &self.group.members {
+            for (from, to) in mapped(member, problems) {
+                let mapped = ports.entry(from).or_insert(Mapped { to, members: Vec::new() });
+                if mapped.to == to {
+                    mapped.members.push(member);
+                } else if let Some(first) = mapped.members.first() {
+                    let (theirs, right) = (format!("{from}={to}"), format!("{from}={}", mapped.to));
+                    problems.push(conflict(member, MAPPING, &theirs, (first, &right)));
+                }
+            }
         }
-        Ok(HealthCheck {
-            protocol: protocol.unwrap_or(speaks),
-            port: port.unwrap_or_else(|| "traffic-port".to_owned()),
-            path: path.unwrap_or_else(|| "/".to_owned()),
-            interval,
-            timeout,
-            healthy: healthy.unwrap_or(2),
-            unhealthy: unhealthy.unwrap_or(2),
-            matcher: Matcher::Http(codes.unwrap_or_else(|| "200".to_owned())),
-        })
+        ports
     }
+}
+
+/// A listener that speaks TLS is asked in TLS, unless something else is said.
+fn check(
+    speaks: Protocol,
+    members: &[&Member<'_>],
+    problems: &mut Vec<Problem>,
+) -> Result<HealthCheck, Wrong> {
+    let mut text =
+        |name: &str, of: fn(&CheckAsk) -> Option<String>| settle_check(members, name, of, problems);
+    let port = text("port", |ask| ask.port.clone());
+    let path = text("path", |ask| ask.path.clone());
+    let codes = text("success-codes", |ask| ask.codes.clone());
+    let mut number =
+        |name: &str, of: fn(&CheckAsk) -> Option<u32>| settle_check(members, name, of, problems);
+    let interval = number("interval-seconds", |ask| ask.interval).unwrap_or(15);
+    let timeout = number("timeout-seconds", |ask| ask.timeout).unwrap_or(5);
+    let healthy = number("healthy-threshold-count", |ask| ask.healthy);
+    let unhealthy = number("unhealthy-threshold-count", |ask| ask.unhealthy);
+    let protocol = settle_check(members, "protocol", |check| check.protocol, problems);
+    if timeout >= interval {
+        let message = format!("its timeout, {timeout} s, is not below {interval} s");
+        let name = "frontend-nlb-healthcheck-timeout-seconds";
+        return Err((name, message, "make the timeout shorter or the interval longer"));
+    }
+    Ok(HealthCheck {
+        protocol: protocol.unwrap_or(speaks),
+        port: port.unwrap_or_else(|| "traffic-port".to_owned()),
+        path: path.unwrap_or_else(|| "/".to_owned()),
+        interval,
+        timeout,
+        healthy: healthy.unwrap_or(2),
+        unhealthy: unhealthy.unwrap_or(2),
+        matcher: Matcher::Http(codes.unwrap_or_else(|| "200".to_owned())),
+    })
 }

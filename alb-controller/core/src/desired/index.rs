@@ -146,6 +146,27 @@ pub(super) fn port<'a>(service: &'a Service, wanted: &IntOrString) -> Option<&'a
     })
 }
 
+/// A number that is written as text is a number.
+pub(super) fn numeric(port: IntOrString) -> IntOrString {
+    match port {
+        IntOrString::String(text) => match text.parse() {
+            Ok(number) => IntOrString::Int(number),
+            Err(_) => IntOrString::String(text),
+        },
+        number @ IntOrString::Int(_) => number,
+    }
+}
+
+/// The ports of a Service, for people.
+pub(super) fn known_ports(service: &Service) -> String {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
+    let names = ports.into_iter().flatten().map(|port| match &port.name {
+        Some(name) => format!("{} ({name})", port.port),
+        None => port.port.to_string(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// Whether all of `selector` stands among `labels`.
 pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))

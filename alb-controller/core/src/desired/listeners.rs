@@ -3,6 +3,7 @@
 use super::{
     Scene,
     agree::{merge, ports},
+    callers::Callers,
     certificates,
     group::Group,
     hosts,
@@ -17,7 +18,7 @@ use crate::{
     id::StackId,
     plan::slots::fresh,
     rule::{Action, Authentication, Redirect, Rule},
-    stack::{Ingress, IpAddressType, Listener, Source},
+    stack::{Ingress, IpAddressType, Listener},
     switches::Switch,
     tags,
     target::Protocol,
@@ -70,6 +71,16 @@ pub(super) fn build(plot: &Plot<'_, '_>, problems: &mut Vec<Problem>) -> Built {
     built
 }
 
+/// Whether plain HTTP is redirected for all of a group, as it is not on somebody else's listeners.
+pub(super) fn is_redirected(group: &Group<'_>) -> bool {
+    if group.members.iter().any(|member| member.wish.host.is_some()) {
+        return false;
+    }
+    let speaks = |port| group.members.iter().find_map(|member| member.wish.ports.get(&port));
+    let port = group.members.iter().find_map(|member| member.wish.ssl_redirect);
+    port.and_then(speaks) == Some(&Protocol::Https)
+}
+
 /// A port, and what is decided about it.
 #[derive(Clone, Copy)]
 struct Spot {
@@ -108,7 +119,7 @@ impl<'p, 'a> Plot<'p, 'a> {
     /// The members that listen there, without those that cannot together with the first one.
     fn members(&self, spot: Spot, problems: &mut Vec<Problem>) -> Vec<&'p Member<'a>> {
         let Spot { port, protocol, redirect: _ } = spot;
-        let mut sources: Option<&BTreeSet<Source>> = None;
+        let mut right = Callers::default();
         let mut members = Vec::new();
         for member in &self.group.members {
             let Some(theirs) = member.wish.ports.get(&port) else { continue };
@@ -120,19 +131,16 @@ impl<'p, 'a> Plot<'p, 'a> {
                 );
                 continue;
             }
-            let own = member.wish.sources.as_ref().filter(|_| !self.is_attached);
-            match (sources, own) {
-                (Some(right), Some(theirs)) if right != theirs => {
-                    let message = format!("port {port} is open to others than these in the group");
-                    problems.push(
-                        report(member, "inbound-cidrs", "group-conflict", message)
-                            .advice("let the same sources in, or use another port or group"),
-                    );
-                    continue;
-                }
-                (None, Some(theirs)) => sources = Some(theirs),
-                (_, None) | (Some(_), Some(_)) => {}
+            let wrong = right.conflict(&member.wish.callers).filter(|_| !self.is_attached);
+            if let Some(name) = wrong {
+                let message = format!("port {port} is open to others than these in the group");
+                problems.push(
+                    report(member, name, "group-conflict", message)
+                        .advice("let the same sources in, or use another port or group"),
+                );
+                continue;
             }
+            right.add(&member.wish.callers);
             members.push(member);
         }
         members
@@ -182,18 +190,14 @@ impl<'p, 'a> Plot<'p, 'a> {
         (agreed, right)
     }
 
-    /// Who may connect: whom a member names, and otherwise everybody.
+    /// Who may connect.
     fn ingress(&self, port: u16, members: &[&Member<'_>]) -> Vec<Ingress> {
-        let named = members.iter().find_map(|member| member.wish.sources.clone());
-        let sources = named.unwrap_or_else(|| {
-            let mut all = BTreeSet::from([Source::Ipv4("0.0.0.0/0".to_owned())]);
-            if self.addresses != IpAddressType::Ipv4 {
-                all.insert(Source::Ipv6("::/0".to_owned()));
-            }
-            all
-        });
+        let mut callers = Callers::default();
+        for member in members {
+            callers.add(&member.wish.callers);
+        }
         let open = |source| Ingress { from: port, to: port, source, description: String::new() };
-        sources.into_iter().map(open).collect()
+        callers.sources(self.addresses).map(open).collect()
     }
 
     fn listener(

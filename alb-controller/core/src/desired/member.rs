@@ -3,7 +3,9 @@
 use super::{
     authentication,
     class::{Class, Flavour},
+    frontend,
     joined::Joined,
+    network,
     thin::Door,
     wish::{Wish, redirect_fault},
 };
@@ -11,6 +13,7 @@ use crate::{
     annotations::{Annotations, Fault, field, known},
     id::StackId,
     tags::{self, Tags},
+    target::Protocol,
 };
 use edgeway_api::{
     ObjectRef, Problem, Resource, ingress_class_params::IngressClassParamsSpec,
@@ -74,6 +77,8 @@ impl<'a> Member<'a> {
         known::check(ingress, problems);
         let annotations = Annotations::of(ingress);
         problems.extend(authentication::unused(&annotations));
+        problems.extend(frontend::unused(&annotations));
+        problems.extend(network::unused(&annotations));
         let order = annotations.number("group.order", -1000..=1000)?.unwrap_or(0);
         let wish = Wish::read(&annotations, params)?;
         problems.extend(redirect_fault(&annotations, params).map(|fault| *fault));
@@ -94,6 +99,11 @@ impl<'a> Member<'a> {
     /// `namespace/name`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.ingress.namespace(), self.ingress.name())
+    }
+
+    /// Whether it listens on plain HTTP alone.
+    pub(super) fn is_plain(&self) -> bool {
+        self.wish.ports.values().all(|protocol| *protocol == Protocol::Http)
     }
 
     /// Tags of what it alone owns.

@@ -7,6 +7,7 @@ mod alternatives;
 mod attached;
 mod authentication;
 mod bindings;
+mod callers;
 mod certificates;
 mod class;
 mod doors;
@@ -247,6 +248,7 @@ fn read_routes(
 ) -> BTreeMap<String, Routes> {
     let mut all = BTreeMap::new();
     let dualstack = addresses != IpAddressType::Ipv4;
+    let redirected = listeners::is_redirected(group);
     for member in &group.members {
         let site = Site { scene, stack, member, dualstack };
         let read = match &member.door {
@@ -255,6 +257,11 @@ fn read_routes(
         };
         match read {
             Ok(routes) => drop(all.insert(member.name(), routes)),
+            Err(fault) if redirected && member.is_plain() => {
+                // All that comes to its ports is sent elsewhere, whatever its rules are.
+                problems.push(Problem { severity: Severity::Warning, ..*fault });
+                all.insert(member.name(), Routes::default());
+            }
             Err(fault) => problems.push(*fault),
         }
     }

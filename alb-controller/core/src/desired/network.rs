@@ -7,12 +7,12 @@ use super::{
     wish::SubnetWish,
 };
 use crate::{
-    annotations::{PREFIX, field},
+    annotations::{Annotations, Fault, PREFIX, field},
     settings::Subnet,
     stack::{IpAddressType, Scheme, SecurityGroupRef},
     switches::Switch,
 };
-use edgeway_api::Problem;
+use edgeway_api::{Problem, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Free addresses that a load balancer must find in a subnet.
@@ -193,6 +193,28 @@ fn enough(subnets: Vec<Subnet>, least: usize) -> Result<BTreeSet<String>, String
     Ok(ids)
 }
 
+const OPEN: &str = "manage-backend-security-group-rules";
+
+/// The security groups that an Ingress names.
+pub(super) fn named_guards(annotations: &Annotations<'_>) -> Option<Vec<String>> {
+    annotations.list("security-groups").filter(|list| !list.is_empty())
+}
+
+/// Whether they are to be let through to targets. Of an Ingress that names none, what cannot be read
+/// does not matter.
+pub(super) fn open_targets(annotations: &Annotations<'_>) -> Result<Option<bool>, Fault> {
+    match annotations.bool(OPEN) {
+        Err(_) if named_guards(annotations).is_none() => Ok(None),
+        read => read,
+    }
+}
+
+/// What cannot be read about security groups that are not named.
+pub(super) fn unused(annotations: &Annotations<'_>) -> Option<Problem> {
+    let fault = annotations.bool(OPEN).err().filter(|_| named_guards(annotations).is_none())?;
+    Some(Problem { severity: Severity::Warning, ..*fault })
+}
+
 /// Security groups that were named instead of the one that we look after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Guards {
@@ -213,11 +235,11 @@ pub(super) fn guards(
         return Guards { named: None, shared: scene.settings.shared_security_group };
     };
     let open = |member: &super::member::Member<'_>| member.wish.open_targets;
-    let open = settle(group, "manage-backend-security-group-rules", open, problems);
+    let open = settle(group, OPEN, open, problems);
     if open == Some(true) && !scene.settings.shared_security_group {
         let asks = |member: &&super::member::Member<'_>| member.wish.open_targets == Some(true);
         for member in group.members.iter().filter(asks) {
-            let key = field(&format!("{PREFIX}manage-backend-security-group-rules"));
+            let key = field(&format!("{PREFIX}{OPEN}"));
             let problem = Problem::warning(member.reference.clone(), key, "add-on-switched-off");
             let message = "it has no effect: the controller runs with \
                            enable-backend-security-group=false";
@@ -228,8 +250,7 @@ pub(super) fn guards(
     }
     let open = open.unwrap_or_else(|| scene.settings.has(Switch::OpenTargets));
     let shared = open && scene.settings.shared_security_group;
-    let groups: Result<Vec<_>, String> = names.iter().map(|name| resolve(scene, name)).collect();
-    let found = groups.unwrap_or_else(|name| {
+    let found = resolve_all(scene, &names).unwrap_or_else(|name| {
         if let Some(member) = group.members.first() {
             let key = field(&format!("{PREFIX}security-groups"));
             let problem = Problem::error(member.reference.clone(), key, "security-group-not-found");
@@ -241,7 +262,20 @@ pub(super) fn guards(
     Guards { named: Some(found), shared }
 }
 
-pub(super) fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
+/// All of them, in the order in which the AWS Load Balancer Controller gives them to AWS: those that are
+/// named by their ids come first. The error is one that is not there.
+pub(super) fn resolve_all(
+    scene: &Scene<'_>,
+    names: &[String],
+) -> Result<Vec<SecurityGroupRef>, String> {
+    let found: Result<Vec<_>, String> =
+        names.iter().map(|name| Ok((!name.starts_with("sg-"), resolve(scene, name)?))).collect();
+    let mut found = found?;
+    found.sort();
+    Ok(found.into_iter().map(|(_, group)| group).collect())
+}
+
+fn resolve(scene: &Scene<'_>, name: &str) -> Result<SecurityGroupRef, String> {
     let Some(known) = &scene.lookups.security_groups else {
         return Ok(SecurityGroupRef::Id(name.to_owned()));
     };

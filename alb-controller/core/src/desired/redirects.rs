@@ -18,7 +18,10 @@ pub(super) fn useful(rules: &[Rule], protocol: Protocol, port: u16) -> Vec<Rule>
 
 /// Whether a redirect leads to where its requests are already.
 fn loops(redirect: &Redirect, rule: &Rule, protocol: Protocol, port: u16) -> bool {
-    let Some(Matched { hosts, paths }) = Matched::of(rule) else { return false };
+    if has_regex(rule, |condition| matches!(condition, Condition::Path(_))) {
+        return false;
+    }
+    let Matched { hosts, paths } = Matched::of(rule);
     let same = Redirect::default();
     let among = |values: &[String], wanted: &str| values.iter().any(|value| value == wanted);
     (redirect.protocol == same.protocol || redirect.protocol == protocol.as_str())
@@ -33,9 +36,11 @@ fn swallows(earlier: &Rule, later: &Rule) -> bool {
     if !matches!(earlier.action, Action::Redirect(_)) || !has_only_host_and_path(earlier) {
         return false;
     }
-    let (Some(wide), Some(narrow)) = (Matched::all(earlier), Matched::all(later)) else {
+    // One whose hosts are expressions takes some of all hosts: nobody can say which.
+    if has_regex(earlier, |condition| matches!(condition, Condition::Host(_))) {
         return false;
-    };
+    }
+    let (wide, narrow) = (Matched::of(earlier), Matched::of(later));
     let within = |narrow: &[String], wide: &[String]| {
         !narrow.is_empty() && narrow.iter().all(|value| wide.contains(value))
     };
@@ -48,6 +53,16 @@ fn has_only_host_and_path(rule: &Rule) -> bool {
     rule.conditions.iter().all(|c| matches!(c, Condition::Host(_) | Condition::Path(_)))
 }
 
+fn has_regex(rule: &Rule, is_meant: impl Fn(&Condition) -> bool) -> bool {
+    rule.conditions.iter().any(|condition| {
+        let regex = matches!(
+            condition,
+            Condition::Host(Patterns::Regex(_)) | Condition::Path(Patterns::Regex(_))
+        );
+        regex && is_meant(condition)
+    })
+}
+
 /// The hosts and paths that a rule is for.
 struct Matched {
     hosts: Vec<String>,
@@ -55,36 +70,25 @@ struct Matched {
 }
 
 impl Matched {
-    /// Nothing if there are regular expressions among them.
-    fn of(rule: &Rule) -> Option<Self> {
-        let regex = |condition: &Condition| {
-            matches!(
-                condition,
-                Condition::Host(Patterns::Regex(_)) | Condition::Path(Patterns::Regex(_))
-            )
-        };
-        if rule.conditions.iter().any(regex) { None } else { Self::all(rule) }
-    }
-
-    /// Nothing if a host is a regular expression; a path that is one is taken as it is written.
-    fn all(rule: &Rule) -> Option<Self> {
+    /// Hosts that are expressions do not count; a path that is one is taken as it is written.
+    fn of(rule: &Rule) -> Self {
         let mut matched = Self { hosts: Vec::new(), paths: Vec::new() };
         for condition in &rule.conditions {
             match condition {
-                Condition::Host(Patterns::Regex(_)) => return None,
                 Condition::Host(Patterns::Text(values)) => {
                     matched.hosts.extend(values.iter().cloned());
                 }
                 Condition::Path(patterns) => {
                     matched.paths.extend(patterns.values().iter().cloned());
                 }
-                Condition::Header { .. }
+                Condition::Host(Patterns::Regex(_))
+                | Condition::Header { .. }
                 | Condition::Method(_)
                 | Condition::Query(_)
                 | Condition::SourceIp(_) => {}
             }
         }
-        Some(matched)
+        matched
     }
 }
 
@@ -123,6 +127,23 @@ mod tests {
     fn a_redirect_of_one_host_leaves_others_alone() {
         let rules = [rule("a", &["/*"], to_https()), rule("b", &["/*"], Action::answer(200, None))];
         assert_eq!(useful(&rules, Protocol::Http, 80), rules);
+    }
+
+    #[test]
+    fn hosts_that_are_expressions_loop_as_all_do_and_swallow_nothing() {
+        let regex = Condition::Host(Patterns::Regex(vec!["^a".to_owned()]));
+        let of = |condition: &Condition, action| Rule {
+            conditions: vec![condition.clone()],
+            ..rule("", &["/*"], action)
+        };
+        let rules = [of(&regex, to_https()), rule("b", &["/x"], Action::answer(200, None))];
+        assert_eq!(useful(&rules, Protocol::Http, 80), rules, "b is no host of the redirect");
+        assert_eq!(useful(&rules, Protocol::Https, 443), rules[1..], "it would redirect to itself");
+        let rules = [rule("", &["/*"], to_https()), of(&regex, Action::answer(200, None))];
+        assert_eq!(useful(&rules, Protocol::Http, 80), rules[..1]);
+        let path = Condition::Path(Patterns::Regex(vec!["^/a".to_owned()]));
+        let rules = [of(&path, to_https())];
+        assert_eq!(useful(&rules, Protocol::Https, 443), rules, "some paths may lead elsewhere");
     }
 
     #[test]

@@ -4,25 +4,24 @@ use super::{
     alternatives::{Alternatives, split},
     authentication,
     hosts::Hosts,
+    index,
     target_group::{self, Built, Missing, Site},
 };
 use crate::{
     annotations::{
         Fault,
         action::{ActionSpec, ActionWish, ConditionSpec, ShareWish, TargetWish, TransformSpec},
+        refused,
         value::Expected,
     },
     glob,
     limits::{VALUE_LENGTH, VALUES_PER_RULE, WILDCARDS_PER_RULE},
-    rule::{
-        Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef,
-        Transform,
-    },
+    rule::{Action, Authentication, Condition, Forward, Patterns, Rule, Share, TargetGroupRef},
     switches::Switch,
     tags,
 };
 use edgeway_api::{
-    Problem, Resource as _, ingress,
+    Problem, Resource as _, Severity, ingress,
     k8s_openapi::{
         api::networking::v1::{HTTPIngressPath, IngressBackend},
         apimachinery::pkg::util::intstr::IntOrString,
@@ -95,14 +94,12 @@ impl Reader<'_, '_, '_> {
         let name =
             path.backend.service.as_ref().map(|service| service.name.as_str()).unwrap_or_default();
         let conditions = self.conditions(host, path, (field, name))?;
-        let transforms = format!("transforms.{name}");
-        let specs: Vec<TransformSpec> = annotations.json(&transforms)?.unwrap_or_default();
-        let transforms = specs
-            .into_iter()
-            .map(|spec| {
-                spec.wish().map_err(|expected| self.annotation_fault(&transforms, &expected))
-            })
-            .collect::<Result<Vec<Transform>, _>>()?;
+        let key = format!("transforms.{name}");
+        let specs: Vec<TransformSpec> = annotations.json(&key)?.unwrap_or_default();
+        let transforms: Result<Vec<_>, _> = specs.into_iter().map(TransformSpec::wish).collect();
+        let transforms = transforms
+            .and_then(refused::transforms)
+            .map_err(|expected| self.annotation_fault(&key, &expected))?;
         let action = self.action(&path.backend, &format!("{field}.backend"))?;
         let (authentication, action) = action;
         let mut tags = self.site.member.own_tags();
@@ -152,6 +149,7 @@ impl Reader<'_, '_, '_> {
             }
         }
         let mixed = |expected| self.annotation_fault(&key, &expected);
+        refused::together(&conditions).map_err(mixed)?;
         conditions.extend(hosts.patterns("hosts").map_err(mixed)?.map(Condition::Host));
         conditions.extend(paths.patterns("paths").map_err(mixed)?.map(Condition::Path));
         if conditions.is_empty() {
@@ -210,10 +208,21 @@ impl Reader<'_, '_, '_> {
             only.and_then(|built| self.site.scene.index.service(namespace, &built.backend.service));
         let own = &self.site.member.annotations;
         let authentication = match service {
-            Some(service) => authentication::read(&self.site, &own.under(service))?,
-            None => authentication::read(&self.site, own)?,
+            Some(service) => authentication::read(&self.site, &own.under(service)),
+            None => authentication::read(&self.site, own),
         };
+        let authentication = authentication.or_else(|fault| self.never_asked(fault))?;
         Ok((authentication, action))
+    }
+
+    /// What a login lacks that nobody can be asked for: there is plain HTTP alone. A value that cannot
+    /// be read, which its field is named for, is none to guess about.
+    fn never_asked(&mut self, fault: Fault) -> Result<Option<Authentication>, Fault> {
+        if !self.site.member.is_plain() || !fault.field.is_empty() {
+            return Err(fault);
+        }
+        self.problems.push(Problem { severity: Severity::Warning, ..*fault });
+        Ok(None)
     }
 
     fn backend(&mut self, backend: &IngressBackend, field: &str) -> Result<Action, Fault> {
@@ -262,12 +271,14 @@ impl Reader<'_, '_, '_> {
             let group = match target {
                 TargetWish::Arn(arn) => Some(TargetGroupRef::Foreign(arn)),
                 TargetWish::Name(name) => self.foreign(&name, &field),
-                TargetWish::Service(name, port) => self.service(&name, &numeric(port), &field)?,
+                TargetWish::Service(name, port) => {
+                    self.service(&name, &index::numeric(port), &field)?
+                }
             };
             shares.extend(group.map(|group| Share { group, weight }));
         }
         if let [only] = shares.as_mut_slice() {
-            only.weight = 1;
+            only.weight = only.weight.max(1);
         }
         if shares.is_empty() {
             Ok(missing_service())
@@ -325,7 +336,7 @@ impl Reader<'_, '_, '_> {
             }
             Missing::Port => {
                 let port = target_group::spell(port);
-                let known = self.site.scene.index.service(&namespace, name).map(known_ports);
+                let known = self.site.scene.index.service(&namespace, name).map(index::known_ports);
                 let message =
                     format!("Service {namespace}/{name} has no port {port}: such requests get 503");
                 let advice = format!("use one of its ports: {}", known.unwrap_or_default());
@@ -376,24 +387,4 @@ impl Reader<'_, '_, '_> {
 
 fn missing_service() -> Action {
     Action::answer(503, Some("Backend service does not exist"))
-}
-
-/// A number that is written as text is a number.
-fn numeric(port: IntOrString) -> IntOrString {
-    match port {
-        IntOrString::String(text) => match text.parse() {
-            Ok(number) => IntOrString::Int(number),
-            Err(_) => IntOrString::String(text),
-        },
-        number @ IntOrString::Int(_) => number,
-    }
-}
-
-fn known_ports(service: &edgeway_api::k8s_openapi::api::core::v1::Service) -> String {
-    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
-    let names = ports.into_iter().flatten().map(|port| match &port.name {
-        Some(name) => format!("{} ({name})", port.port),
-        None => port.port.to_string(),
-    });
-    names.collect::<Vec<_>>().join(", ")
 }

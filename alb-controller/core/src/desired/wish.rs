@@ -2,7 +2,9 @@
 
 use super::{
     add_ons::{self, AclWish, MutualTlsWish},
+    callers::Callers,
     frontend::FrontAsk,
+    network,
 };
 use crate::{
     annotations::{
@@ -10,7 +12,7 @@ use crate::{
         value::{self, Expected},
     },
     pairs::Pairs,
-    stack::{IpAddressType, Scheme, Source},
+    stack::{IpAddressType, Scheme},
     tags::{self, Tags},
     target::{Protocol, TargetType},
 };
@@ -18,8 +20,7 @@ use edgeway_api::{
     aws::KeyValue,
     ingress_class_params::{self as params, IngressClassParamsSpec},
 };
-use ipnet::IpNet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Asks for a stack to be taken over from the AWS Load Balancer Controller.
 const ADOPT: &str = "edgeway.dev/adopt";
@@ -50,7 +51,7 @@ pub(super) struct Wish {
     pub(super) subnets: Option<SubnetWish>,
     pub(super) security_groups: Option<Vec<String>>,
     pub(super) open_targets: Option<bool>,
-    pub(super) sources: Option<BTreeSet<Source>>,
+    pub(super) callers: Callers,
     pub(super) ssl_policy: Option<String>,
     pub(super) ssl_redirect: Option<u16>,
     pub(super) tags: Tags,
@@ -82,8 +83,8 @@ impl Wish {
         } else {
             params.certificate_arn.clone()
         };
+        let ports = ports(annotations, !certificates.is_empty())?;
         Ok(Self {
-            ports: ports(annotations, !certificates.is_empty())?,
             certificates,
             scheme: match params.scheme {
                 Some(params::Scheme::Internal) => Some(Scheme::Internal),
@@ -93,14 +94,15 @@ impl Wish {
             ip_address_type: ip_address_type(annotations, params)?,
             name: name(annotations, params)?,
             subnets: subnets(annotations, params),
-            security_groups: annotations.list("security-groups").filter(|list| !list.is_empty()),
-            open_targets: annotations.bool("manage-backend-security-group-rules")?,
-            sources: sources(annotations, params)?,
-            ssl_policy: params.ssl_policy.clone().or_else(|| annotations.word("ssl-policy")),
+            security_groups: network::named_guards(annotations),
+            open_targets: network::open_targets(annotations)?,
+            callers: Callers::read(annotations, params)?,
+            ssl_policy: given(params.ssl_policy.as_ref())
+                .or_else(|| annotations.word("ssl-policy")),
             ssl_redirect: ssl_redirect(annotations, params)?,
             tags: own_tags(annotations, params)?,
             attributes: annotations.map("load-balancer-attributes")?,
-            listener_attributes: listener_attributes(annotations)?,
+            listener_attributes: listener_attributes(annotations, &ports)?,
             target_type: params.target_type.map(|kind| match kind {
                 edgeway_api::aws::TargetType::Instance => TargetType::Instance,
                 edgeway_api::aws::TargetType::Ip => TargetType::Ip,
@@ -124,6 +126,7 @@ impl Wish {
             adopts: adoption(annotations)?,
             host: host(annotations),
             front: FrontAsk::read(annotations)?,
+            ports,
         })
     }
 }
@@ -134,6 +137,11 @@ pub(super) fn choice<T>(
     choices: impl Fn() -> String,
 ) -> impl Fn(&str) -> Result<T, Expected> {
     move |text| parse(text).ok_or_else(|| Expected::one_of(choices()))
+}
+
+/// A text of a class; an empty one is none.
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
 }
 
 fn pairs(pairs: &[KeyValue]) -> Pairs {
@@ -168,9 +176,8 @@ fn ports(annotations: &Annotations<'_>, secure: bool) -> Result<BTreeMap<u16, Pr
             let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| {
                 Expected::new(format!("there is no port {port}"), "use a port from 1 to 65535")
             })?;
-            if ports.insert(port, protocol).is_some_and(|other| other != protocol) {
-                return Err(Expected::new(format!("port {port} has two protocols"), advice));
-            }
+            // Of a port that is listed twice, what stands last counts.
+            ports.insert(port, protocol);
         }
         if ports.is_empty() { Err(Expected::new("it lists no port", advice)) } else { Ok(ports) }
     })?;
@@ -210,8 +217,9 @@ fn name(
                       and not \"internal-\" at the start";
         Err(Expected::new("no load balancer can have this name", advice))
     };
-    match &params.load_balancer_name {
-        Some(name) => Ok(Some(name.clone())),
+    let fault = |expected: Expected| annotations.class_fault("loadBalancerName", &expected);
+    match given(params.load_balancer_name.as_ref()) {
+        Some(name) => check(&name).map(Some).map_err(fault),
         None => annotations.read("load-balancer-name", check),
     }
 }
@@ -234,50 +242,13 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// Who may connect; nothing if that is not said.
-fn sources(
-    annotations: &Annotations<'_>,
-    params: &IngressClassParamsSpec,
-) -> Result<Option<BTreeSet<Source>>, Fault> {
-    let ranges = if params.inbound_cidrs.is_empty() {
-        annotations.read("inbound-cidrs", |text| {
-            value::list(text).iter().map(|range| source(range)).collect::<Result<Vec<_>, _>>()
-        })?
-    } else {
-        // To leave one out could mean to let everybody in.
-        let read = params.inbound_cidrs.iter().map(|range| source(range));
-        let read: Result<Vec<_>, Expected> = read.collect();
-        Some(read.map_err(|expected| annotations.class_fault("inboundCIDRs", &expected))?)
-    };
-    let lists = if params.prefix_lists_ids.is_empty() {
-        annotations.list("security-group-prefix-lists")
-    } else {
-        Some(params.prefix_lists_ids.clone())
-    };
-    let lists = lists.into_iter().flatten().map(Source::PrefixList);
-    let sources: BTreeSet<Source> = ranges.into_iter().flatten().chain(lists).collect();
-    Ok(Some(sources).filter(|sources| !sources.is_empty()))
-}
-
-/// A range as AWS writes it.
-fn source(range: &str) -> Result<Source, Expected> {
-    match range.parse::<IpNet>() {
-        Ok(IpNet::V4(range)) => Ok(Source::Ipv4(range.trunc().to_string())),
-        Ok(IpNet::V6(range)) => Ok(Source::Ipv6(range.trunc().to_string())),
-        Err(_) => Err(Expected::new(
-            format!("{range:?} is no range of addresses"),
-            "write an address and the length of its prefix, such as 10.0.0.0/8",
-        )),
-    }
-}
-
 /// What is wrong with the port that a class redirects to.
 pub(super) fn redirect_fault(
     annotations: &Annotations<'_>,
     params: Option<&IngressClassParamsSpec>,
 ) -> Option<Fault> {
-    let port = params?.ssl_redirect_port.as_ref()?;
-    let expected = value::number(port, 1..=u16::MAX).err()?;
+    let port = given(params?.ssl_redirect_port.as_ref())?;
+    let expected = value::number(&port, 1..=u16::MAX).err()?;
     Some(annotations.class_fault("sslRedirectPort", &expected))
 }
 
@@ -285,22 +256,24 @@ fn ssl_redirect(
     annotations: &Annotations<'_>,
     params: &IngressClassParamsSpec,
 ) -> Result<Option<u16>, Fault> {
-    match &params.ssl_redirect_port {
+    match given(params.ssl_redirect_port.as_ref()) {
         // What is wrong with it is said by `redirect_fault`: without, all is served in plain text.
-        Some(port) => Ok(value::number(port, 1..=u16::MAX).ok()),
+        Some(port) => Ok(value::number(&port, 1..=u16::MAX).ok()),
         None => annotations.number("ssl-redirect", 1..=u16::MAX),
     }
 }
 
+/// Those of listeners that it has: what stands about others is not looked at.
 fn listener_attributes(
     annotations: &Annotations<'_>,
+    ports: &BTreeMap<u16, Protocol>,
 ) -> Result<BTreeMap<(Protocol, u16), Attributes>, Fault> {
     let mut all = BTreeMap::new();
     for name in annotations.family("listener-attributes.") {
         let place = name.split_once('-').and_then(|(protocol, port)| {
             Some((Protocol::parse(protocol)?, port.parse::<u16>().ok()?))
         });
-        if let Some(place) = place {
+        if let Some(place) = place.filter(|(protocol, port)| ports.get(port) == Some(protocol)) {
             all.insert(place, annotations.map(&format!("listener-attributes.{name}"))?);
         }
     }

@@ -75,7 +75,10 @@ impl Way<'_, '_> {
         self.own_guards(&mut wish);
         self.balancer(&wish, found, lane);
         listeners(&wish, found, lane);
-        self.leave(&names, lane);
+        // Ports that are not wished may be those of members that cannot be understood at present.
+        if self.resolved.stack.broken.is_empty() {
+            self.leave(&wish, &names, lane);
+        }
     }
 
     /// The group that guards the load balancer that routes may have another name than it is wished to.
@@ -170,8 +173,16 @@ impl Way<'_, '_> {
         lane.retag(&key, &wish.tags, &found.tags);
     }
 
-    /// Lets target groups go that no port sends to.
-    fn leave(&self, names: &BTreeMap<String, String>, lane: &mut Lane) {
+    /// Lets ports go that are not wished, and target groups that no port sends to.
+    fn leave(&self, wish: &Frontend, names: &BTreeMap<String, String>, lane: &mut Lane) {
+        let there = self.standing.frontends.get(&wish.name).map(|found| &found.listeners);
+        for port in there.into_iter().flat_map(BTreeMap::keys) {
+            if !wish.listeners.contains_key(port) {
+                let key = ListenerKey { load_balancer: wish.name.clone(), port: *port };
+                let reason = "no Ingress wishes this port any more";
+                lane.risky(Key::Listener(key), Op::DeleteListener, reason, Risk::Brief);
+            }
+        }
         let kept: BTreeSet<&String> = names.values().collect();
         for name in self.standing.front_groups.keys().filter(|name| !kept.contains(name)) {
             let reason = "no port sends to it any more";
@@ -196,12 +207,6 @@ fn listeners(wish: &Frontend, found: Option<&Frontend>, lane: &mut Lane) {
                 }
                 lane.retag(&key(*port), &listener.tags, tags);
             }
-        }
-    }
-    for port in there.into_iter().flat_map(BTreeMap::keys) {
-        if !wish.listeners.contains_key(port) {
-            let reason = "no Ingress wishes this port any more";
-            lane.risky(key(*port), Op::DeleteListener, reason, Risk::Brief);
         }
     }
 }

@@ -52,7 +52,8 @@ fn a_name_of_several_subnets_is_mentioned_as_often_as_it_is_meant() {
 
 #[test]
 fn ranges_are_written_as_aws_writes_them() {
-    let one = web("web", &[("inbound-cidrs", "10.1.2.3/8, 2001:DB8::1/32")]);
+    let both = ("ip-address-type", "dualstack");
+    let one = web("web", &[("inbound-cidrs", "10.1.2.3/8, 2001:DB8::1/32"), both]);
     let desired = wishes(&[WEB, &one]);
     let ingress = &only(&desired).security_group.as_ref().unwrap().ingress;
     let sources: Vec<_> = ingress.iter().map(|door| door.source.clone()).collect();

@@ -102,7 +102,6 @@ fn what_cannot_be_is_told_and_leaves_it_as_it_is() {
             ],
             "1 addresses are named for 2 subnets",
         ),
-        (vec![("frontend-nlb-listener-port-mapping", "443=8443")], "listens on port 8443"),
         (vec![("frontend-nlb-security-groups", "sg-9")], "no security group sg-9"),
         (vec![("frontend-nlb-subnets", "subnet-z")], "no subnet subnet-z"),
         (vec![("frontend-nlb-healthcheck-interval-seconds", "5")], "timeout, 5 s, is not below"),
@@ -131,9 +130,53 @@ fn a_group_agrees_on_it_and_puts_its_ports_together() {
     let desired = front(&[WEB, &one, &two, &three]);
     assert_eq!(problems(&desired), ["Ingress default/three group-conflict"]);
     let ports: Vec<_> = wish(&desired).balancer.listeners.keys().copied().collect();
-    assert_eq!(ports, [8000, 9000]);
+    assert_eq!(ports, [80, 8000, 9000], "three names none, so that its own is in front");
     let broken = member("one", &[ON, ("group.order", "first")]);
     let desired = front(&[WEB, &broken, &two]);
     assert_eq!(only(&desired).frontend, Front::Unclear, "whoever asks for it may have one");
     assert_eq!(only(&front(&[WEB, &two])).frontend, Front::Nothing);
+}
+
+#[test]
+fn each_member_names_ports_of_its_own_and_checks_of_what_it_shares() {
+    let member = |name: &str, more: &[(&str, &str)]| {
+        let annotations = [&[("group.name", "shop")], more].concat();
+        let at = format!("{name}.example.com");
+        ingress(name, &annotations, &rules(&[host(&at, &["Prefix / web:80"])]))
+    };
+    let ports = ("listen-ports", r#"[{"HTTP": 80}, {"HTTP": 8080}]"#);
+    let mapping = |text| ("frontend-nlb-listener-port-mapping", text);
+    let path = |text| ("frontend-nlb-healthcheck-path", text);
+    let one = member("one", &[ON, mapping("8000=80,9000=9090"), path("/one")]);
+    let two = member("two", &[ports, path("/two")]);
+    let desired = front(&[WEB, &one, &two]);
+    assert_eq!(problems(&desired), ["Ingress default/one frontend-not-possible"]);
+    assert!(desired.problems[0].message.contains("9000=9090 has no effect"));
+    let wish = wish(&desired);
+    let checked = wish.groups.values().map(|group| (group.port, group.check.path.as_str()));
+    let wanted = BTreeMap::from([(80, "/two"), (8000, "/one"), (8080, "/two")]);
+    assert_eq!(checked.collect::<BTreeMap<_, _>>(), wanted);
+
+    let three = member("three", &[mapping("80=80"), path("/three")]);
+    let four = member("four", &[ports, mapping("80=8080")]);
+    let desired = front(&[WEB, &one, &two, &three, &four]);
+    let mut told = problems(&desired);
+    told.retain(|told| told.ends_with("group-conflict"));
+    // Of those who share port 80 the first is right: four about where it leads, two about the path.
+    assert_eq!(
+        told,
+        ["Ingress default/three group-conflict", "Ingress default/two group-conflict"]
+    );
+}
+
+#[test]
+fn what_is_said_of_one_that_is_not_asked_for_costs_nothing() {
+    let one = ingress(
+        "web",
+        &[("frontend-nlb-healthcheck-interval-seconds", "often")],
+        &rules(&[host("a.example.com", &["Prefix / web:80"])]),
+    );
+    let desired = front(&[WEB, &one]);
+    assert_eq!(problems(&desired), ["Ingress default/web annotation-invalid"]);
+    assert_eq!(only(&desired).load_balancer.listeners[&80].rules.len(), 1);
 }

@@ -10,6 +10,7 @@ mod guards;
 mod joined;
 mod limits;
 mod listeners;
+mod odd;
 mod routing;
 mod started;
 mod targets;
