@@ -38,7 +38,8 @@ pub struct Identity {
 /// Identities of all that is spoken about.
 pub type Identities = BTreeMap<ObjectRef, Identity>;
 
-/// Which objects the Ingresses, and the Gateways that ask for a load balancer, are. Those of files are none of an API server.
+/// Which objects the Ingresses, and the Gateways that ask for a load balancer, are. Those of files are
+/// none of an API server.
 pub(crate) fn identities(objects: &Objects) -> Identities {
     fn of<R: Resource>(object: &R) -> Option<(ObjectRef, Identity)> {
         let ObjectMeta { uid, generation, .. } = object.meta();

@@ -61,6 +61,7 @@ metadata:
   annotations:
     alb.ingress.kubernetes.io/group.name: shop
     alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/certificate-arn: arn:aws:acm:us-east-1:111122223333:certificate/1
     alb.ingress.kubernetes.io/auth-type: oidc
     alb.ingress.kubernetes.io/auth-idp-oidc: >-
       {\"issuer\": \"https://a\", \"authorizationEndpoint\": \"https://a/a\", \"tokenEndpoint\": \"https://a/t\",
