@@ -11,7 +11,8 @@ use std::{
 
 #[expect(clippy::disallowed_methods, reason = "Cargo tells build scripts by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/problems").canonicalize()?;
+    let here = env::var("CARGO_MANIFEST_DIR")?;
+    let folder = Path::new(&here).join("../docs/problems").canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut pages: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 /// has found no credentials; that there are none anywhere is said by us.
 const LOG: &str = "warn,aws_config=error,edgeway_alb_controller=info";
 
-#[tokio::main]
+// One thread: all memory in one heap, and next to nothing to compute.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));

@@ -11,10 +11,7 @@ use crate::{
     stack::{Backend, Stack},
     target::{TargetGroup, TargetId, TargetType, Targets},
 };
-use edgeway_api::{
-    ObjectRef, Objects, Resource,
-    k8s_openapi::api::core::v1::{Pod, PodCondition, Service},
-};
+use edgeway_api::{ObjectRef, Objects, Pod, Resource, k8s_openapi::api::core::v1::Service};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The gate whose name depends on nothing: open once every target group that sends to the pod finds it
@@ -120,20 +117,14 @@ pub fn gates(sight: Sight<'_>, settings: &Settings, before: &Gates) -> Gates {
 
 /// The conditions that a pod waits for and that may be ours to set.
 fn waiting(pod: &Pod) -> impl Iterator<Item = &str> {
-    let gates = pod.spec.as_ref().and_then(|spec| spec.readiness_gates.as_ref());
     let waits = pod.metadata.deletion_timestamp.is_none();
-    let named = gates.into_iter().flatten().map(|gate| gate.condition_type.as_str());
+    let named = pod.spec.readiness_gates.iter().map(|gate| gate.condition_type.as_str());
     named.filter(move |name| {
         (*name == TARGETS_HEALTHY || name.starts_with(OF_GROUP))
             && waits
             && containers_ready(pod)
-            && !conditions(pod).any(|it| it.type_ == *name && it.status == "True")
+            && !pod.is(name)
     })
-}
-
-fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {
-    let all = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    all.into_iter().flatten()
 }
 
 /// A target group whose targets are pods.
@@ -295,9 +286,7 @@ struct Wait {
 impl Group<'_> {
     /// What is the matter with the pod as a target of it, if anything is.
     fn ill(&self, pod: &Pod, seen: &Fitnesses) -> Option<Wait> {
-        let status = pod.status.as_ref()?;
-        let more = status.pod_ips.iter().flatten().map(|it| it.ip.as_str());
-        let addresses: BTreeSet<&str> = more.chain(status.pod_ip.as_deref()).collect();
+        let addresses: BTreeSet<&str> = pod.addresses().collect();
         let own = self.targets.keys().filter(|target| addresses.contains(target.id.as_str()));
         let own: Vec<&TargetId> = own.collect();
         if own.is_empty() {

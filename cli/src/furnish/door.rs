@@ -6,7 +6,7 @@ use edgeway_api::{
     gateway::Gateway,
     ingress::GatewayService,
     k8s_openapi::{
-        api::core::v1::{PodSpec, Service, ServicePort, ServiceSpec},
+        api::core::v1::{Service, ServicePort, ServiceSpec},
         apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
     },
 };
@@ -151,10 +151,11 @@ fn named(objects: &Objects, name: &str) -> Option<i32> {
     let templates = objects.deployments.iter().filter_map(|deployment| {
         deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())
     });
-    let pods = objects.pods.iter().filter_map(|pod| pod.spec.as_ref());
-    templates.chain(pods).find_map(|pod: &PodSpec| {
-        let mut ports =
-            pod.containers.iter().flat_map(|container| container.ports.iter().flatten());
-        ports.find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port)
+    let containers = templates.flat_map(|template| &template.containers);
+    let mut to_come = containers.flat_map(|container| container.ports.iter().flatten());
+    let number = to_come.find(|port| port.name.as_deref() == Some(name));
+    number.map(|port| port.container_port).or_else(|| {
+        let mut ports = objects.pods.iter().flat_map(|pod| pod.spec.named_ports());
+        ports.find_map(|(port, number)| (port == name).then_some(number))
     })
 }

@@ -8,10 +8,10 @@ use super::{
     role::Role,
 };
 use edgeway_api::{
-    Objects, Resource,
+    Objects, Pod, Resource,
     k8s_openapi::{
         api::{
-            core::v1::{ObjectReference, Pod, Service},
+            core::v1::{ObjectReference, Service},
             discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice},
         },
         apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},

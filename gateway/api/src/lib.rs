@@ -15,6 +15,7 @@ pub mod joined;
 mod load_balancer;
 pub mod manifest;
 pub mod objects;
+pub mod pod;
 pub mod problem;
 pub mod resource;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use gateway::{Gateway, GatewaySpec};
 pub use ingress_class_params::{IngressClassParams, IngressClassParamsSpec};
 pub use k8s_openapi;
 pub use objects::{Held, Item, Objects};
+pub use pod::Pod;
 pub use problem::{Problem, Severity};
 pub use resource::{Object, ObjectRef, Resource};
 pub use service_entry::{ServiceEntry, ServiceEntrySpec};

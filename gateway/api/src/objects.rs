@@ -1,12 +1,12 @@
 //! Everything that was read, as one value.
 
 use crate::{
-    DestinationRule, Gateway, IngressClassParams, ObjectRef, Problem, Resource, ServiceEntry,
+    DestinationRule, Gateway, IngressClassParams, ObjectRef, Pod, Problem, Resource, ServiceEntry,
     TargetGroupBinding, VirtualService, WorkloadEntry,
 };
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Endpoints, Namespace, Node, Pod, Secret, Service},
+    core::v1::{ConfigMap, Endpoints, Namespace, Node, Secret, Service},
     discovery::v1::EndpointSlice,
     networking::v1::{Ingress, IngressClass},
 };

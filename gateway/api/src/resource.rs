@@ -3,7 +3,7 @@
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
-        core::v1::{ConfigMap, Endpoints, Namespace, Node, Pod, Secret, Service},
+        core::v1::{ConfigMap, Endpoints, Namespace, Node, Secret, Service},
         discovery::v1::EndpointSlice,
         networking::v1::{Ingress, IngressClass},
     },
@@ -143,7 +143,6 @@ kubernetes! {
     IngressClass: true,
     Namespace: true,
     Node: true,
-    Pod: false,
     Secret: false,
     Service: false,
 }

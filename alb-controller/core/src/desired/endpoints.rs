@@ -3,9 +3,9 @@
 use super::{Scene, class::Flavour, index::Labels};
 use crate::target::{IpFamily, TargetId, Targets};
 use edgeway_api::{
-    Resource,
+    Pod, Resource,
     k8s_openapi::api::{
-        core::v1::{Node, Pod, Service, ServicePort},
+        core::v1::{Node, Service, ServicePort},
         discovery::v1::{Endpoint, EndpointSlice},
     },
 };
@@ -112,7 +112,7 @@ fn pod_of<'a>(scene: &Scene<'a>, namespace: &str, endpoint: &Endpoint) -> Option
 }
 
 fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref()
+    pod.spec.node_name.as_deref()
 }
 
 /// Whether something takes requests.
@@ -144,8 +144,7 @@ fn fitness(scene: &Scene<'_>, namespace: &str, endpoint: &Endpoint, flavour: Fla
 
 /// Whether a pod is ready but for what others wait for.
 pub(crate) fn containers_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|c| c.type_ == "ContainersReady" && c.status == "True")
+    pod.is("ContainersReady")
 }
 
 fn fitness_of_node(node: &Node) -> Fitness {

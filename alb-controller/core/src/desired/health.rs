@@ -11,11 +11,8 @@ use crate::{
     target::{HealthCheck, Matcher, Protocol, TargetGroupKind, TargetType, Version},
 };
 use edgeway_api::{
-    Resource,
-    k8s_openapi::{
-        api::core::v1::{Pod, Service},
-        apimachinery::pkg::util::intstr::IntOrString,
-    },
+    Pod, Resource,
+    k8s_openapi::{api::core::v1::Service, apimachinery::pkg::util::intstr::IntOrString},
 };
 use std::collections::BTreeSet;
 

@@ -1,10 +1,10 @@
 //! Objects by what they are asked for by.
 
 use edgeway_api::{
-    IngressClassParams, Objects, Resource,
+    IngressClassParams, Objects, Pod, Resource,
     k8s_openapi::{
         api::{
-            core::v1::{Endpoints, Node, Pod, Secret, Service, ServicePort},
+            core::v1::{Endpoints, Node, Secret, Service, ServicePort},
             discovery::v1::EndpointSlice,
             networking::v1::IngressClass,
         },

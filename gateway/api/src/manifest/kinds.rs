@@ -9,12 +9,12 @@
 
 use super::{Reader, fields::closest, lenient, secret, strict};
 use crate::{
-    DestinationRule, Gateway, IngressClassParams, ObjectRef, Problem, ServiceEntry, Severity,
+    DestinationRule, Gateway, IngressClassParams, ObjectRef, Pod, Problem, ServiceEntry, Severity,
     TargetGroupBinding, VirtualService, WorkloadEntry,
 };
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Endpoints, Namespace, Node, Pod, Service},
+    core::v1::{ConfigMap, Endpoints, Namespace, Node, Service},
     discovery::v1::EndpointSlice,
     networking::v1::{Ingress, IngressClass},
 };

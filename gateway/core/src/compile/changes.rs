@@ -3,10 +3,10 @@
 //! Whether an object did is seen by its `Arc`; sources keep those of objects that did not.
 
 use edgeway_api::{
-    DestinationRule, Objects, ServiceEntry, VirtualService,
+    DestinationRule, Objects, Pod, ServiceEntry, VirtualService,
     k8s_openapi::api::{
         apps::v1::Deployment,
-        core::v1::{Endpoints, Node, Pod, Secret, Service},
+        core::v1::{Endpoints, Node, Secret, Service},
         discovery::v1::EndpointSlice,
     },
 };

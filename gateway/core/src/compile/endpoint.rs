@@ -174,22 +174,20 @@ pub(super) fn endpoint_at(address: &str, port: u16, pod: Option<&PodView>) -> Op
     })
 }
 
-/// The pod port that a Service port leads to: its number, or the container port of that name among
-/// `pods`; the Service port itself if it says nothing.
+/// The pod port that a Service port leads to: its number, or the container port of that name in
+/// `ports`; the Service port itself if it says nothing.
 pub(super) fn target_port<'p>(
     port: &ServicePort,
-    mut pods: impl Iterator<Item = &'p edgeway_api::k8s_openapi::api::core::v1::PodSpec>,
+    mut ports: impl Iterator<Item = (&'p str, i32)>,
 ) -> Option<u16> {
     use edgeway_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
     let number = match port.target_port.as_ref() {
         None => port.port,
         Some(IntOrString::Int(0)) => port.port,
         Some(IntOrString::Int(number)) => *number,
-        Some(IntOrString::String(name)) => pods.find_map(|pod| {
-            let ports =
-                pod.containers.iter().flat_map(|container| container.ports.iter().flatten());
-            ports.into_iter().find(|p| p.name.as_deref() == Some(name)).map(|p| p.container_port)
-        })?,
+        Some(IntOrString::String(name)) => {
+            ports.find_map(|(port, number)| (port == name).then_some(number))?
+        }
     };
     u16::try_from(number).ok()
 }

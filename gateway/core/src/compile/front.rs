@@ -35,7 +35,7 @@ impl Front {
                     continue;
                 }
                 seen.push(number);
-                if let Some(target) = target_port(port, own_pods(objects, workload)) {
+                if let Some(target) = target_port(port, own_ports(objects, workload)) {
                     ports.entry(number).or_insert(target);
                 }
             }
@@ -63,8 +63,11 @@ fn is_mine(service: &Service, workload: &Workload) -> bool {
         && !labels.is_some_and(|labels| labels.contains_key(UNTRANSLATED))
 }
 
-/// Pod specs of the gateway itself, for ports that a Service names.
-fn own_pods<'o>(objects: &'o Objects, workload: &'o Workload) -> impl Iterator<Item = &'o PodSpec> {
+/// Ports of the gateway itself that have names, for Services that go by these.
+fn own_ports<'o>(
+    objects: &'o Objects,
+    workload: &'o Workload,
+) -> impl Iterator<Item = (&'o str, i32)> {
     let (namespace, labels) = (workload.namespace.as_str(), &workload.labels);
     let pods = objects.pods.iter().filter(move |pod| {
         let own = pod.meta().labels.as_ref();
@@ -76,5 +79,11 @@ fn own_pods<'o>(objects: &'o Objects, workload: &'o Workload) -> impl Iterator<I
         (deployment.namespace() == namespace && selects(labels, own)).then_some(template)
     });
     let of_deployments = deployments.filter_map(|template| template.spec.as_ref());
-    pods.filter_map(|pod| pod.spec.as_ref()).chain(of_deployments)
+    pods.flat_map(|pod| pod.spec.named_ports()).chain(of_deployments.flat_map(template_ports))
+}
+
+/// Ports of the pods to come that have names, each with its number.
+fn template_ports(template: &PodSpec) -> impl Iterator<Item = (&str, i32)> {
+    let ports = template.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    ports.filter_map(|port| Some((port.name.as_deref()?, port.container_port)))
 }

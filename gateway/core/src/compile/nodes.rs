@@ -2,7 +2,7 @@
 
 use super::{Workload, pods::selects};
 use crate::cluster::Locality;
-use edgeway_api::{Objects, Resource, k8s_openapi::api::core::v1::Pod};
+use edgeway_api::{Objects, Pod, Resource};
 use hashbrown::HashMap;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -60,7 +60,7 @@ impl Nodes {
     /// Where a pod is: its label counts more than its Node (as Istio).
     pub(super) fn of_pod(&self, pod: &Pod) -> Locality {
         let own = pod.meta().labels.as_ref().and_then(of_labels);
-        let node = || self.named(pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()));
+        let node = || self.named(pod.spec.node_name.as_deref());
         own.or_else(|| node().cloned()).unwrap_or_default()
     }
 
@@ -88,7 +88,7 @@ pub(crate) fn own_node(objects: &Objects, workload: &Workload) -> Arc<str> {
 
 /// The name of a pod's Node; empty while it has none.
 pub(super) fn of_pod(pod: &Pod) -> &str {
-    pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default()
+    pod.spec.node_name.as_deref().unwrap_or_default()
 }
 
 /// The gateway's own pod; if it does not know its name, all that look like it.

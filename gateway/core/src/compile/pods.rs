@@ -6,10 +6,7 @@ use super::{
     sites::ByName,
 };
 use crate::cluster::Locality;
-use edgeway_api::{
-    Resource,
-    k8s_openapi::api::core::v1::{Pod, PodCondition},
-};
+use edgeway_api::{Pod, Resource, pod::PodCondition};
 use hashbrown::HashMap;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -68,20 +65,15 @@ impl Pods {
 
 /// Addresses of a pod that has not ended; those of host-network pods say nothing about them.
 pub(super) fn addresses(pod: &Pod) -> impl Iterator<Item = &str> {
-    let status = pod.status.as_ref().filter(|status| {
-        !matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"))
-            && pod.spec.as_ref().is_none_or(|spec| spec.host_network != Some(true))
-    });
-    let many = status.into_iter().flat_map(|status| status.pod_ips.iter().flatten());
-    let one = status.and_then(|status| status.pod_ip.as_deref());
-    many.map(|ip| ip.ip.as_str()).chain(one)
+    let has_ended = matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    let has_own = !has_ended && !pod.spec.host_network;
+    has_own.then(|| pod.addresses()).into_iter().flatten()
 }
 
 /// Whether nothing says that a pod is not ready, or going.
 pub(super) fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     let unready = |one: &PodCondition| one.type_ == "Ready" && one.status != "True";
-    pod.meta().deletion_timestamp.is_none() && !conditions.into_iter().flatten().any(unready)
+    pod.meta().deletion_timestamp.is_none() && !pod.status.conditions.iter().any(unready)
 }
 
 /// The Deployment's name where a ReplicaSet owns the pod, else the owner's, else the pod's.

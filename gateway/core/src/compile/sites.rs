@@ -3,11 +3,8 @@
 
 use super::{Workload, nodes::Nodes, pods::Pods, report::Rejected};
 use edgeway_api::{
-    Objects, Resource, WorkloadEntry,
-    k8s_openapi::api::{
-        core::v1::{Endpoints, Pod},
-        discovery::v1::EndpointSlice,
-    },
+    Objects, Pod, Resource, WorkloadEntry,
+    k8s_openapi::api::{core::v1::Endpoints, discovery::v1::EndpointSlice},
 };
 use hashbrown::HashMap;
 use std::sync::Arc;

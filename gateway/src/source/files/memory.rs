@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Added to what is wrong with an object or a file whose older version stands in for it.
@@ -31,7 +32,7 @@ pub(super) struct Memory {
     files: Vec<(PathBuf, Said)>,
     is_settled: bool,
     /// All of it together, where nothing is wrong and nothing stands in for anything.
-    whole: Option<Objects>,
+    whole: Option<Arc<Objects>>,
 }
 
 /// What a file said.
@@ -70,7 +71,7 @@ impl Memory {
 
     /// The whole configuration, from what is found at all paths, in order; `None` if nothing
     /// changed.
-    pub(super) fn settle(&mut self, contents: Vec<(PathBuf, Content)>) -> Option<Objects> {
+    pub(super) fn settle(&mut self, contents: Vec<(PathBuf, Content)>) -> Option<Arc<Objects>> {
         let mut before: BTreeMap<PathBuf, Said> = self.files.drain(..).collect();
         let mut changed = !self.is_settled;
         for (path, content) in with_insides(contents, &before) {
@@ -88,11 +89,11 @@ impl Memory {
     }
 
     /// The whole, which is remembered if changes to it can be made one by one.
-    fn remembered(&mut self) -> Objects {
-        let whole = self.whole();
+    fn remembered(&mut self) -> Arc<Objects> {
+        let whole = Arc::new(self.whole());
         let is_plain =
             whole.defects.is_empty() && self.files.iter().all(|(_, said)| said.kept.count() == 0);
-        self.whole = is_plain.then(|| whole.clone());
+        self.whole = is_plain.then(|| Arc::clone(&whole));
         whole
     }
 
@@ -101,7 +102,7 @@ impl Memory {
     pub(super) fn amend(
         &mut self,
         contents: Vec<(PathBuf, Content)>,
-    ) -> Result<Option<Objects>, Partial> {
+    ) -> Result<Option<Arc<Objects>>, Partial> {
         let mut new = Vec::new();
         for (path, content) in contents {
             let at = self.files.iter().position(|(known, _)| *known == path).ok_or(Partial)?;
@@ -122,9 +123,10 @@ impl Memory {
             *said = last.followed_by(path, &content);
             let is_plain = said.fresh.defects.is_empty() && said.kept.count() == 0;
             let now = said.fresh.clone();
-            self.whole = self.whole.take().filter(|_| is_plain).and_then(|mut whole| {
+            self.whole = self.whole.take().filter(|_| is_plain).and_then(|whole| {
+                let mut whole = Arc::unwrap_or_clone(whole);
                 let fits = whole.exchange(&before, now);
-                fits.then_some(whole)
+                fits.then(|| Arc::new(whole))
             });
         }
         Ok(changed.then(|| self.whole.clone().unwrap_or_else(|| self.remembered())))

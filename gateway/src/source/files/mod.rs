@@ -59,7 +59,7 @@ impl Files {
 
     /// Reads everything once.
     pub fn read(&self) -> Result<Objects, Lost> {
-        State::of(&self.paths).first()
+        State::of(&self.paths).first().map(Arc::unwrap_or_clone)
     }
 }
 
@@ -90,7 +90,7 @@ impl State {
     }
 
     /// The first reading: every path that was given must be there.
-    fn first(&mut self) -> Result<Objects, Lost> {
+    fn first(&mut self) -> Result<Arc<Objects>, Lost> {
         let mut listing = self.list();
         let missing = listing.failures.iter().position(|(path, _)| self.paths.contains(path));
         if let Some(missing) = missing {
@@ -117,12 +117,12 @@ impl State {
         if !is_final && self.memory.is_between(&contents) {
             return Round::Between;
         }
-        Round::Settled(self.memory.settle(contents).map(Arc::new))
+        Round::Settled(self.memory.settle(contents))
     }
 
     /// Reads what may have changed and nothing else. Refused, where that does not tell all: then
     /// another reading must.
-    fn these(&mut self, real: &BTreeSet<PathBuf>) -> Result<Option<Objects>, Partial> {
+    fn these(&mut self, real: &BTreeSet<PathBuf>) -> Result<Option<Arc<Objects>>, Partial> {
         let mut changed = Vec::new();
         for path in real {
             match self.known.file(path) {
@@ -178,7 +178,7 @@ impl Source for Files {
             (state, first)
         })
         .await?;
-        latest.send_replace(Arc::new(first?));
+        latest.send_replace(first?);
         let mut follower = Follower { files: self, teller, changes, watch };
         loop {
             let real = tokio::select! {
@@ -266,7 +266,7 @@ async fn follow(
         .await?;
         state = back;
         if let Ok(objects) = amended {
-            objects.map(|objects| latest.send_replace(Arc::new(objects)));
+            objects.map(|objects| latest.send_replace(objects));
             return Ok(state);
         }
     }

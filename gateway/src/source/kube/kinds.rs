@@ -74,7 +74,7 @@ const POD: Kind = core(
     "pods",
     &[
         "spec.nodeName",
-        "spec.containers.name",
+        "spec.hostNetwork",
         "spec.containers.ports",
         "spec.readinessGates",
         "status.phase",

@@ -294,7 +294,7 @@ mod tests {
                 "managedFields": [{"manager": "m"}],
                 "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "k": "v"},
             },
-            "spec": {"nodeName": "n", "containers": [
+            "spec": {"nodeName": "n", "hostNetwork": true, "containers": [
                 {"name": "c", "image": "i", "env": [{"name": "E"}], "ports": [{"containerPort": 80}]},
             ]},
             "status": {"podIP": "10.0.0.1", "qosClass": "Burstable"},
@@ -304,12 +304,11 @@ mod tests {
         assert_eq!(
             kept,
             json!({
-                "apiVersion": "v1", "kind": "Pod",
                 "metadata": {
                     "name": "p", "namespace": "a", "labels": {"x": "y"}, "annotations": {"k": "v"},
                 },
-                "spec": {"nodeName": "n", "containers": [
-                    {"name": "c", "ports": [{"containerPort": 80}]},
+                "spec": {"nodeName": "n", "hostNetwork": true, "containers": [
+                    {"ports": [{"containerPort": 80}]},
                 ]},
                 "status": {"podIP": "10.0.0.1"},
             })

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::{path::PathBuf, sync::Arc};
 
 /// Files as name and text, read in one go.
-fn settle(memory: &mut Memory, files: &[(&str, &str)]) -> Option<Objects> {
+fn settle(memory: &mut Memory, files: &[(&str, &str)]) -> Option<Arc<Objects>> {
     let content =
         |(path, text): &(&str, &str)| (PathBuf::from(path), Content::Text((*text).into()));
     memory.settle(files.iter().map(content).collect())
@@ -221,7 +221,7 @@ proptest! {
             let expected = whole.settle(files.clone());
             let alone = one_by_one.amend(vec![files[at].clone()]);
             let found = alone.unwrap_or_else(|_| one_by_one.settle(files));
-            let told = |objects: Objects| {
+            let told = |objects: Arc<Objects>| {
                 (gateways(&objects), defects(&objects), objects.origins.clone())
             };
             prop_assert_eq!(found.map(told), expected.map(told));
