@@ -2,6 +2,7 @@
 
 mod authentication;
 mod condition;
+pub(crate) mod packed;
 
 pub use authentication::{
     Authentication, Claim, ClaimFormat, ClientSecret, Cognito, Jwt, Login, Oidc, Unauthenticated,
