@@ -105,9 +105,14 @@ pub(crate) fn takes_away(op: &Op) -> bool {
         || matches!(op, Op::Revoke(_) | Op::Deregister(_) | Op::RemoveCertificate(_))
 }
 
-/// Target groups that a step sends to.
+/// Target groups of ours that a step sends to.
 fn groups(op: &Op) -> Vec<&str> {
-    let action: Option<&Action> = if let Op::CreateRule(rule) | Op::ModifyRule(rule) = op {
+    action(op).into_iter().flat_map(Action::groups).collect()
+}
+
+/// What a step makes of requests.
+pub(crate) fn action(op: &Op) -> Option<&Action> {
+    if let Op::CreateRule(rule) | Op::ModifyRule(rule) = op {
         Some(&rule.action)
     } else if let Op::CreateListener(listener) = op {
         Some(&listener.default_action)
@@ -115,6 +120,5 @@ fn groups(op: &Op) -> Vec<&str> {
         change.default_action.as_ref()
     } else {
         None
-    };
-    action.into_iter().flat_map(Action::groups).collect()
+    }
 }

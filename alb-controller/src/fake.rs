@@ -170,7 +170,7 @@ impl Cloud for std::sync::Arc<FakeCloud> {
 }
 
 impl Cloud for FakeCloud {
-    async fn look_up(&self, _: &Needs) -> Result<Lookups, CloudError> {
+    async fn look_up(&self, needs: &Needs) -> Result<Lookups, CloudError> {
         let subnet = |zone: &str| Subnet {
             id: format!("subnet-{zone}"),
             zone: zone.into(),
@@ -178,7 +178,9 @@ impl Cloud for FakeCloud {
             free: 99,
             ..Subnet::default()
         };
-        Ok(Lookups { subnets: Some(vec![subnet("a"), subnet("b")]), ..Lookups::default() })
+        let bound_groups = needs.bindings.then(Vec::new);
+        let subnets = Some(vec![subnet("a"), subnet("b")]);
+        Ok(Lookups { subnets, bound_groups, ..Lookups::default() })
     }
 
     async fn observe(&self, desired: &Desired, _: &Sight) -> Result<Observed, CloudError> {

@@ -1,9 +1,10 @@
 //! One pass: look up, wish, observe, plan, walk, report.
 
 mod haste;
+mod refused;
 
 use crate::{
-    apply::{Failure, Walk, Way, certificate, walk},
+    apply::{Failure, Walk, Way, walk},
     aws::{Cloud, CloudError, Sight, Watched},
     doubts::{Doubts, LAG},
     event::{Event, Status},
@@ -217,7 +218,7 @@ impl<C: Cloud> Reconciler<C> {
         let addresses = addresses(&desired, observed);
         self.status.states = states((&desired, observed), &plan, &self.status.states, &addresses);
         self.status.identities = identities(objects);
-        self.note_refused(&failures);
+        self.note_refused(&failures).await;
         let sight = readiness::Sight { objects, desired: &desired, observed, seen: &seen };
         self.status.gates = gates(sight, &self.settings, &self.status.gates);
         let waiting = (&self.status.states, &self.status.gates);
@@ -232,15 +233,6 @@ impl<C: Cloud> Reconciler<C> {
         let gates = self.status.gates.values().filter(|gate| !gate.awaits.is_empty()).count();
         let doubts = self.doubts.wait(now);
         Ok(Pass { plan, taken, failures, awaits, gates, doubts })
-    }
-
-    /// Notes certificates that AWS does not know, so that the next wish does without them.
-    fn note_refused(&mut self, failures: &[Failure]) {
-        let Some((_, lookups, _)) = &mut self.lookups else { return };
-        let unknown =
-            failures.iter().filter(|failure| failure.error.code() == Some("CertificateNotFound"));
-        let refused = unknown.filter_map(|failure| certificate(&failure.step.op));
-        lookups.refused.extend(refused.cloned());
     }
 
     /// Time has passed: the next pass looks at what it may have changed.

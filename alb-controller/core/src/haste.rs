@@ -64,29 +64,29 @@ fn differing<'o, K: Held>(before: &'o [Arc<K>], now: &'o [Arc<K>]) -> BTreeSet<&
     gone.chain(come).map(|object| object.namespace()).collect()
 }
 
-/// The stacks that have members in these namespaces, which grow to all in which those have members.
+/// The stacks that have members or targets in these namespaces, which grow to all in which those have some.
 fn touched(wished: &Desired, namespaces: &mut BTreeSet<String>) -> BTreeSet<StackId> {
-    let mut touched = BTreeSet::new();
-    loop {
-        let count = touched.len();
-        for (id, stack) in &wished.stacks {
-            let members = wished.members.get(id).map_or(&[][..], Vec::as_slice);
-            let mut own = homes(members, stack);
-            if !touched.contains(id) && own.any(|home| namespaces.contains(home)) {
-                touched.insert(id.clone());
-                namespaces.extend(homes(members, stack).map(str::to_owned));
-            }
-        }
-        if touched.len() == count {
-            return touched;
-        }
+    let stacks = wished.stacks.iter().map(|(id, stack)| {
+        let members = wished.members.get(id).map_or(&[][..], Vec::as_slice);
+        (id, homes(members, stack).collect::<BTreeSet<&str>>())
+    });
+    let is_touched = |(_, homes): &(&StackId, BTreeSet<&str>)| {
+        homes.iter().any(|home| namespaces.contains(*home))
+    };
+    let touched: Vec<_> = stacks.filter(is_touched).collect();
+    for (_, homes) in &touched {
+        namespaces.extend(homes.iter().map(|home| (*home).to_owned()));
     }
+    touched.into_iter().map(|(id, _)| id.clone()).collect()
 }
 
-/// The namespaces of a stack's members, understood or not.
+/// The namespaces of a stack's members, understood or not, and of the Services behind it: that of a gateway
+/// is elsewhere.
 fn homes<'s>(members: &'s [ObjectRef], stack: &'s Stack) -> impl Iterator<Item = &'s str> {
     let broken = stack.broken.iter().filter_map(|name| name.split_once('/'));
-    members.iter().map(|member| member.namespace.as_str()).chain(broken.map(|(home, _)| home))
+    let behind = stack.backends.values().map(|backend| backend.namespace.as_str());
+    let members = members.iter().map(|member| member.namespace.as_str());
+    members.chain(broken.map(|(home, _)| home)).chain(behind)
 }
 
 /// What there is in some namespaces and in none, as far as stacks depend on it.
@@ -227,6 +227,31 @@ spec: {controller: edgeway.dev/alb}
             let whole = plan(&wishes(&now), &built.1);
             assert!(!early.is_empty(), "{namespace}");
             assert_eq!(early.steps, whole.steps, "{namespace}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_has_its_targets_in_another_namespace_than_the_members() {
+        let class = CLASS.replace(
+            "{name: edgeway}",
+            "{name: edgeway, annotations: {edgeway.dev/gateway: edge/web}}",
+        );
+        let edge =
+            member("none", "edge", "/").split_once("---\napiVersion: v1").unwrap().1.to_owned();
+        let edge = format!("apiVersion: v1{edge}");
+        let stacks = |count: usize| -> Vec<String> {
+            (0..count).map(|it| member(&format!("g{it}"), &format!("n{it}"), "/")).collect()
+        };
+        for (count, is_quick) in [(1, true), (3, true), (11, false)] {
+            let before = read(&[vec![class.clone(), edge.clone()], stacks(count)].concat());
+            let built = built(&before);
+            let now = with_slice(&before, "edge", &["10.0.0.1", "10.0.0.2"]);
+            let early = hasten(&before, &now, &built);
+            let whole = plan(&wishes(&now), &built.1);
+            assert_eq!(whole.steps.len(), count);
+            assert_eq!(early.steps, if is_quick { whole.steps } else { vec![] }, "{count}");
+            let now = with_slice(&before, "n0", &["10.0.0.7"]);
+            assert!(hasten(&before, &now, &built).is_empty(), "these are the gateway's to know");
         }
     }
 

@@ -168,7 +168,7 @@ fn all(sight: Sight<'_>) -> Vec<Group<'_>> {
     }
     for (id, standing) in &observed.stacks {
         let wish = desired.stacks.get(id);
-        if !desired.held.contains(id) && wish.is_none_or(|stack| stack.broken.is_empty()) {
+        if !desired.held.contains_key(id) && wish.is_none_or(|stack| stack.broken.is_empty()) {
             continue;
         }
         let is_kept = |name: &String| wish.is_none_or(|it| !it.target_groups.contains_key(name));

@@ -270,7 +270,7 @@ pub struct Lookups {
     pub trust_stores: Option<BTreeMap<String, String>>,
     /// ARNs of regional access control lists, by name; nothing if nobody looked.
     pub web_acls: Option<BTreeMap<String, String>>,
-    /// Certificates that AWS has refused, by ARN.
+    /// Certificates and target groups of somebody else that AWS does not know, by ARN.
     pub refused: BTreeSet<String>,
     /// All target groups; nothing if nobody looked.
     pub bound_groups: Option<Vec<BoundGroup>>,

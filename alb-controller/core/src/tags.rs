@@ -19,6 +19,10 @@ pub const BACKEND_SECURITY_GROUP: &str = "backend-sg";
 /// The Ingress that a rule comes from. Ours alone: it lets a rule outlive a typing error.
 pub const OWNER: &str = "edgeway.dev/ingress";
 
+/// Whose each value of a rule is that several members share: short names of values, and of members. Ours
+/// alone, for the same reason.
+pub const CLAIMS: &str = "edgeway.dev/claims";
+
 /// A trace of the secret that a login uses, by which another one is noticed: AWS never tells it.
 pub const SECRET: &str = "edgeway.dev/secret-trace";
 
@@ -53,7 +57,7 @@ pub fn tracking(cluster: &str, stack: &StackId, resource: &str) -> Tags {
 
 /// Whether a key is one of those that say whose a thing is; users cannot set these.
 pub fn is_reserved(key: &str) -> bool {
-    matches!(key, CLUSTER | STACK | RESOURCE | OWNER | SECRET | CONTROLLER)
+    matches!(key, CLUSTER | STACK | RESOURCE | OWNER | CLAIMS | SECRET | CONTROLLER)
 }
 
 /// Whether we have made a thing with these tags, or taken it over.

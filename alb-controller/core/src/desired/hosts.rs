@@ -3,10 +3,10 @@
 
 use super::{member::Member, routes::Routes};
 use crate::{
-    glob,
-    limits::{VALUES_PER_RULE, WILDCARDS_PER_RULE},
-    rule::{Action, Condition, Patterns, Redirect, Rule},
-    tags::Tags,
+    rule::{
+        Action, Redirect, Rule,
+        packed::{Claims, Piece, pack},
+    },
     target::{Protocol, Version},
 };
 use std::{
@@ -49,12 +49,6 @@ struct Said<'h> {
     rank: Rank,
     version: Option<Version>,
     redirect: Option<Action>,
-}
-
-/// A rule to be.
-enum Item<'h> {
-    Host(&'h str, Action),
-    Path(&'h str, Vec<String>, Action),
 }
 
 impl Hosts {
@@ -125,25 +119,18 @@ pub(super) fn rules<'m, 'a: 'm>(
             None => all.push((host, vec![said])),
         }
     }
-    let (mut wild, plain): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|(host, _)| host.is_empty() || host.starts_with('*'));
-    wild.sort_by_key(|(host, _)| Reverse(host.len()));
-    let plain = plain.into_iter().flat_map(|(host, said)| items(host, said));
-    let (paths, plain): (Vec<_>, Vec<_>) = plain.partition(|item| matches!(item, Item::Path(..)));
-    let wild = wild.into_iter().flat_map(|(host, said)| items(host, said));
-    let mut packed = Vec::new();
-    pack(paths, true, &mut packed);
-    pack(plain, false, &mut packed);
-    pack(wild, true, &mut packed);
-    packed
+    pack(all.into_iter().flat_map(|(host, said)| pieces(host, said)).collect())
 }
 
-/// The rules of a host: one, unless its paths are spoken in several versions.
-fn items<'h>(host: &'h str, mut said: Vec<Said<'_>>) -> Vec<Item<'h>> {
+/// What a host has rules for: itself, and paths if they are spoken in several versions.
+fn pieces(host: &str, mut said: Vec<Said<'_>>) -> Vec<Piece> {
     let Some(hosts) = said.first().map(|first| first.hosts) else { return Vec::new() };
+    let names: Vec<String> = said.iter().map(|said| said.member.name()).collect();
+    let all = Claims::of(names.iter().map(String::as_str));
+    let piece = |paths, action, claims| Piece { host: host.to_owned(), paths, action, claims };
     // One that asks for it is enough, as at a gateway.
     if let Some(redirect) = said.iter().find_map(|said| said.redirect.clone()) {
-        return vec![Item::Host(host, redirect)];
+        return vec![piece(Vec::new(), redirect, all)];
     }
     let versions: BTreeSet<Option<Version>> = said.iter().map(|said| said.version).collect();
     // No version comes first: it takes all clients.
@@ -156,73 +143,8 @@ fn items<'h>(host: &'h str, mut said: Vec<Said<'_>>) -> Vec<Item<'h>> {
     let paths = said.into_iter().map(|said| {
         let every = || vec!["/*".to_owned()];
         let paths = if said.paths.is_empty() { every() } else { said.paths.to_vec() };
-        Item::Path(host, paths, said.hosts.action(said.version))
+        let claims = Claims::of([said.member.name().as_str()]);
+        piece(paths, said.hosts.action(said.version), claims)
     });
-    paths.chain([Item::Host(host, hosts.action(usual))]).collect()
-}
-
-/// As many hosts in a rule as AWS takes, and paths of a host. Where their order means nothing, those of
-/// one action come together.
-fn pack<'h>(items: impl IntoIterator<Item = Item<'h>>, in_order: bool, rules: &mut Vec<Rule>) {
-    let start = rules.len();
-    for item in items {
-        let new = match item {
-            Item::Host(host, action) => rule(host, Vec::new(), action),
-            Item::Path(host, paths, action) => rule(host, paths, action),
-        };
-        let mut before = rules.iter_mut().skip(start).rev();
-        let last = before.find(|rule| in_order || rule.action == new.action);
-        if !last.is_some_and(|last| joins(last, &new)) {
-            rules.push(new);
-        }
-    }
-}
-
-/// Puts a rule's last values to those of the one before, if one rule can say both.
-fn joins(last: &mut Rule, new: &Rule) -> bool {
-    let wildcards = |rule: &Rule| -> usize {
-        rule.conditions.iter().flat_map(Condition::texts).map(glob::wildcards).sum()
-    };
-    let count = wildcards(last) + wildcards(new);
-    if last.action != new.action || last.conditions.len() != new.conditions.len() {
-        return false;
-    }
-    let (Some((old, before)), Some((more, same))) =
-        (last.conditions.split_last_mut(), new.conditions.split_last())
-    else {
-        return false;
-    };
-    if *before != *same {
-        return false;
-    }
-    let others: usize = before.iter().map(Condition::len).sum();
-    let room = VALUES_PER_RULE.saturating_sub(others);
-    match (old, more) {
-        (Condition::Host(Patterns::Text(values)), Condition::Host(Patterns::Text(more)))
-        | (Condition::Path(Patterns::Text(values)), Condition::Path(Patterns::Text(more)))
-            if values.len() + more.len() <= room && count <= WILDCARDS_PER_RULE =>
-        {
-            values.extend(more.iter().cloned());
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Hosts come first; every host and every path is a path.
-fn rule(host: &str, mut paths: Vec<String>, action: Action) -> Rule {
-    if host.is_empty() && paths.is_empty() {
-        paths.push("/*".to_owned());
-    }
-    let host = Some(host.to_owned()).filter(|host| !host.is_empty());
-    let host = host.map(|host| Condition::Host(Patterns::Text(vec![host])));
-    let paths = Some(paths).filter(|paths| !paths.is_empty());
-    let paths = paths.map(|paths| Condition::Path(Patterns::Text(paths)));
-    Rule {
-        conditions: host.into_iter().chain(paths).collect(),
-        authentication: None,
-        action,
-        transforms: Vec::new(),
-        tags: Tags::new(),
-    }
+    paths.chain([piece(Vec::new(), hosts.action(usual), all.clone())]).collect()
 }

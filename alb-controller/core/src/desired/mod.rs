@@ -100,7 +100,7 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
     let mut doors = Doors::default();
     for (id, group) in group::gather(&scene, &mut desired.problems) {
         if group.members.is_empty() {
-            desired.held.insert(id);
+            desired.held.insert(id, group.broken);
         } else {
             add(&scene, id, group, (&mut desired, &mut doors));
         }
@@ -196,7 +196,7 @@ fn add(
     let addresses = outline.as_ref().map_or(theirs, |outline| outline.addresses);
     let mut routes = read_routes(scene, &id, &mut group, addresses, problems);
     if group.members.is_empty() {
-        desired.held.insert(id);
+        desired.held.insert(id, group.broken);
         return;
     }
     let is_attached = host.is_some();

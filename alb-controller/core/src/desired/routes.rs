@@ -269,6 +269,10 @@ impl Reader<'_, '_, '_> {
         let mut shares = Vec::new();
         for ShareWish { target, weight } in wishes {
             let group = match target {
+                TargetWish::Arn(arn) if self.site.scene.lookups.refused.contains(&arn) => {
+                    self.no_group(&arn, &field);
+                    None
+                }
                 TargetWish::Arn(arn) => Some(TargetGroupRef::Foreign(arn)),
                 TargetWish::Name(name) => self.foreign(&name, &field),
                 TargetWish::Service(name, port) => {
@@ -287,6 +291,11 @@ impl Reader<'_, '_, '_> {
         }
     }
 
+    fn no_group(&mut self, name: &str, field: &str) {
+        let message = format!("there is no target group {name}");
+        self.report(field, "target-group-not-found", message, "create it, or name another");
+    }
+
     /// A target group of somebody else, by name.
     fn foreign(&mut self, name: &str, field: &str) -> Option<TargetGroupRef> {
         match &self.site.scene.lookups.target_groups {
@@ -294,13 +303,7 @@ impl Reader<'_, '_, '_> {
             Some(known) => {
                 let arn = known.get(name).cloned();
                 if arn.is_none() {
-                    let message = format!("there is no target group {name}");
-                    self.report(
-                        field,
-                        "target-group-not-found",
-                        message,
-                        "create it, or name another",
-                    );
+                    self.no_group(name, field);
                 }
                 arn.map(TargetGroupRef::Foreign)
             }

@@ -33,7 +33,7 @@ pub struct Desired {
     /// Ports that may be in use though no target is known now: what is open stays open.
     pub uncertain_ports: BTreeSet<u16>,
     /// Stacks that cannot be understood at present. What stands of them stays as it is.
-    pub held: BTreeSet<StackId>,
+    pub held: BTreeMap<StackId, BTreeSet<String>>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
     /// Namespaces that were looked at; none for all. What is for others is none of ours.

@@ -111,6 +111,19 @@ pub(super) fn build(
     lane
 }
 
+/// What members of a stack had who are gone, where none of the others can be understood.
+pub(super) fn prune(
+    id: &StackId,
+    standing: &Standing,
+    (broken, most): (&BTreeSet<String>, usize),
+) -> Lane {
+    let mut lane = Lane::of(id);
+    for balancer in standing.load_balancers.values() {
+        listeners::prune(balancer, broken, most, &mut lane);
+    }
+    lane
+}
+
 /// The way to nothing, for a stack that nobody wishes any more.
 pub(super) fn remove(
     id: &StackId,

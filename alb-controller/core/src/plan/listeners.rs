@@ -3,6 +3,7 @@
 use super::{
     groups::differing,
     lane::Lane,
+    last_good,
     resolve::{Pair, Resolved},
     rules::{Arrangement, Bounds, RuleStep, arrange, is_held},
     step::{ListenerChange, Op},
@@ -37,11 +38,13 @@ pub(super) fn direct(resolved: &Resolved<'_>, most: usize, lane: &mut Lane) -> O
         .extend(resolved.old_balancers.iter().flat_map(|old| old.groups()).map(str::to_owned));
     let unwished = found.iter().flat_map(|found| &found.listeners);
     for (port, there) in unwished.filter(|(port, _)| !wish.listeners.contains_key(port)) {
-        if must_stay(there, &resolved.stack.broken) {
+        if !there.foreign.is_empty() {
             outcome.needed.extend(there.groups().map(str::to_owned));
             outcome.stays.insert(*port);
         }
     }
+    let wished = &resolved.stack.load_balancer.listeners;
+    outcome.stays.extend(wish.listeners.keys().filter(|port| !wished.contains_key(port)));
     let mut room = most.saturating_sub(found.map_or(0, LoadBalancer::rules));
     for (port, listener) in &wish.listeners {
         let key = ListenerKey { load_balancer: wish.name.clone(), port: *port };
@@ -91,6 +94,28 @@ fn is_open(key: &ListenerKey, wish: &Listener, there: Option<&Listener>, lane: &
     let advice = "name another port in alb.ingress.kubernetes.io/listen-ports, or add the listener";
     lane.block(Key::Listener(key.clone()), reason, advice);
     false
+}
+
+/// Deletes what is none of theirs who cannot be understood.
+pub(super) fn prune(found: &LoadBalancer, broken: &BTreeSet<String>, most: usize, lane: &mut Lane) {
+    let mut wish = LoadBalancer { listeners: [].into(), ..found.clone() };
+    last_good::complete(&mut wish, Some(found), broken);
+    let room = most.saturating_sub(found.rules());
+    for (port, there) in &found.listeners {
+        let key = ListenerKey { load_balancer: found.name.clone(), port: *port };
+        let theirs = wish.listeners.get(port).map(|listener| &listener.rules);
+        let wanted: Vec<Rule> = theirs.into_iter().flat_map(|it| it.values()).cloned().collect();
+        let bounds = Bounds { listener: Some(there), broken, room };
+        if let Ok(Arrangement { ahead, behind, kept, .. }) = arrange(&wanted, bounds) {
+            for step in ahead {
+                take(&key, step, lane);
+            }
+            retag(&key, kept, lane);
+            for step in behind {
+                take(&key, step, lane);
+            }
+        }
+    }
 }
 
 /// Deletes all rules of ours on somebody else's load balancer, the last ones first.
@@ -149,12 +174,17 @@ fn rules(
     for step in ahead {
         take(key, step, lane);
     }
+    retag(key, kept, lane);
+    outcome.behind.push((key.clone(), behind));
+}
+
+/// Labels rules that stay.
+fn retag(key: &ListenerKey, kept: Vec<(u32, Rule, Rule)>, lane: &mut Lane) {
     let is_shared = matches!(lane.stack, Some(StackId::Group(_)));
     for (priority, was, wish) in kept {
         let key = Key::Rule { listener: key.clone(), priority };
         lane.retag_by(&key, tags::rule_difference(&wish.tags, &was.tags, is_shared));
     }
-    outcome.behind.push((key.clone(), behind));
 }
 
 fn take(listener: &ListenerKey, step: RuleStep, lane: &mut Lane) {
@@ -240,11 +270,6 @@ pub(super) fn tidy(resolved: &Resolved<'_>, outcome: &Outcome, lane: &mut Lane) 
             None => drop_listener(key, there, outcome.stays.contains(port), lane),
         }
     }
-}
-
-/// Whether a listener that nobody wishes has rules that must not go.
-fn must_stay(found: &Listener, broken: &BTreeSet<String>) -> bool {
-    !found.foreign.is_empty() || found.rules.values().any(|rule| is_held(rule, broken))
 }
 
 /// The default certificate may stand among the others as well: the AWS Load Balancer Controller

@@ -11,6 +11,7 @@ mod frontend;
 mod groups;
 mod hosts;
 mod lane;
+mod last_good;
 mod listeners;
 mod resolve;
 mod rules;
@@ -114,8 +115,13 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         own.append(lane);
     }
     for (id, standing) in &observed.stacks {
-        let is_wished = desired.stacks.contains_key(id) || desired.held.contains(id);
-        if is_wished {
+        if desired.stacks.contains_key(id) {
+            continue;
+        }
+        if let Some(broken) = desired.held.get(id) {
+            if desired.incomplete.is_none() && !claims::is_theirs(standing) {
+                own.append(lane::prune(id, standing, (broken, desired.limits.rules)));
+            }
             continue;
         }
         if !claims::would_be_seen(desired, id, standing) {

@@ -1,7 +1,7 @@
 //! Finds which of the things that stand is which of the wished ones, and gives the wished ones the
 //! names of those.
 
-use super::lane::Lane;
+use super::{lane::Lane, last_good};
 use crate::{
     goal::Standing,
     id::Key,
@@ -45,6 +45,7 @@ impl<'a> Resolved<'a> {
             }
         }
         rename_targets(&mut wish, &target_groups);
+        last_good::complete(&mut wish, found, &stack.broken);
         let target_groups: Vec<_> = target_groups.into_values().collect();
         let old_balancers = standing.load_balancers.values();
         let old_balancers = old_balancers.filter(|old| {

@@ -13,7 +13,7 @@
 
 use super::slots::{allocate, longest_increasing};
 use crate::{
-    rule::{Condition, Rule},
+    rule::{Condition, Rule, packed},
     stack::Listener,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -117,7 +117,8 @@ impl<'a> Scene<'a> {
     /// A rule that nobody wishes goes, unless the one who should wish for it cannot be understood.
     fn classify(&mut self, index: usize, broken: &BTreeSet<String>) {
         let Some((_, rule)) = self.current.get(index) else { return };
-        if !is_held(rule, broken) {
+        // What is to stay of those that several share is wished.
+        if packed::is_said_by(rule, broken).is_some() || !is_held(rule, broken) {
             self.surplus.push(index);
             return;
         }
@@ -307,7 +308,7 @@ impl Arrangement {
 pub(crate) fn is_held(rule: &Rule, broken: &BTreeSet<String>) -> bool {
     match rule.owner() {
         Some(owner) => broken.contains(owner),
-        None => !broken.is_empty(),
+        None => packed::is_said_by(rule, broken).unwrap_or(!broken.is_empty()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod condition;
+pub(crate) mod packed;
 
 pub use authentication::{
     Authentication, Claim, ClaimFormat, ClientSecret, Cognito, Jwt, Login, Oidc, Unauthenticated,
@@ -168,11 +169,22 @@ impl Action {
 
     /// Names of the groups of ours that it sends to.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        let shares = match self {
+        self.shares().iter().filter_map(|share| share.group.ours())
+    }
+
+    /// ARNs of the groups of somebody else that it sends to.
+    pub fn foreign_groups(&self) -> impl Iterator<Item = &str> {
+        self.shares().iter().filter_map(|share| match &share.group {
+            TargetGroupRef::Ours(_) => None,
+            TargetGroupRef::Foreign(arn) => Some(arn.as_str()),
+        })
+    }
+
+    fn shares(&self) -> &[Share] {
+        match self {
             Self::Forward(forward) => forward.shares.as_slice(),
             Self::Redirect(_) | Self::Fixed(_) | Self::Unknown(_) => &[],
-        };
-        shares.iter().filter_map(|share| share.group.ours())
+        }
     }
 
     /// Gives groups of ours the names that `rename` knows for them.

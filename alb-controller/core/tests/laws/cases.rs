@@ -136,7 +136,10 @@ fn nothing_goes_while_something_cannot_be_read_or_understood() {
         Desired { incomplete: Some("File x.yaml cannot be read".into()), ..Desired::default() };
     let unread = plan(&unread, &aws.state);
     assert!(unread.is_empty() && unread.blocked[0].reason.contains("x.yaml"), "{unread}");
-    let held = Desired { held: [StackId::Group("shop".into())].into(), ..Desired::default() };
+    let held = Desired {
+        held: [(StackId::Group("shop".into()), ["app/one".to_owned()].into())].into(),
+        ..Desired::default()
+    };
     let held = plan(&held, &aws.state);
     assert!(held.is_settled() && held.blocked.is_empty(), "{held}");
 }

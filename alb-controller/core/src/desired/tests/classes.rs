@@ -38,7 +38,7 @@ fn foreign_classes_are_passed_over_in_silence() {
 fn a_class_that_is_not_there_is_said_and_what_stands_is_held() {
     let desired = wishes(&[WEB, &plain().replace("edgeway", "nope")]);
     assert_eq!(problems(&desired), ["Ingress default/ing ingress-class-not-found"]);
-    assert!(desired.held.contains(&StackId::ingress("default", "ing")));
+    assert!(desired.held.contains_key(&StackId::ingress("default", "ing")));
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn annotations_name_classes_as_the_flag_says() {
     }
     let off = thrown(Switch::NoClassAnnotation, &[WEB, &annotated("alb")]);
     assert_eq!(problems(&off), ["Ingress default/web ingress-class-not-usable"]);
-    assert!(off.held.contains(&StackId::ingress("default", "web")), "what stands stays");
+    assert!(off.held.contains_key(&StackId::ingress("default", "web")), "what stands stays");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn groups_can_be_left_to_classes_and_what_stands_stays() {
     let grouped = web(&[("group.name", "shop")]);
     let off = thrown(Switch::NoGroupAnnotation, &[WEB, &grouped]);
     assert_eq!(problems(&off), ["Ingress default/web group-name-not-allowed"]);
-    assert!(off.held.contains(&StackId::Group("shop".into())));
+    assert!(off.held.contains_key(&StackId::Group("shop".into())));
     let alone = thrown(Switch::NoGroupAnnotation, &[WEB, &web(&[])]);
     assert_eq!(alone.problems, []);
 }
