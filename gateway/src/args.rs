@@ -1,9 +1,11 @@
 //! The command line and the environment; nobody else reads either.
 
+mod crash;
 mod edge;
 mod lease;
 mod source;
 
+pub use crash::CrashArgs;
 pub use edge::EdgeArgs;
 pub use lease::{BadTerms, LeaseArgs, Office};
 pub use source::{Opened, SourceArgs};
@@ -128,6 +130,10 @@ pub struct Args {
     /// Name of the cluster, for metrics
     #[arg(long, env = "ISTIO_META_CLUSTER_ID", default_value = "Kubernetes")]
     pub cluster_name: String,
+
+    /// What is said about crashes
+    #[command(flatten)]
+    pub crash: CrashArgs,
 
     /// Whether what became of objects is written to the API server, by the replica that leads
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]

@@ -29,6 +29,7 @@ pub mod source;
 pub mod status;
 mod store;
 mod subject;
+pub mod supervise;
 pub mod tls;
 mod view;
 mod worker;

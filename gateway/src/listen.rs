@@ -8,6 +8,7 @@ use crate::{
     metrics::Metrics,
     ready::Ready,
     snapshot::Snapshot,
+    supervise::Estate,
     tls::Keeper,
     worker::{Command, Commands},
 };
@@ -62,6 +63,8 @@ pub(crate) struct Ports {
     /// What cannot be opened, and why.
     pub(crate) problems: watch::Sender<Vec<Problem>>,
     pub(crate) failed: BTreeMap<ListenerId, Failed>,
+    /// What outlives this process of what is open.
+    pub(crate) estate: Estate,
     /// Keeps certificates ready.
     pub(crate) tls: Keeper,
     /// How often the keys of session tickets change.
@@ -93,6 +96,7 @@ impl Ports {
             }
             if seen > 0 {
                 self.follow_table(&table);
+                self.estate.serve();
             }
             let again = self.failed.values().map(|failed| failed.again).min();
             tokio::select! {
@@ -112,6 +116,8 @@ impl Ports {
                 () = stop.cancelled() => break,
             }
         }
+        // Workers close what they have; what nobody accepts from must not stay open.
+        self.open.borrow().values().for_each(|address| self.estate.close(*address));
     }
 
     fn put_in_force(&mut self, table: &Arc<Table>) {
@@ -154,11 +160,12 @@ impl Ports {
         tracing::info!(%address, "listener closed");
         let _ = self.metrics.listener_open.remove_label_values(&[&address.to_string()]);
         self.tell(|| Command::Close(id, self.addressing.grace));
+        self.estate.close(address);
     }
 
     fn try_open(&mut self, id: ListenerId) -> Option<SocketAddr> {
         let opened = self.addressing.of(id).and_then(|wanted| {
-            let sockets = wanted.open(self.workers.len());
+            let sockets = wanted.open(self.workers.len(), &mut self.estate);
             sockets.map_err(|error| (wanted.label(), error))
         });
         match opened {
@@ -248,20 +255,31 @@ impl Wanted {
     }
 
     /// Sockets for `count` workers, and their common address.
-    fn open(self, count: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    fn open(self, count: usize, estate: &mut Estate) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+        let mut open = |ip| take_or_open(SocketAddr::new(ip, self.port), count, estate);
         match self.ip {
-            Some(ip) => open_at(SocketAddr::new(ip, self.port), count),
+            Some(ip) => open(ip),
             // IPv6 sockets take IPv4 as well; some machines have no IPv6.
-            None => {
-                match open_at(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), self.port), count) {
-                    Err(error) if has_no_ipv6(&error) => {
-                        open_at(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.port), count)
-                    }
-                    opened => opened,
-                }
-            }
+            None => match open(Ipv6Addr::UNSPECIFIED.into()) {
+                Err(error) if has_no_ipv6(&error) => open(Ipv4Addr::UNSPECIFIED.into()),
+                opened => opened,
+            },
         }
     }
+}
+
+/// What a process before this one has left open, or else what is opened now, to be left like that.
+fn take_or_open(
+    address: SocketAddr,
+    count: usize,
+    estate: &mut Estate,
+) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    if let Some(sockets) = estate.take(address, count) {
+        return Ok((sockets, address));
+    }
+    let (sockets, address) = open_at(address, count)?;
+    estate.keep(address, &sockets);
+    Ok((sockets, address))
 }
 
 fn has_no_ipv6(error: &io::Error) -> bool {

@@ -2,9 +2,19 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use edgeway_gateway::{admin::SetLogLevel, args::Args, run, source::Source};
+use edgeway_gateway::{
+    admin::SetLogLevel,
+    args::Args,
+    run,
+    source::Source,
+    supervise::{Estate, supervise},
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -15,9 +25,19 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, reload, util::Subscrib
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match serve(Args::parse()).await {
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.crash.supervise {
+        let arguments = std::env::args_os().skip(1).filter(|it| it != "--supervise");
+        return match supervise(arguments.collect()) {
+            Ok(code) => code.into(),
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "error: {:#}", anyhow::Error::from(error));
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match begin(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -26,12 +46,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(args: Args) -> anyhow::Result<()> {
+/// Takes over what a process before this one has left, then serves.
+fn begin(args: Args) -> anyhow::Result<()> {
     let log_level = logging(&args.log_level)?;
+    let estate = args.crash.supervised.map(Estate::receive).transpose()?.unwrap_or_default();
+    let (restarts, death) = estate.history();
+    if restarts > 0 {
+        tracing::warn!(restarts, "started again: the process before this one ended by {death}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(args, log_level, estate))
+}
+
+async fn serve(args: Args, log_level: SetLogLevel, estate: Estate) -> anyhow::Result<()> {
     let stop = stop_token()?;
     let (latest, objects) = watch::channel(Arc::default());
     let mut config = args.config(std::io::stdout());
     config.log_level = Some(log_level);
+    config.estate = estate;
     if args.edge.limits.max_connections.is_none() {
         // One of a client, and one to an endpoint for it.
         config.edge.limits.connections = open_files().map(|files| files / 2);

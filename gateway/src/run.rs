@@ -15,6 +15,7 @@ use crate::{
     resolve::Resolver,
     snapshot::Snapshot,
     status::{Gateway, Scribe, Statuses},
+    supervise::Estate,
 };
 use edgeway_api::{ObjectRef, Objects, Problem};
 use edgeway_core::id::ListenerId;
@@ -74,6 +75,8 @@ pub struct Config {
     pub keep: Keep,
     /// How statuses are written, if they are.
     pub statuses: Option<Statuses>,
+    /// Listening sockets that outlive this process, if it has a parent that keeps them.
+    pub estate: Estate,
 }
 
 impl Default for Config {
@@ -99,6 +102,7 @@ impl Default for Config {
             log_level: None,
             keep: Keep::default(),
             statuses: None,
+            estate: Estate::default(),
         }
     }
 }
@@ -255,7 +259,7 @@ pub async fn serve(
 
     let Config { drain, drain_deadline, .. } = config;
     let servers = config.dns_servers.clone();
-    let engine = Engine::start(config)?;
+    let mut engine = Engine::start(config)?;
     let (open, listeners) = watch::channel(BTreeMap::new());
     let (unopened, listener_problems) = watch::channel(Vec::new());
     let (unresolved, name_problems) = watch::channel(Vec::new());

@@ -128,6 +128,12 @@ impl Kubernetes {
         }
     }
 
+    /// Deletes the object at `path` without waiting for it to end in peace.
+    pub fn delete_by_force(&self, path: &str) -> Result<String, kube::Error> {
+        let body = json!({"gracePeriodSeconds": 0}).to_string().into_bytes();
+        self.told("DELETE", path, "application/json", body)
+    }
+
     /// Installs a kind that takes anything, and waits until it is served.
     pub fn install_kind(&self, group: &str, version: &str, (kind, plural): (&str, &str)) {
         let crd = crd(group, (kind, plural), &[version]);

@@ -103,6 +103,8 @@ pub(crate) struct Metrics {
     pub(crate) config_kept_since: IntGauge,
     /// Whether this replica writes statuses.
     pub(crate) leader: IntGauge,
+    /// How many times the process was started after one had died.
+    pub(crate) restarts: IntCounter,
     /// Lines of the access log that were given up because the writer was too slow.
     pub(crate) access_log_dropped: IntCounter,
 }
@@ -165,6 +167,7 @@ impl Metrics {
             conditions: Conditions::new(on)?,
             config_kept_since: gauge(on, CONFIG_KEPT_SINCE)?,
             leader: gauge(on, LEADER)?,
+            restarts: counter(on, RESTARTS)?,
             access_log_dropped: counter(on, ACCESS_LOG_DROPPED)?,
             registry,
         })
@@ -261,6 +264,10 @@ const CONFIG_KEPT_SINCE: Named = (
     "When the configuration in force was kept on disk, if it comes from there; else 0.",
 );
 const LEADER: Named = ("edgeway_leader", "1 while this replica writes statuses.");
+const RESTARTS: Named = (
+    "edgeway_gateway_restarts_total",
+    "How often the process was started again by its parent after a crash (--supervise).",
+);
 const ACCESS_LOG_DROPPED: Named = (
     "edgeway_access_log_dropped_total",
     "Access log lines given up because the writer was too slow.",

@@ -11,6 +11,7 @@ use crate::{
     metrics::{Metrics, Workload},
     ready::Ready,
     snapshot::Snapshot,
+    supervise::Estate,
     tls::{self, Keeper, has_fips},
     view::Reporter,
     worker::{Command, Worker},
@@ -33,6 +34,8 @@ pub(super) struct Engine {
     addressing: Addressing,
     tls: tls::Settings,
     log_level: Option<SetLogLevel>,
+    /// Until ports are opened.
+    estate: Estate,
     /// Watches memory.
     memory: JoinHandle<()>,
 }
@@ -43,6 +46,8 @@ impl Engine {
             return Err(StartError::NotFips);
         }
         let metrics = Arc::new(Metrics::new().map_err(StartError::Metrics)?);
+        let (restarts, _) = config.estate.history();
+        metrics.restarts.inc_by(u64::from(restarts));
         let access =
             config.access_log.map(Writer::start).transpose().map_err(StartError::Thread)?;
         let count = match config.workers {
@@ -69,11 +74,11 @@ impl Engine {
         let workers = workers.collect::<Result<_, _>>().map_err(StartError::Thread)?;
         let addressing =
             Addressing { bind: config.bind, port_offset: config.port_offset, grace: config.drain };
-        let log_level = config.log_level;
+        let (log_level, estate) = (config.log_level, config.estate);
         let memory = tokio::spawn(memory);
         let tls = tls::Settings { fips: config.fips, ticket_rotation: config.ticket_rotation };
         let ready = Ready::new();
-        Ok(Self { workers, access, metrics, ready, addressing, tls, log_level, memory })
+        Ok(Self { workers, access, metrics, ready, addressing, tls, log_level, estate, memory })
     }
 
     pub(super) fn admin(&self, snapshot: Snapshot, problems: Problems) -> Admin {
@@ -88,7 +93,7 @@ impl Engine {
     }
 
     pub(super) fn ports(
-        &self,
+        &mut self,
         open: watch::Sender<BTreeMap<ListenerId, SocketAddr>>,
         problems: watch::Sender<Vec<Problem>>,
     ) -> Ports {
@@ -100,6 +105,7 @@ impl Engine {
             open,
             problems,
             failed: BTreeMap::new(),
+            estate: std::mem::take(&mut self.estate),
             tls: Keeper::new(self.tls),
             ticket_rotation: self.tls.ticket_rotation,
         }

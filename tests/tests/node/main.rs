@@ -65,27 +65,50 @@ fn a_killed_pod_costs_what_was_in_flight_on_it(stage: &Stage<'_>, balancer: &Bal
     eprintln!("a pod of {ECHO} killed: {} of {asked} requests lost", failures.len());
     assert!(failures.len() <= CLIENTS, "{} of {asked}: {failures:?}", failures.len());
 
-    // The load balancer sends to a gateway until it is there again, deregistered or found unhealthy,
-    // and tries no other: that is why only the end is sure, and that no more than its share is lost.
-    let before = balancer.lost();
-    let load = Load::start(&balancer.ask());
-    stage.kill_a_pod(GATEWAY);
-    load.go_on();
-    let (asked, failures) = load.finish();
-    let lost = failures.len();
-    let (broken, refused) = balancer.lost();
-    let (in_flight, later) = (broken - before.0, refused - before.1);
-    eprintln!(
-        "a pod of {GATEWAY} killed: {lost} of {asked} requests lost in {:?}; {in_flight} in flight, \
-         {later} later",
-        span(&failures)
-    );
-    assert!(in_flight <= CLIENTS, "{in_flight} of {CLIENTS}");
-    assert!(lost <= asked / 2 + CLIENTS, "more than its share: {lost} of {asked}");
+    // Its sockets stay open, so connections wait until there is another process.
+    let lost = lost_by(balancer, "what serves in a pod killed", || stage.kill_what_serves());
+    assert!(lost.in_flight <= CLIENTS, "{lost:?}");
+    assert_eq!((lost.later, lost.all), (0, lost.in_flight), "{lost:?}");
+
+    // With the whole container its sockets are gone. The load balancer sends to a gateway until it is
+    // there again, deregistered or found unhealthy, and tries no other: that is why only the end is
+    // sure, and that no more than its share is lost.
+    let lost = lost_by(balancer, "a container killed", || stage.kill_a_pod(GATEWAY));
+    assert!(lost.in_flight <= CLIENTS, "{lost:?}");
+    assert!(lost.all <= lost.asked / 2 + CLIENTS, "more than its share: {lost:?}");
+
+    // The same until it is deregistered.
+    let lost = lost_by(balancer, "a pod deleted by force", || stage.delete_by_force(GATEWAY));
+    assert!(lost.in_flight <= CLIENTS, "{lost:?}");
+    assert!(lost.all <= lost.asked / 2 + CLIENTS, "more than its share: {lost:?}");
+
     let load = Load::start(&balancer.ask());
     load.go_on();
     let (_, failures) = load.finish();
     assert!(failures.is_empty(), "afterwards: {failures:?}");
+}
+
+/// What became of requests while something happened.
+#[derive(Debug)]
+struct Lost {
+    asked: usize,
+    all: usize,
+    in_flight: usize,
+    /// Found nobody who listens.
+    later: usize,
+}
+
+fn lost_by(balancer: &Balancer, what: &str, happen: impl FnOnce()) -> Lost {
+    let before = balancer.lost();
+    let load = Load::start(&balancer.ask());
+    happen();
+    load.go_on();
+    let (asked, failures) = load.finish();
+    let (broken, refused) = balancer.lost();
+    let (in_flight, later) = (broken - before.0, refused - before.1);
+    let lost = Lost { asked, all: failures.len(), in_flight, later };
+    eprintln!("{what} of {GATEWAY}: {lost:?} in {:?}", span(&failures));
+    lost
 }
 
 fn an_upgrade_loses_nothing(stage: &Stage<'_>, balancer: &Balancer) {

@@ -231,10 +231,40 @@ impl<'n> Stage<'n> {
             (status["restartCount"].as_u64().unwrap(), status["ready"] == true)
         };
         let (before, _) = restarts();
-        kill_process(process_of(&pod), Signal::KILL).unwrap();
+        let (first, _) = processes_of(&pod);
+        kill_process(first, Signal::KILL).unwrap();
         soon("another process", || {
             matches!(restarts(), (count, true) if count > before).then_some(())
         });
+        self.wait_rolled(deployment);
+    }
+
+    /// Kills the process that serves in a pod of the gateway, as a crash does; returns when another
+    /// is in its place, in the same container.
+    pub(crate) fn kill_what_serves(&self) {
+        let pod = self.pods(GATEWAY).remove(0);
+        let path = format!("/api/v1/namespaces/edge/pods/{pod}");
+        let restarts = || {
+            let pod = self.admin.get(&path).unwrap();
+            pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
+        };
+        let before = restarts();
+        let (_, child) = processes_of(&pod);
+        let child = child.unwrap();
+        kill_process(child, Signal::KILL).unwrap();
+        soon("another process", || {
+            processes_of(&pod).1.is_some_and(|other| other != child).then_some(())
+        });
+        self.wait_rolled(GATEWAY);
+        assert_eq!(restarts(), before, "the container was started again");
+    }
+
+    /// As `kubectl delete --force` does it; returns when another pod is in its place.
+    pub(crate) fn delete_by_force(&self, deployment: &str) {
+        let pod = self.pods(deployment).remove(0);
+        let path = format!("/api/v1/namespaces/edge/pods/{pod}");
+        self.admin.delete_by_force(&path).unwrap();
+        soon("its end", || (!self.pods(deployment).contains(&pod)).then_some(()));
         self.wait_rolled(deployment);
     }
 
@@ -271,16 +301,27 @@ impl<'n> Stage<'n> {
     }
 }
 
-/// The process that runs in a pod: each is told in its environment which pod it is in.
-fn process_of(pod: &str) -> Pid {
+/// The first process of a pod, and the one that it supervises, if there is one: each is told in its
+/// environment which pod it is in.
+fn processes_of(pod: &str) -> (Pid, Option<Pid>) {
     let wanted = format!("HOSTNAME={pod}");
-    let is_it = |process: &fs::DirEntry| {
-        let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
-    };
-    let process = fs::read_dir("/proc").unwrap().flatten().find(is_it).unwrap();
-    let id = process.file_name().to_str().and_then(|name| name.parse().ok()).unwrap();
-    Pid::from_raw(id).unwrap()
+    let (mut first, mut child) = (None, None);
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let read = |file: &str| fs::read(process.path().join(file)).unwrap_or_default();
+        let environment = read("environ");
+        if !environment.split(|byte| *byte == 0).any(|it| it == wanted.as_bytes()) {
+            continue;
+        }
+        let id = process.file_name().to_str().and_then(|name| name.parse().ok());
+        let id = id.and_then(Pid::from_raw);
+        let line = read("cmdline");
+        if line.split(|byte| *byte == 0).any(|it| it.starts_with(b"--supervised=")) {
+            child = id;
+        } else {
+            first = id;
+        }
+    }
+    (first.unwrap(), child)
 }
 
 /// Images are those that the node was given.
