@@ -7,6 +7,7 @@ use crate::{
     add_ons::MutualTls,
     defaults,
     goal::Standing,
+    pairs::Pairs,
     rule::{Action, Authentication, Rule, TargetGroupRef},
     stack::{Listener, LoadBalancer, Ownership, SecurityGroup},
     tags::{Tags, is_reserved},
@@ -127,7 +128,7 @@ fn maybe<T: ToString>(name: &str, value: Option<T>) -> (String, String) {
     named(name, value.map(|value| value.to_string()).unwrap_or_default())
 }
 
-fn attributes(map: &BTreeMap<String, String>) -> impl Iterator<Item = (String, String)> {
+fn attributes(map: &Pairs) -> impl Iterator<Item = (String, String)> {
     map.iter().map(|(key, value)| (format!("attribute {key}"), value.clone()))
 }
 

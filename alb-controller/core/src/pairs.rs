@@ -1,13 +1,15 @@
 //! Keys and values, shared by all that have the same.
 
+use litemap::LiteMap;
 use std::{
-    collections::{BTreeMap, btree_map},
     fmt,
-    ops::{Deref, DerefMut},
+    ops::{Deref, DerefMut, Index},
     sync::{Arc, LazyLock},
+    vec,
 };
 
-type Map = BTreeMap<String, String>;
+/// Sorted by key. There are thousands of these, of few keys each: a tree's nodes would be mostly empty.
+type Map = LiteMap<String, String>;
 
 /// Tags or attributes. A copy costs nothing until it is changed: what is wished, what has been seen,
 /// and the steps from one to the other mostly say the same.
@@ -42,6 +44,16 @@ impl DerefMut for Pairs {
     }
 }
 
+/// The value of a key that is known to be there, as of any map.
+impl Index<&str> for Pairs {
+    type Output = String;
+
+    fn index(&self, key: &str) -> &String {
+        #[expect(clippy::expect_used, reason = "whoever indexes a map says that the key is there")]
+        self.get(key).expect("a key that is there")
+    }
+}
+
 impl fmt::Debug for Pairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -56,7 +68,7 @@ impl From<Map> for Pairs {
 
 impl<const N: usize> From<[(String, String); N]> for Pairs {
     fn from(pairs: [(String, String); N]) -> Self {
-        Map::from(pairs).into()
+        pairs.into_iter().collect()
     }
 }
 
@@ -66,9 +78,17 @@ impl FromIterator<(String, String)> for Pairs {
     }
 }
 
+impl Extend<(String, String)> for Pairs {
+    fn extend<I: IntoIterator<Item = (String, String)>>(&mut self, pairs: I) {
+        for (key, value) in pairs {
+            self.insert(key, value);
+        }
+    }
+}
+
 impl IntoIterator for Pairs {
     type Item = (String, String);
-    type IntoIter = btree_map::IntoIter<String, String>;
+    type IntoIter = vec::IntoIter<(String, String)>;
 
     fn into_iter(self) -> Self::IntoIter {
         Arc::unwrap_or_clone(self.0).into_iter()
@@ -77,7 +97,7 @@ impl IntoIterator for Pairs {
 
 impl<'p> IntoIterator for &'p Pairs {
     type Item = (&'p String, &'p String);
-    type IntoIter = btree_map::Iter<'p, String, String>;
+    type IntoIter = <&'p Map as IntoIterator>::IntoIter;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()

@@ -283,7 +283,7 @@ impl Site<'_, '_> {
     fn staff(&self, part: &Part<'_>, kind: &TargetGroupKind) -> Result<Staff, Fault> {
         match kind.target_type {
             TargetType::Instance => {
-                let labels = part.annotations.map("target-node-labels")?;
+                let labels = part.annotations.map("target-node-labels")?.into_iter().collect();
                 Ok(endpoints::nodes(self.scene, kind.port, |own| index::selects(&labels, own)))
             }
             TargetType::Ip => {

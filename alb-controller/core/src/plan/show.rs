@@ -6,10 +6,11 @@ use super::{
 };
 use crate::{
     id::StackId,
+    pairs::Pairs,
     stack::{Ingress, SecurityGroupRef, Source},
     target::{HealthCheck, Matcher},
 };
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 /// More of a list than this is only counted.
 const SHOWN: usize = 5;
@@ -165,6 +166,6 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     }
 }
 
-fn pairs(map: &BTreeMap<String, String>) -> String {
+fn pairs(map: &Pairs) -> String {
     list(map.iter().map(|(key, value)| format!("{key}={value}")))
 }
