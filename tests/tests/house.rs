@@ -26,6 +26,7 @@ const PURE: &[&str] = &[
     "http",
     "ipnet",
     "k8s-openapi",
+    "litemap",
     "regex",
     "regex-automata",
     "regex-syntax",
