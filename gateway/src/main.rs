@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use edgeway_gateway::{
     admin::SetLogLevel,
-    args::Args,
+    args::{Args, CrashArgs},
     run,
     source::Source,
     supervise::{Estate, supervise},
@@ -28,8 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.crash.supervise {
-        let arguments = std::env::args_os().skip(1).filter(|it| it != "--supervise");
-        return match supervise(arguments.collect()) {
+        return match supervise(CrashArgs::of_child()) {
             Ok(code) => code.into(),
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "error: {:#}", anyhow::Error::from(error));

@@ -9,6 +9,7 @@ use edgeway_api::{
         api::core::v1::{Service, ServicePort, ServiceSpec},
         apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
     },
+    pod::template_ports,
 };
 use std::collections::BTreeMap;
 
@@ -151,11 +152,7 @@ fn named(objects: &Objects, name: &str) -> Option<i32> {
     let templates = objects.deployments.iter().filter_map(|deployment| {
         deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())
     });
-    let containers = templates.flat_map(|template| &template.containers);
-    let mut to_come = containers.flat_map(|container| container.ports.iter().flatten());
-    let number = to_come.find(|port| port.name.as_deref() == Some(name));
-    number.map(|port| port.container_port).or_else(|| {
-        let mut ports = objects.pods.iter().flat_map(|pod| pod.spec.named_ports());
-        ports.find_map(|(port, number)| (port == name).then_some(number))
-    })
+    let pods = objects.pods.iter().flat_map(|pod| pod.spec.named_ports());
+    let mut ports = templates.flat_map(template_ports).chain(pods);
+    ports.find_map(|(port, number)| (port == name).then_some(number))
 }

@@ -1,7 +1,9 @@
 //! Pod, as far as it is read: of the whole kind, which is large, little says where requests go.
 
 use crate::{Resource, shape::shape};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{
+    api::core::v1::PodSpec as Template, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
 impl Resource for Pod {
     const KIND: &'static str = "Pod";
@@ -111,4 +113,10 @@ impl PodSpec {
         let ports = self.containers.iter().flat_map(|container| &container.ports);
         ports.filter_map(|port| Some((port.name.as_deref()?, port.container_port)))
     }
+}
+
+/// The ports of the pods that a template makes that have names, each with its number.
+pub fn template_ports(template: &Template) -> impl Iterator<Item = (&str, i32)> {
+    let ports = template.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    ports.filter_map(|port| Some((port.name.as_deref()?, port.container_port)))
 }

@@ -32,7 +32,8 @@ pub struct Desired {
     pub doors: BTreeMap<String, BTreeSet<Ingress>>,
     /// Ports that may be in use though no target is known now: what is open stays open.
     pub uncertain_ports: BTreeSet<u16>,
-    /// Stacks that cannot be understood at present. What stands of them stays as it is.
+    /// Stacks of which no member can be understood at present, with these members. What they had stays;
+    /// what is known to be of members that are gone goes.
     pub held: BTreeMap<StackId, BTreeSet<String>>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,

@@ -4,10 +4,7 @@
 use super::{
     Workload, age::oldest_first, endpoint::target_port, pods::selects, proxy_header::Topology,
 };
-use edgeway_api::{
-    Objects, Resource,
-    k8s_openapi::api::core::v1::{PodSpec, Service},
-};
+use edgeway_api::{Objects, Resource, k8s_openapi::api::core::v1::Service, pod::template_ports};
 use std::collections::BTreeMap;
 
 /// Label of a Service whose ports are the sockets' own.
@@ -80,10 +77,4 @@ fn own_ports<'o>(
     });
     let of_deployments = deployments.filter_map(|template| template.spec.as_ref());
     pods.flat_map(|pod| pod.spec.named_ports()).chain(of_deployments.flat_map(template_ports))
-}
-
-/// Ports of the pods to come that have names, each with its number.
-fn template_ports(template: &PodSpec) -> impl Iterator<Item = (&str, i32)> {
-    let ports = template.containers.iter().flat_map(|container| container.ports.iter().flatten());
-    ports.filter_map(|port| Some((port.name.as_deref()?, port.container_port)))
 }
