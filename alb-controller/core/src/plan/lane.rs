@@ -2,8 +2,8 @@
 
 use super::{
     Blocked, Pending, balancer, frontend, groups, listeners,
-    resolve::Resolved,
-    shared,
+    resolve::{Pair, Resolved},
+    rivals, shared,
     step::{Op, Risk, Step},
 };
 use crate::{
@@ -89,7 +89,12 @@ pub(super) fn build(
 ) -> Lane {
     let mut lane = Lane { external: desired.external_tags.clone(), ..Lane::of(&stack.id) };
     let resolved = Resolved::of(stack, standing, &mut lane);
-    if !balancer::is_possible(&resolved, &mut lane) {
+    let Pair { wish, found } = &resolved.load_balancer;
+    let is_new = found.is_none() && wish.ownership == Ownership::Full;
+    let about = (desired, observed);
+    if !balancer::is_possible(&resolved, &mut lane)
+        || (is_new && rivals::stand_in_the_way(stack, &wish.name, about, &mut lane))
+    {
         return lane;
     }
     groups::secure(&resolved, &mut lane);

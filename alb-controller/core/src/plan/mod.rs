@@ -14,6 +14,7 @@ mod lane;
 mod last_good;
 mod listeners;
 mod resolve;
+mod rivals;
 mod rules;
 mod shared;
 mod show;

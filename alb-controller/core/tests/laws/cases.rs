@@ -118,6 +118,61 @@ fn another_scheme_needs_approval_and_then_comes_before_the_old_goes() {
     assert_eq!(balancers.keys().collect::<Vec<_>>(), ["lb-new"]);
 }
 
+/// Another stack with the same load balancer's name.
+fn with_rival(desired: &Desired) -> Desired {
+    let mut both = desired.clone();
+    let mut rival = stack(&mut both).clone();
+    rival.id = StackId::Group("store".into());
+    let guard = rival.security_group.as_mut().expect("its own");
+    let (old, new) = (guard.name.clone(), "sg-store".to_owned());
+    guard.name.clone_from(&new);
+    for group in &mut rival.load_balancer.security_groups {
+        if *group == SecurityGroupRef::Ours(old.clone()) {
+            *group = SecurityGroupRef::Ours(new.clone());
+        }
+    }
+    for (_, mut group) in std::mem::take(&mut rival.target_groups) {
+        group.name = format!("{}-store", group.name);
+        rival.target_groups.insert(group.name.clone(), group);
+    }
+    let listeners = rival.load_balancer.listeners.values_mut();
+    for rule in listeners.flat_map(|listener| listener.rules.values_mut()) {
+        rule.action.rename_groups(|name| Some(format!("{name}-store")));
+    }
+    both.stacks.insert(rival.id.clone(), rival);
+    both
+}
+
+#[test]
+fn a_name_is_one_load_balancers_until_that_goes() {
+    let shop = StackId::Group("shop".into());
+    let store = StackId::Group("store".into());
+    let mut both = with_rival(&fixed(1));
+    let mut aws = Aws::default();
+
+    let first = plan(&both, &aws.state);
+    assert!(first.steps.iter().all(|step| step.stack.as_ref() != Some(&store)), "{first}");
+    assert_eq!(first.blocked[0].key, Key::LoadBalancer("lb-shop".into()));
+    assert_eq!(first.blocked[0].stack.as_ref(), Some(&store));
+    assert!(first.blocked[0].reason.contains("shop has this name"), "{first}");
+    reach(&mut aws, &both);
+
+    // Who has it keeps it, though another comes before it by now.
+    let early = StackId::Group("early".into());
+    let mut moved = both.stacks.remove(&store).expect("there");
+    moved.id = early.clone();
+    both.stacks.insert(early.clone(), moved);
+    let second = plan(&both, &aws.state);
+    assert!(second.is_empty() && second.blocked[0].stack.as_ref() == Some(&early), "{second}");
+
+    both.stacks.remove(&shop);
+    let third = plan(&both, &aws.state);
+    assert!(third.blocked.is_empty() && third.pending[0].stack.as_ref() == Some(&early), "{third}");
+    reach(&mut aws, &both);
+    assert!(aws.state.stacks[&early].load_balancers.contains_key("lb-shop"));
+    assert!(!aws.state.stacks.contains_key(&shop));
+}
+
 #[test]
 fn what_is_protected_does_not_go() {
     let mut first = fixed(1);
