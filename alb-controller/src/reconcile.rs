@@ -2,6 +2,7 @@
 
 mod haste;
 mod refused;
+mod wishes;
 
 use crate::{
     apply::{Failure, Walk, Way, walk},
@@ -18,7 +19,7 @@ use crate::{
     watch::watched,
 };
 use edgeway_alb_core::{
-    Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId, desired, needs,
+    Desired, Lookups, Needs, Observed, Plan, Question, Settings, StackId,
     plan::plan,
     readiness::{self, Fitnesses, gates},
 };
@@ -30,20 +31,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
-
-/// How long what was looked up counts where it may have changed.
-const FRESH: Duration = Duration::from_secs(60);
-
-/// Problems that another look may solve.
-const MISSED: &[&str] = &[
-    "certificate-not-found",
-    "load-balancer-not-found",
-    "security-group-not-found",
-    "subnets-not-found",
-    "target-group-not-found",
-    "trust-store-not-found",
-    "web-acl-not-found",
-];
 
 /// Makes passes, and remembers between them what need not be asked each time.
 #[derive(Debug)]
@@ -61,7 +48,9 @@ pub struct Reconciler<C> {
     newer: Option<watch::Receiver<Arc<Objects>>>,
     /// What was wished in the last pass.
     wished: Option<Arc<Desired>>,
-    /// Of which objects, or newer ones.
+    /// Of which objects, and of what was looked up when.
+    basis: Option<(Arc<Objects>, Instant)>,
+    /// The objects that are acted on now, or have been last.
     given: Option<Arc<Objects>>,
     /// What is to be looked at once some time has passed.
     watched: Watched,
@@ -103,6 +92,7 @@ impl<C: Cloud> Reconciler<C> {
             tenure: Tenure::always(),
             newer: None,
             wished: None,
+            basis: None,
             given: None,
             watched: Watched::default(),
             late: false,
@@ -134,7 +124,7 @@ impl<C: Cloud> Reconciler<C> {
 
     /// What is wished and what stands, what would be done about it, and what users should mend.
     pub async fn survey(&mut self, objects: &Objects) -> Result<Survey, CloudError> {
-        let desired = self.wishes(objects).await?;
+        let desired = Arc::unwrap_or_clone(self.wishes(objects).await?);
         let observed = self.cloud.observe(&desired, &Sight::Whole).await?;
         let plan = plan(&desired, &observed);
         let problems = report(&desired, &plan, &[]);
@@ -227,7 +217,7 @@ impl<C: Cloud> Reconciler<C> {
         self.cloud.remember(observed).await;
         self.memory = memory.kept();
         self.publish(&desired, problems, addresses, tell);
-        self.wished = Some(Arc::new(desired));
+        self.wished = Some(desired);
         self.status.settled = plan.is_settled() && failures.is_empty();
         let awaits = self.status.states.values().filter(|state| state.awaits()).count();
         let gates = self.status.gates.values().filter(|gate| !gate.awaits.is_empty()).count();
@@ -303,51 +293,6 @@ impl<C: Cloud> Reconciler<C> {
                 Err(error)
             }
         }
-    }
-
-    async fn wishes(&mut self, objects: &Objects) -> Result<Desired, CloudError> {
-        let needs = needs(objects, &self.settings);
-        let old = |at: &Instant| at.elapsed() >= FRESH;
-        let (covered, old) = match &self.lookups {
-            Some((known, _, at)) => (known.cover(&needs), old(at)),
-            None => (false, true),
-        };
-        if !covered || (old && self.memory.as_ref().is_none_or(Memory::is_doubtful)) {
-            return self.wishes_anew(objects, needs).await;
-        }
-        let wishes = self.wish(objects);
-        if old && self.may_gain(&wishes) {
-            self.wishes_anew(objects, needs).await
-        } else {
-            Ok(wishes)
-        }
-    }
-
-    async fn wishes_anew(
-        &mut self,
-        objects: &Objects,
-        needs: Needs,
-    ) -> Result<Desired, CloudError> {
-        let found = self.cloud.look_up(&needs).await?;
-        self.lookups = Some((needs, found, Instant::now()));
-        Ok(self.wish(objects))
-    }
-
-    fn wish(&self, objects: &Objects) -> Desired {
-        let none = Lookups::default();
-        let lookups = self.lookups.as_ref().map_or(&none, |(_, found, _)| found);
-        desired(objects, &self.settings, lookups)
-    }
-
-    /// Whether another look may change the wishes for the better: something is missed, or a load
-    /// balancer is to be made.
-    fn may_gain(&self, wishes: &Desired) -> bool {
-        let misses = wishes.problems.iter().any(|problem| MISSED.contains(&problem.code));
-        let known = |id: &StackId| {
-            let stacks = self.memory.as_ref().map(|memory| &memory.observed.stacks);
-            stacks.and_then(|stacks| stacks.get(id)).is_some_and(|s| !s.load_balancers.is_empty())
-        };
-        misses || !wishes.stacks.keys().all(known)
     }
 
     /// Tells what is new.
