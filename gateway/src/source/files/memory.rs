@@ -1,6 +1,6 @@
 //! What each file said last, so that a broken edit changes nothing: no I/O here.
 
-use edgeway_api::{ObjectRef, Objects, Problem, Severity, manifest};
+use edgeway_api::{Item, ObjectRef, Objects, Problem, Severity, manifest};
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
@@ -35,14 +35,16 @@ pub(super) struct Memory {
     whole: Option<Arc<Objects>>,
 }
 
-/// What a file said.
+/// What a file said. There may be thousands of files with an object each, so it is small.
 #[derive(Clone, Debug, Default)]
 struct Said {
     found: Option<Found>,
-    /// What it says now.
-    fresh: Objects,
+    /// What it says now: objects, each with its line.
+    items: Box<[(Item, u32)]>,
+    /// What of it could not be read.
+    defects: Box<[Problem]>,
     /// What it said before, as far as it stands in for what is broken now.
-    kept: Objects,
+    kept: Option<Box<Objects>>,
 }
 
 /// Enough of a content to see whether another is the same.
@@ -92,7 +94,7 @@ impl Memory {
     fn remembered(&mut self) -> Arc<Objects> {
         let whole = Arc::new(self.whole());
         let is_plain =
-            whole.defects.is_empty() && self.files.iter().all(|(_, said)| said.kept.count() == 0);
+            whole.defects.is_empty() && self.files.iter().all(|(_, said)| said.kept.is_none());
         self.whole = is_plain.then(|| Arc::clone(&whole));
         whole
     }
@@ -119,10 +121,10 @@ impl Memory {
             }
             changed = true;
             let last = std::mem::take(said);
-            let before = last.fresh.clone();
+            let before = last.fresh(path);
             *said = last.followed_by(path, &content);
-            let is_plain = said.fresh.defects.is_empty() && said.kept.count() == 0;
-            let now = said.fresh.clone();
+            let is_plain = said.defects.is_empty() && said.kept.is_none();
+            let now = said.fresh(path);
             self.whole = self.whole.take().filter(|_| is_plain).and_then(|whole| {
                 let mut whole = Arc::unwrap_or_clone(whole);
                 let fits = whole.exchange(&before, now);
@@ -135,11 +137,11 @@ impl Memory {
     /// First what all files say now; then what is kept, unless another file says it now.
     fn whole(&self) -> Objects {
         let mut whole = Objects::default();
-        for (_, said) in &self.files {
-            whole.absorb(said.fresh.clone());
+        for (path, said) in &self.files {
+            whole.absorb(said.fresh(path));
         }
-        for (_, said) in &self.files {
-            let mut kept = said.kept.clone();
+        for kept in self.files.iter().filter_map(|(_, said)| said.kept.as_deref()) {
+            let mut kept = kept.clone();
             kept.retain(|object| !whole.origins.contains_key(object));
             whole.absorb(kept);
         }
@@ -178,12 +180,12 @@ impl Said {
         let kept = match content {
             Content::Text(text) => {
                 manifest::read(text, &origin, &mut fresh);
-                self.standing_in(&mut fresh)
+                self.standing_in(path, &mut fresh)
             }
             Content::Unreadable(why) => {
                 let message = format!("it cannot be read: {why}{KEEPS_SERVING}");
                 fresh.defects.push(defect("unreadable-file", message, "look at its permissions"));
-                self.all()
+                self.all(path)
             }
             Content::Gone => {
                 let message = "it is not there any more, and its objects are gone with it".into();
@@ -195,7 +197,25 @@ impl Said {
                 Objects::default()
             }
         };
-        Self { found, fresh, kept }
+        let kept = (kept.count() > 0).then(|| Box::new(kept));
+        let defects = std::mem::take(&mut fresh.defects).into();
+        let lines = std::mem::take(&mut fresh.origins);
+        let line = |item: &Item| lines.get(&item.reference())?.rsplit_once(':')?.1.parse().ok();
+        let items = fresh.into_items().into_iter().map(|item| {
+            let line = line(&item).unwrap_or(0);
+            (item, line)
+        });
+        Self { found, items: items.collect(), defects, kept }
+    }
+
+    /// What the file at `path` says now.
+    fn fresh(&self, path: &Path) -> Objects {
+        let mut fresh = Objects { defects: self.defects.to_vec(), ..Objects::default() };
+        for (item, line) in &self.items {
+            fresh.origins.insert(item.reference(), format!("{}:{line}", path.display()));
+            fresh.push(item.clone());
+        }
+        fresh
     }
 
     /// The objects that stand in for what is broken in `fresh`, whose defects then say so.
@@ -203,16 +223,16 @@ impl Said {
     /// A broken object that tells its name is replaced by the one of that name. A broken document
     /// that does not could have held any of the objects that are missing: all of them stay, for as
     /// long as it is broken.
-    fn standing_in(&self, fresh: &mut Objects) -> Objects {
-        let mut kept = self.all();
+    fn standing_in(&self, path: &Path, fresh: &mut Objects) -> Objects {
+        let mut kept = self.all(path);
         let (here, known) = (fresh.references(), kept.references());
         let broken = || fresh.defects.iter().filter(|defect| is_loss(defect, &here));
         let named: BTreeSet<ObjectRef> =
             broken().map(|defect| &defect.object).filter(|o| known.contains(o)).cloned().collect();
         let nameless = || broken().filter(|defect| !known.contains(&defect.object));
-        let is_old = |defect: &Problem| self.fresh.defects.iter().any(|old| is_same(defect, old));
+        let is_old = |defect: &Problem| self.defects.iter().any(|old| is_same(defect, old));
         let (any, any_new) = (nameless().next().is_some(), nameless().any(|d| !is_old(d)));
-        let still_kept = self.kept.references();
+        let still_kept = self.kept.as_ref().map(|kept| kept.references()).unwrap_or_default();
         kept.retain(|object| {
             let may_be_in_there = any && (any_new || still_kept.contains(object));
             !here.contains(object) && (named.contains(object) || may_be_in_there)
@@ -228,10 +248,12 @@ impl Said {
     }
 
     /// Everything that counts as said by the file.
-    fn all(&self) -> Objects {
-        let mut all = self.fresh.clone();
+    fn all(&self, path: &Path) -> Objects {
+        let mut all = self.fresh(path);
         all.defects.clear();
-        all.absorb(self.kept.clone());
+        if let Some(kept) = &self.kept {
+            all.absorb((**kept).clone());
+        }
         all
     }
 }
