@@ -5,7 +5,14 @@ use crate::compile::listeners::Family;
 use edgeway_api::{
     Gateway, Problem, Resource,
     gateway::{Server, TlsMode},
-    k8s_openapi::api::networking::v1::Ingress,
+    ingress::{ClassWish, GatewayService, default_class, kept_at_load_balancer},
+    k8s_openapi::{
+        api::{
+            core::v1::{Service, ServicePort},
+            networking::v1::{Ingress, IngressClass},
+        },
+        apimachinery::pkg::util::intstr::IntOrString,
+    },
     virtual_service::{HttpMatchRequest, HttpRedirect, HttpRoute, StringMatch},
 };
 use std::collections::BTreeMap;
@@ -173,8 +180,11 @@ fn ends_tls(ingress: &Ingress) -> bool {
     (https || value("certificate-arn").is_some()) && !own_tls
 }
 
-/// Ports of the gateway's own Service that are backends of an Ingress.
+/// Ports of the gateway's own Service that an Ingress sends to.
 fn led_to(scene: &Scene<'_>, ingress: &Ingress) -> Vec<i32> {
+    if let Some(port) = port_of_class(scene, ingress) {
+        return vec![port];
+    }
     let Some(spec) = &ingress.spec else { return Vec::new() };
     let rules = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref());
     let paths = rules.flat_map(|http| http.paths.iter().map(|path| &path.backend));
@@ -194,6 +204,34 @@ fn led_to(scene: &Scene<'_>, ingress: &Ingress) -> Vec<i32> {
         ));
     }
     led
+}
+
+/// The port of the gateway that the Ingress' class names: all that its load balancer gets comes there.
+fn port_of_class(scene: &Scene<'_>, ingress: &Ingress) -> Option<i32> {
+    let mut classes = scene.objects.ingress_classes.iter().map(AsRef::as_ref);
+    let class: &IngressClass = match ClassWish::of(ingress) {
+        ClassWish::Annotated(_) => return None,
+        ClassWish::Named(name) => classes.find(|class| class.name() == name)?,
+        ClassWish::Default => default_class(classes)?,
+    };
+    let door = GatewayService::of(class).ok()??;
+    let service = scene
+        .fronts
+        .iter()
+        .find(|it| it.namespace() == door.namespace && it.name() == door.name)?;
+    let find = |name: &str| {
+        let mut all = scene.objects.services.iter().map(AsRef::as_ref);
+        all.find(|it: &&Service| it.name() == name && it.namespace() == ingress.namespace())
+    };
+    if kept_at_load_balancer(ingress, find).is_some() {
+        return None;
+    }
+    let mut ports = service.spec.as_ref()?.ports.iter().flatten();
+    let is_meant = |port: &&ServicePort| match &door.port {
+        IntOrString::Int(number) => port.port == *number,
+        IntOrString::String(name) => port.name.as_ref() == Some(name),
+    };
+    ports.find(is_meant).map(|port| port.port)
 }
 
 #[cfg(test)]
@@ -264,5 +302,40 @@ spec:
         assert!(found[0].contains("[redirect-behind-load-balancer] Gateway istio-system/gw spec.servers[0].tls.httpsRedirect"), "{found:?}");
         let plain = ingress.replace("HTTPS", "HTTP");
         assert_eq!(advice(&format!("{gateway}{service}{plain}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn so_may_what_comes_by_a_class_that_names_the_gateway() {
+        let gateway = super::super::unit::FRONT
+            .replace("hosts: ['*']", "hosts: ['*'], tls: {httpsRedirect: true}");
+        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: gw, namespace: istio-system}\n\
+                       spec: {selector: {istio: ingressgateway}, ports: [{name: http, port: 80}, {name: \
+                       other, port: 81}]}\n---\n";
+        let class = |door: &str| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {{name: thin, \
+                 annotations: {{edgeway.dev/gateway: '{door}'}}}}\nspec: {{controller: \
+                 edgeway.dev/alb}}\n---\n"
+            )
+        };
+        let ingress = |more: &str| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a, namespace: \
+                 default, annotations: {{alb.ingress.kubernetes.io/listen-ports: '[{{\"HTTPS\": \
+                 443}}]'{more}}}}}\nspec: {{ingressClassName: thin, defaultBackend: {{service: {{name: \
+                 shop, port: {{number: 8080}}}}}}}}\n---\n"
+            )
+        };
+        for (door, more, told) in [
+            ("istio-system/gw", "", true),
+            ("istio-system/gw:http", "", true),
+            ("istio-system/gw:other", "", false),
+            ("istio-system/elsewhere", "", false),
+            ("istio-system/gw", ", alb.ingress.kubernetes.io/auth-type: oidc", false),
+        ] {
+            let found = advice(&format!("{gateway}{service}{}{}", class(door), ingress(more)));
+            let looped = found.iter().any(|line| line.contains("[redirect-behind-load-balancer]"));
+            assert_eq!(looped, told, "{door}{more}: {found:?}");
+        }
     }
 }
