@@ -2,6 +2,7 @@
 
 mod gates;
 mod habits;
+mod keeping;
 mod strangers;
 mod switches;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use edgeway_gateway::{
     source::{CONTROLLER, Source},
 };
 use std::{
-    io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
+    ffi::OsString, io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration,
 };
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio_util::sync::CancellationToken;
@@ -71,10 +72,10 @@ pub struct Args {
     /// 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     resync: u64,
-    /// Folder in which what is known of targets outlives a restart, so that it costs few calls
-    /// [default: it does not]
+    /// Folder in which what is known of targets outlives a restart, so that it costs few calls; none if
+    /// empty [default: below `STATE_DIRECTORY`, `XDG_STATE_HOME` or `HOME`; none with --once]
     #[arg(long, env = "EDGEWAY_LAST_GOOD_DIR", value_name = "DIR")]
-    last_good_dir: Option<PathBuf>,
+    last_good_dir: Option<OsString>,
     /// Where metrics and readiness are told; not with --once
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:15030")]
     metrics: SocketAddr,
@@ -167,7 +168,7 @@ impl Args {
             region: self.region.clone(),
             endpoint: self.endpoint_url.clone(),
             access: Access::Usual,
-            memory: self.last_good_dir.clone(),
+            memory: self.folder(),
             rates: self.aws_rates.rates(stand_in),
         };
         let resync = Some(Duration::from_secs(self.resync)).filter(|wait| !wait.is_zero());

@@ -3,7 +3,7 @@
 use super::*;
 use edgeway_alb_core::{stack::Scheme, switches::Switch, target::TargetType};
 
-fn read(more: &[&str]) -> Result<Args, clap::Error> {
+pub(super) fn read(more: &[&str]) -> Result<Args, clap::Error> {
     let own = ["controller", "--source=files:x", "--cluster-name=c"];
     let place = ["--aws-vpc-id=vpc-1", "--aws-region=eu-central-1"];
     Args::try_parse_from([&own[..], &place, more].concat())

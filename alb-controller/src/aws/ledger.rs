@@ -6,7 +6,7 @@
 //! by the check for drift.
 
 use super::{arns::Arns, client::Aws};
-use edgeway_alb_core::{Health, Key, Observed, target::Targets};
+use edgeway_alb_core::{Desired, Health, Key, Observed, target::Targets};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -25,6 +25,10 @@ const FORMAT: &str = "edgeway-targets-1";
 
 /// More than this is not read.
 const LARGEST: u64 = 64 << 20;
+
+/// So few groups are asked about in any case: that takes a moment, and shows at once what was done to
+/// them while nobody looked.
+const FEW: usize = 20;
 
 /// What was known of one target group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,11 @@ impl Ledger {
             Some(Err(_)) | None => Entries::new(),
         };
         Self { folder, entries: Mutex::new(entries) }
+    }
+
+    /// Whether what is known counts where so much is wished.
+    pub(super) fn counts(desired: &Desired) -> bool {
+        desired.stacks.values().map(|stack| stack.target_groups.len()).sum::<usize>() > FEW
     }
 
     /// How the targets of a group are, if they are known to be these.

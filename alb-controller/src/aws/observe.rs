@@ -6,7 +6,9 @@ use super::{
     arns::Arns,
     client::Aws,
     error::CloudError,
-    frontends, network,
+    frontends,
+    ledger::Ledger,
+    network,
     read::{self, TargetState},
     skipped::Skipped,
 };
@@ -35,7 +37,9 @@ pub(super) async fn observe(
         Sight::Part(..) => aws.arns.lock().await.clone(),
         Sight::Usual | Sight::Whole => Arns::default(),
     };
-    let mut view = View { aws, desired, sight, arns, observed: Observed::default() };
+    let goes_by_ledger = matches!(sight, Sight::Usual) && Ledger::counts(desired);
+    let observed = Observed::default();
+    let mut view = View { aws, desired, sight, goes_by_ledger, arns, observed };
     let groups = aws.security_groups().await?;
     network::sort(aws, &groups, (desired, &mut view.arns), &mut view.observed);
     let known = Skipped::of(sight);
@@ -88,6 +92,7 @@ pub(super) struct View<'a> {
     pub(super) aws: &'a Aws,
     pub(super) desired: &'a Desired,
     pub(super) sight: &'a Sight,
+    goes_by_ledger: bool,
     pub(super) arns: Arns,
     pub(super) observed: Observed,
 }
@@ -180,7 +185,7 @@ impl View<'_> {
         stack: &StackId,
     ) -> Result<Registered, CloudError> {
         let wish = self.desired.stacks.get(stack).and_then(|stack| stack.target_groups.get(name));
-        if let (Sight::Usual, Some(wish)) = (self.sight, wish)
+        if let (true, Some(wish)) = (self.goes_by_ledger, wish)
             && let Some(health) = self.aws.ledger.health(arn, &wish.targets)
         {
             let targets = wish.targets.clone();

@@ -86,3 +86,36 @@ impl<C: Cloud> Reconciler<C> {
         misses || !wishes.stacks.keys().all(known)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Reconciler;
+    use crate::{
+        fake::{FakeCloud, objects},
+        metrics::Metrics,
+    };
+    use edgeway_alb_core::Settings;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn wishes_are_kept_as_long_as_nothing_is_other() {
+        let cloud = Arc::new(FakeCloud::default());
+        let settings = Settings::new("test", "vpc");
+        let mut reconciler = Reconciler::new(cloud, settings, Metrics::default());
+        let (one, two) = (Arc::new(objects(&["a"])), Arc::new(objects(&["a", "b"])));
+        let mut wished = Vec::new();
+        for given in [&one, &one, &two, &two, &one] {
+            reconciler.hasten(given, &|_| {}).await;
+            reconciler.pass(given, &|_| {}).await.unwrap();
+            wished.extend(reconciler.wished.clone());
+        }
+        let counts: Vec<usize> = wished.iter().map(|wished| wished.stacks.len()).collect();
+        assert_eq!(counts, [1, 1, 2, 2, 1]);
+        let same: Vec<bool> = wished.windows(2).map(|two| Arc::ptr_eq(&two[0], &two[1])).collect();
+        assert_eq!(same, [true, false, true, false]);
+        reconciler.lookups = None;
+        reconciler.pass(&one, &|_| {}).await.unwrap();
+        let last = reconciler.wished.clone();
+        assert!(last.is_some_and(|last| !Arc::ptr_eq(&last, &wished[4])), "AWS was asked anew");
+    }
+}

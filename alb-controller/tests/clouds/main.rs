@@ -12,6 +12,7 @@ mod faults;
 mod frontends;
 mod hosts;
 mod joined;
+mod ledger;
 mod manifests;
 
 use cloud::{Cloud, local, moto};
