@@ -59,7 +59,9 @@ impl Process {
 
     /// Starts any command; its output is kept line by line.
     pub fn spawn(name: &str, command: &mut Command) -> Self {
-        command.env("NO_COLOR", "1").stdin(Stdio::null());
+        // What programs keep is none of the user's here.
+        let state = std::env::temp_dir().join("edgeway-tests-state");
+        command.env("NO_COLOR", "1").env("XDG_STATE_HOME", state).stdin(Stdio::null());
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

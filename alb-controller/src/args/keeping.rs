@@ -20,6 +20,7 @@ impl Args {
             Some(named) => Some(named).filter(|name| !name.is_empty()).map(PathBuf::from),
             None if self.once => None,
             None => {
+                #[expect(clippy::disallowed_methods, reason = "part of args, which reads it")]
                 let folder = usual(|name| std::env::var_os(name))?.join(self.what());
                 // Nobody has asked for it, so nobody need hear that it cannot be.
                 fs::create_dir_all(&folder).is_ok().then_some(folder)
