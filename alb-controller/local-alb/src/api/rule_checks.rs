@@ -9,7 +9,7 @@ use crate::state::Region;
 use crate::state::attributes::TARGET_GROUP;
 use crate::state::ids::Arn;
 use crate::state::load_balancer::{LoadBalancer, Protocol};
-use crate::state::rule::{Action, ActionKind, groups_of};
+use crate::state::rule::{Action, ActionKind, Identity, IdentityKind, groups_of};
 use crate::state::target_group::{TargetGroup, Version};
 
 /// The place that actions are meant for.
@@ -25,7 +25,14 @@ pub(super) fn check(region: &Region, place: Place<'_>, actions: &[Action]) -> Re
     fit(actions, place.protocol, place.port)?;
     let limits = &region.config.limits;
     for action in actions {
-        let ActionKind::Forward(forward) = &action.kind else { continue };
+        let forward = match &action.kind {
+            ActionKind::Forward(forward) => forward,
+            ActionKind::Identity(identity) => {
+                knows_its_secret(identity)?;
+                continue;
+            }
+            ActionKind::Redirect(_) | ActionKind::Fixed(_) => continue,
+        };
         let most = limits.target_groups_per_action;
         if forward.groups.len() > most {
             let text = format!("You cannot specify more than {most} target groups per action");
@@ -52,6 +59,16 @@ pub(super) fn check(region: &Region, place: Place<'_>, actions: &[Action]) -> Re
         ));
     }
     within_limits(region, lb, &wanted)
+}
+
+/// A login at a provider of OIDC needs a secret: a given one, or the one that it had before.
+fn knows_its_secret(identity: &Identity) -> Result<(), AwsError> {
+    if identity.kind == IdentityKind::Oidc && identity.secret.is_none() {
+        let text =
+            "A client secret must be specified, or UseExistingClientSecret where there is one";
+        return Err(AwsError::validation(text));
+    }
+    Ok(())
 }
 
 fn suitable(

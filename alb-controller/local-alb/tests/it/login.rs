@@ -190,12 +190,12 @@ async fn verified(shop: &Shop, token: &str) -> (Value, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_unknown_is_refused_or_passes_without_a_name() {
-    let shop = Shop::with(&[("OnUnauthenticatedRequest", "deny")]).await;
+    let shop = Shop::with(&[SECRET, ("OnUnauthenticatedRequest", "deny")]).await;
     let denied = shop.browser().get("/").await;
     assert_eq!((denied.status, shop.target.served()), (401, 0), "{denied:?}");
     assert!(denied.body.contains("401 Authorization Required"), "{denied:?}");
 
-    let shop = Shop::with(&[("OnUnauthenticatedRequest", "allow")]).await;
+    let shop = Shop::with(&[SECRET, ("OnUnauthenticatedRequest", "allow")]).await;
     let forged =
         "X-Amzn-Oidc-Data: forged\r\nx-amzn-oidc-identity: eve\r\nX-Amzn-Oidc-Accesstoken: x\r\n";
     let seen = shop.browser().get_with("/", forged).await;

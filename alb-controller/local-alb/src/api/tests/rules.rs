@@ -203,8 +203,21 @@ fn a_client_secret_is_never_given_back() {
          &DefaultActions.member.2.Type=fixed-response&DefaultActions.member.2.Order=2\
          &DefaultActions.member.2.FixedResponseConfig.StatusCode=200"
     );
+    let without = form.replace(".ClientSecret=hush", ".UseExistingClientSecret=true");
+    assert_eq!(
+        account.refused("CreateListener", &without).0,
+        "ValidationError",
+        "there is none yet"
+    );
     let made = account.elb("CreateListener", &form);
     let oidc = "Listeners.0.DefaultActions.0.AuthenticateOidcConfig";
+    let listener = made.text("Listeners.0.ListenerArn");
+    let change =
+        without.split_once("&Certificates").unwrap().1.split_once("&DefaultActions").unwrap().1;
+    let change = format!("ListenerArn={listener}&DefaultActions{change}");
+    account.elb("ModifyListener", &change);
+    let unsaid = change.replace("UseExistingClientSecret=true", "Scope=openid");
+    assert_eq!(account.refused("ModifyListener", &unsaid).0, "ValidationError");
     assert_eq!(made.text(&format!("{oidc}.Scope")), "openid");
     assert_eq!(made.text(&format!("{oidc}.SessionTimeout")), "604800");
     assert!(!format!("{made:?} {:?}", account.world).contains("hush"));
