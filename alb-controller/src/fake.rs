@@ -220,6 +220,7 @@ impl Cloud for FakeCloud {
         let well = Health { healthy: 1, registered: 1 };
         Ok(Observed {
             provisioning: std::collections::BTreeSet::new(),
+            taken: std::collections::BTreeSet::new(),
             health: groups.map(|name| (name.clone(), well)).collect(),
             stacks: stacks.collect(),
             bindings: desired

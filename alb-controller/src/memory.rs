@@ -117,6 +117,7 @@ impl Memory {
         observed.stacks.extend(seen.stacks.into_iter().filter(|(stack, _)| !is_old(stack)));
         observed.health.extend(seen.health);
         observed.addresses.extend(seen.addresses);
+        observed.taken = seen.taken;
         if touched.is_empty() {
             observed.provisioning = seen.provisioning;
         }

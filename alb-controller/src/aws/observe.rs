@@ -46,6 +46,8 @@ pub(super) async fn observe(
     known.keep(&mut view.observed);
     let in_vpc = |vpc: Option<&str>| vpc == Some(aws.settings.vpc.as_str());
     let mut balancers = aws.load_balancers().await?;
+    let names: Vec<String> =
+        balancers.iter().filter_map(|b| b.load_balancer_name()).map(str::to_owned).collect();
     balancers.retain(|b| in_vpc(b.vpc_id()));
     let is_new =
         |b: &elb::LoadBalancer| b.load_balancer_name().is_none_or(|name| !known.has_balancer(name));
@@ -76,6 +78,7 @@ pub(super) async fn observe(
     view.frontends(&fronts, &groups, &tags).await?;
     view.hosts(&all, &groups, &tags).await?;
     view.bindings().await?;
+    view.taken(names);
     let View { arns, observed, .. } = view;
     let mut learnt = aws.arns.lock().await;
     if matches!(sight, Sight::Whole) {
@@ -111,6 +114,18 @@ impl View<'_> {
     fn is_part(&self, tags: &Tags) -> bool {
         tags.contains_key(STACK)
             && tags.get(CLUSTER).is_some_and(|cluster| *cluster == self.aws.settings.cluster)
+    }
+
+    /// Notes which of `names`, all that load balancers have in this region, are wished and not ours.
+    fn taken(&mut self, names: Vec<String>) {
+        let own = |balancer: &&LoadBalancer| balancer.ownership == Ownership::Full;
+        let wishes = self.desired.stacks.values().map(|stack| &stack.load_balancer);
+        let wished: BTreeSet<&str> = wishes.filter(own).map(|wish| wish.name.as_str()).collect();
+        let standing = self.observed.stacks.values().flat_map(|it| it.load_balancers.values());
+        let ours: BTreeSet<&str> = standing.filter(own).map(|it| it.name.as_str()).collect();
+        let taken =
+            names.into_iter().filter(|name| wished.contains(&**name) && !ours.contains(&**name));
+        self.observed.taken = taken.collect();
     }
 
     /// Targets of bound groups. One that cannot be looked at is left as it is.

@@ -92,3 +92,20 @@ async fn rules_of_others_that_send_to_us_are_theirs() {
     assert_eq!((again.failure, again.problems), (None, Vec::new()));
     assert_eq!(again.changes, BTreeMap::new());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_of_somebody_elses_load_balancer_is_told_of_and_that_left_alone() {
+    let cloud = local().await;
+    cloud.add_balancer("company").await;
+    let before = cloud.rules().await;
+    let named = "annotations:\n    alb.ingress.kubernetes.io/load-balancer-name: company";
+    let text = plain().replace("annotations:", named);
+    let outcome = run(&cloud.config, &read(&[BACKENDS, &text])).await;
+    let told = outcome.problems.iter().any(|it| it.contains("not ours has this name"));
+    assert!(told, "{:?}", outcome.problems);
+    let made = |name: &str| outcome.changes.contains_key(name);
+    assert!(!made("CreateLoadBalancer") && !made("CreateTargetGroup"), "{:?}", outcome.changes);
+    assert_eq!(cloud.rules().await, before);
+    settle(&cloud, &read(&[BACKENDS, &plain()])).await;
+    assert_eq!(cloud.left_over().await.iter().filter(|name| *name == "company").count(), 1);
+}

@@ -111,6 +111,8 @@ pub struct Observed {
     pub addresses: BTreeMap<String, String>,
     /// Load balancers that take no requests yet, by name.
     pub provisioning: BTreeSet<String>,
+    /// Names that are wished for load balancers, and that those of somebody else have.
+    pub taken: BTreeSet<String>,
     /// How the targets of each target group are, by its name.
     pub health: BTreeMap<String, Health>,
 }

@@ -1,5 +1,5 @@
-//! Names of load balancers that several stacks ask for. A name is one load balancer's: AWS takes a
-//! second wish for it as the same wish, or refuses it for ever.
+//! Names of load balancers that are there already, or that several stacks ask for. A name is one load
+//! balancer's: AWS takes a second wish for it as the same wish, or refuses it for ever.
 
 use super::lane::Lane;
 use crate::{
@@ -8,7 +8,8 @@ use crate::{
     stack::{LoadBalancer, Ownership, Stack},
 };
 
-/// Whether another stack has, or gets, the load balancer that this one is to make; says so.
+/// Whether another stack has, or gets, the load balancer that this one is to make, or somebody else has
+/// it; says so.
 pub(super) fn stand_in_the_way(
     stack: &Stack,
     name: &str,
@@ -21,8 +22,18 @@ pub(super) fn stand_in_the_way(
     let holder = observed.stacks.iter().find(has).map(|(id, _)| id);
     let earlier = || desired.stacks.range(..&stack.id);
     let first = || earlier().find(|(_, other)| will_take(other, name, observed));
-    let Some(rival) = holder.or_else(|| first().map(|(id, _)| id)) else { return false };
     let key = Key::LoadBalancer(name.to_owned());
+    let Some(rival) = holder.or_else(|| first().map(|(id, _)| id)) else {
+        let is_taken = observed.taken.contains(name);
+        if is_taken {
+            let advice = format!(
+                "give the Ingress another load-balancer-name, or have its rules put on that load balancer \
+                 (edgeway.dev/load-balancer: {name})"
+            );
+            lane.block(key, "a load balancer that is not ours has this name", advice);
+        }
+        return is_taken;
+    };
     if desired.stacks.contains_key(rival) || desired.held.contains_key(rival) {
         let reason = format!("the load balancer of {rival} has this name");
         let advice = "give one of them another load-balancer-name, or put both into one group";
