@@ -202,6 +202,8 @@ impl RedirectSpec {
 impl FixedSpec {
     fn wish(self) -> Result<ActionWish, Expected> {
         let Self { status, content_type, body } = self;
+        // AWS may tell of an empty one as of none, and the rule would never be as it is wished.
+        let body = body.filter(|body| !body.is_empty());
         refused::fixed(FixedResponse { status, content_type, body }).map(ActionWish::Fixed)
     }
 }
@@ -285,7 +287,8 @@ impl ConditionSpec {
                 if pairs.is_empty() {
                     return Err(missing("values"));
                 }
-                let pair = |PairSpec { key, value }| QueryPair { key, value };
+                let named = |key: Option<String>| key.filter(|key| !key.is_empty());
+                let pair = |PairSpec { key, value }| QueryPair { key: named(key), value };
                 Ok(Condition::Query(pairs.into_iter().map(pair).collect()))
             }
             "source-ip" => {

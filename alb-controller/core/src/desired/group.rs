@@ -63,8 +63,10 @@ pub(super) fn gather<'a>(
         }
     }
     for group in groups.values_mut() {
-        group.members.sort_by_key(|member| {
-            (member.order, member.reference.namespace.clone(), member.reference.name.clone())
+        // By the whole name: `shop-eu/web` comes before `shop/web`, as it does for the AWS Load Balancer
+        // Controller.
+        group.members.sort_by_cached_key(|Member { order, reference, .. }| {
+            (*order, format!("{}/{}", reference.namespace, reference.name))
         });
     }
     groups

@@ -24,6 +24,19 @@ fn members_come_in_their_order_and_then_by_name() {
 }
 
 #[test]
+fn members_of_one_order_come_by_namespace_and_name_as_one_word() {
+    let of = |namespace: &str, text: &str| {
+        text.replace("metadata:\n", &format!("metadata:\n  namespace: {namespace}\n"))
+    };
+    let far = of("shop", &member("aaa", &[], "far.example.com"));
+    let near = of("shop-eu", &member("zzz", &[], "near.example.com"));
+    let desired = wishes(&[&far, &near]);
+    let hosts: Vec<_> =
+        texts(&desired, 80).iter().map(|t| t.split(' ').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(hosts, ["near.example.com", "far.example.com"], "a hyphen comes before the slash");
+}
+
+#[test]
 fn a_bad_member_costs_only_itself() {
     let good = member("good", &[], "good.example.com");
     let bad = member("bad", &[("healthcheck-interval-seconds", "ten")], "bad.example.com");

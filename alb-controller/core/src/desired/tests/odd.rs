@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    rule::Action,
+    rule::{Action, Condition},
     settings::GroupTags,
     stack::{SecurityGroupRef, Source},
     target::Protocol,
@@ -148,6 +148,19 @@ fn null_in_json_is_as_good_as_nothing() {
     let desired = wishes(&[WEB, &web("one", &[("conditions.web", conditions)])]);
     assert_eq!(desired.problems, []);
     assert!(texts(&desired, 80)[0].contains("b.example.com"));
+}
+
+#[test]
+fn an_empty_body_and_an_empty_key_are_none() {
+    let answer = r#"{"type": "fixed-response", "fixedResponseConfig": {"statusCode": "200", "messageBody": ""}}"#;
+    let query = r#"[{"field": "query-string", "queryStringConfig": {"values": [{"key": "", "value": "x"}]}}]"#;
+    let one = web("one", &[("actions.web", answer), ("conditions.web", query)]);
+    let desired = wishes(&[WEB, &one.replace("number: 80", "name: use-annotation")]);
+    let rule = listener(&desired, 80).rules.values().next().unwrap();
+    let Action::Fixed(fixed) = &rule.action else { panic!("{rule:?}") };
+    assert_eq!(fixed.body, None, "AWS tells of none, and it would be written in each pass");
+    let Condition::Query(pairs) = &rule.conditions[0] else { panic!("{rule:?}") };
+    assert_eq!(pairs[0].key, None);
 }
 
 #[test]
