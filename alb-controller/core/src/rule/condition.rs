@@ -131,10 +131,13 @@ impl Condition {
         })
     }
 
+    /// As a set: AWS need not tell of values in the order in which they were given, nor twice of one
+    /// that was given twice, as a host is by a rule and again by a condition.
     pub(super) fn normal(&self) -> Self {
         fn sorted<T: Clone + Ord>(values: &[T]) -> Vec<T> {
             let mut values = values.to_vec();
             values.sort();
+            values.dedup();
             values
         }
         let patterns = |patterns: &Patterns| match patterns {
@@ -182,5 +185,21 @@ impl fmt::Display for Patterns {
 impl fmt::Display for QueryPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.key.as_deref().unwrap_or("*"), self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_a_set() {
+        let hosts = |values: &[&str]| {
+            Condition::Host(Patterns::Text(values.iter().map(|it| (*it).to_owned()).collect()))
+        };
+        assert_eq!(hosts(&["b", "a", "b"]).normal(), hosts(&["a", "b"]).normal());
+        assert_ne!(hosts(&["a", "b"]).normal(), hosts(&["a"]).normal());
+        let regex = Condition::Host(Patterns::Regex(vec!["a".to_owned()]));
+        assert_ne!(hosts(&["a"]).normal(), regex.normal());
     }
 }
