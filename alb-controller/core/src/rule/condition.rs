@@ -1,5 +1,6 @@
 //! What a rule asks of a request.
 
+use ipnet::IpNet;
 use std::fmt;
 
 /// Text with `*` and `?`, or regular expressions; one of them must match.
@@ -152,9 +153,17 @@ impl Condition {
             }
             Self::Method(values) => Self::Method(sorted(values)),
             Self::Query(pairs) => Self::Query(sorted(pairs)),
-            Self::SourceIp(values) => Self::SourceIp(sorted(values)),
+            Self::SourceIp(values) => {
+                let ranges: Vec<String> = values.iter().map(|range| canonical(range)).collect();
+                Self::SourceIp(sorted(&ranges))
+            }
         }
     }
+}
+
+/// A range without what its prefix leaves out, and in one spelling of the many that IPv6 has.
+fn canonical(range: &str) -> String {
+    range.parse::<IpNet>().map_or_else(|_| range.to_owned(), |range| range.trunc().to_string())
 }
 
 impl fmt::Display for Condition {
@@ -199,6 +208,9 @@ mod tests {
         };
         assert_eq!(hosts(&["b", "a", "b"]).normal(), hosts(&["a", "b"]).normal());
         assert_ne!(hosts(&["a", "b"]).normal(), hosts(&["a"]).normal());
+        let sources = |range: &str| Condition::SourceIp(vec![range.to_owned()]);
+        assert_eq!(sources("10.1.2.3/8").normal(), sources("10.0.0.0/8").normal());
+        assert_eq!(sources("2001:DB8:0::/32").normal(), sources("2001:db8::/32").normal());
         let regex = Condition::Host(Patterns::Regex(vec!["a".to_owned()]));
         assert_ne!(hosts(&["a"]).normal(), regex.normal());
     }
