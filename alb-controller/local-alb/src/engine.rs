@@ -22,10 +22,10 @@ use crate::plane::Plane;
 use crate::plane::checks::{Checks, Found};
 use crate::plane::identity::Unready;
 use crate::plane::listen::Ports;
-use crate::plane::table::Table;
 use crate::rollout::Rollout;
-use crate::running::Overview;
+use crate::running::{ListenerView, Overview};
 use crate::state::World;
+use crate::state::target_group::TargetGroup;
 use crate::wire::{Reply, Request};
 
 /// How often the data plane is tidied at least.
@@ -43,7 +43,7 @@ pub(crate) struct Engine {
     plane: Arc<Plane>,
     core: Mutex<Core>,
     /// How everything stands, for whoever asks.
-    overview: ArcSwap<Overview>,
+    standing: ArcSwap<Standing>,
     connections: TaskTracker,
     events: broadcast::Sender<Event>,
     /// Tells the clock that a deadline may have come nearer.
@@ -56,6 +56,13 @@ struct Core {
     rollout: Rollout,
     ports: Ports,
     checks: Checks,
+}
+
+/// What an overview is made of when somebody asks for one.
+#[derive(Debug, Default)]
+struct Standing {
+    listeners: Vec<ListenerView>,
+    groups: Vec<Arc<TargetGroup>>,
 }
 
 impl Engine {
@@ -79,7 +86,7 @@ impl Engine {
             plane,
             connections: core.ports.tasks(),
             core: Mutex::new(core),
-            overview: ArcSwap::default(),
+            standing: ArcSwap::default(),
             events: broadcast::Sender::new(EVENTS),
             changed: Notify::new(),
         })
@@ -179,8 +186,8 @@ impl Engine {
 
     /// Sends the data plane what the account is now.
     async fn publish(&self, core: &mut Core) {
-        let table = Table::of(core.world.regions());
-        core.rollout.send(table, core.world.take_cut(), Instant::now());
+        let cut = core.world.take_cut();
+        core.rollout.send(core.world.regions(), cut, Instant::now());
         self.follow(core).await;
     }
 
@@ -195,8 +202,8 @@ impl Engine {
         self.plane.live.prune(&table);
         let followed = ports.follow(&table).await;
         world.set_impaired(&followed.impaired);
-        let overview = Overview { listeners: ports.listeners(), targets: world.targets() };
-        self.overview.store(Arc::new(overview));
+        let standing = Standing { listeners: ports.listeners(), groups: world.groups() };
+        self.standing.store(Arc::new(standing));
         checks.follow(&table);
         for event in world.take_events().into_iter().chain(followed.events) {
             // Nobody has to listen.
@@ -206,8 +213,12 @@ impl Engine {
     }
 
     /// How everything stands.
-    pub(crate) fn overview(&self) -> Arc<Overview> {
-        self.overview.load_full()
+    pub(crate) fn overview(&self) -> Overview {
+        let standing = self.standing.load();
+        Overview {
+            listeners: standing.listeners.clone(),
+            targets: standing.groups.iter().flat_map(|group| group.views()).collect(),
+        }
     }
 
     /// Ends whatever is still under way.

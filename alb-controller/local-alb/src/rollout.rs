@@ -19,6 +19,8 @@ pub(crate) type Cut = (Arn, TargetKey);
 pub(crate) struct Rollout {
     delay: Duration,
     waiting: VecDeque<Wave>,
+    /// The one that was sent last.
+    sent: Arc<Table>,
     force: Arc<Table>,
 }
 
@@ -31,12 +33,19 @@ struct Wave {
 
 impl Rollout {
     pub(crate) fn new(delay: Duration) -> Self {
-        Self { delay, waiting: VecDeque::new(), force: Arc::default() }
+        Self { delay, waiting: VecDeque::new(), sent: Arc::default(), force: Arc::default() }
     }
 
-    /// Sends a table on its way, and who has to go once it is there.
-    pub(crate) fn send(&mut self, table: Table, cut: Vec<Cut>, now: Instant) {
-        self.waiting.push_back(Wave { due: now + self.delay, table: Arc::new(table), cut });
+    /// Sends the table of the account as it is now on its way, and who has to go once it is there.
+    pub(crate) fn send<'r>(
+        &mut self,
+        regions: impl Iterator<Item = &'r Region>,
+        cut: Vec<Cut>,
+        now: Instant,
+    ) {
+        self.sent = Arc::new(Table::of(regions, &self.sent));
+        let table = Arc::clone(&self.sent);
+        self.waiting.push_back(Wave { due: now + self.delay, table, cut });
     }
 
     /// The table that is there by now, and who has to go. What a target's health is, the data plane

@@ -114,7 +114,7 @@ impl Running {
     }
 
     /// How every listener and every target stands.
-    pub fn overview(&self) -> Arc<Overview> {
+    pub fn overview(&self) -> Overview {
         self.engine.overview()
     }
 

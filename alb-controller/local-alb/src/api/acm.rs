@@ -120,7 +120,7 @@ pub(crate) fn add_tags(region: &mut Region, call: &Call<'_>) -> Outcome {
     let arn = named(region, call)?.arn.to_string();
     let given = read_tags(call)?;
     let most = region.config.limits.tags;
-    let tags = region.tags.entry(arn).or_default();
+    let tags = region.tags.or_default(arn);
     tags.extend(given);
     tags::limit(tags, most)?;
     Ok(json!({}).into())

@@ -48,30 +48,38 @@ fn subnet(region: &mut Region, id: &str) {
 }
 
 fn security_group(region: &mut Region, id: &str) {
-    region.network.groups.entry(id.to_owned()).or_insert_with(|| SecurityGroup {
+    if region.network.groups.contains_key(id) {
+        return;
+    }
+    let group = SecurityGroup {
         id: id.to_owned(),
         name: id.to_owned(),
         description: "adopted".to_owned(),
         ingress: Vec::new(),
-    });
+    };
+    region.network.groups.insert(id.to_owned(), group);
 }
 
 fn certificate(region: &mut Region, arn: &str, now: SystemTime) {
-    region.certificates.entry(arn.into()).or_insert_with(|| Certificate {
+    if region.certificates.contains_key(arn) {
+        return;
+    }
+    let certificate = Certificate {
         arn: arn.into(),
         domains: vec!["adopted.localhost".to_owned()],
         key_algorithm: "EC_prime256v1".to_owned(),
         created: now,
         material: None,
-    });
+    };
+    region.certificates.insert(arn.into(), certificate);
 }
 
 fn web_acl(region: &mut Region, arn: &str) {
     let [.., name, id] = *arn.split('/').collect::<Vec<_>>().as_slice() else { return };
-    region.web_acls.entry(arn.into()).or_insert_with(|| WebAcl {
-        arn: arn.into(),
-        name: name.to_owned(),
-        id: id.to_owned(),
-        lock: id.to_owned(),
-    });
+    if region.web_acls.contains_key(arn) {
+        return;
+    }
+    let acl =
+        WebAcl { arn: arn.into(), name: name.to_owned(), id: id.to_owned(), lock: id.to_owned() };
+    region.web_acls.insert(arn.into(), acl);
 }

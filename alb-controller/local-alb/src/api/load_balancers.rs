@@ -80,7 +80,7 @@ pub(crate) fn delete(region: &mut Region, call: &Call<'_>) -> Outcome {
         gone.extend([listener.arn.clone(), listener.default_rule.clone()]);
         gone.extend(listener.rules.iter().map(|rule| rule.arn.clone()));
     }
-    region.listeners.retain(|_, listener| listener.load_balancer != lb.arn);
+    region.listeners.retain(|listener| listener.load_balancer != lb.arn);
     region.load_balancers.remove(arn);
     region.forget_tags(&gone);
     region.events.push(event(&lb, Change::Deleted));

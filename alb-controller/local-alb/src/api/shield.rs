@@ -47,8 +47,7 @@ pub(crate) fn describe(region: &Region, call: &Call<'_>) -> Outcome {
 
 pub(crate) fn unprotect(region: &mut Region, call: &Call<'_>) -> Outcome {
     let id = text(call, "ProtectionId")?;
-    region.shield.protections.remove(id).ok_or_else(missing)?;
-    Ok(json!({}).into())
+    if region.shield.protections.remove(id) { Ok(json!({}).into()) } else { Err(missing()) }
 }
 
 fn text<'c>(call: &Call<'c>, field: &str) -> Result<&'c str, AwsError> {

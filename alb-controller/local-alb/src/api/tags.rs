@@ -15,7 +15,7 @@ pub(crate) fn add(region: &mut Region, call: &Call<'_>) -> Outcome {
     }
     let most = region.config.limits.tags;
     for arn in arns {
-        let tags = region.tags.entry(arn).or_default();
+        let tags = region.tags.or_default(arn);
         tags.extend(given.clone());
         tags::limit(tags, most)?;
     }
@@ -29,7 +29,7 @@ pub(crate) fn remove(region: &mut Region, call: &Call<'_>) -> Outcome {
         return Err(call.params.missing("TagKeys"));
     }
     for arn in arns {
-        region.tags.entry(arn).or_default().retain(|key, _| !keys.contains(&key.as_str()));
+        region.tags.or_default(arn).retain(|key, _| !keys.contains(&key.as_str()));
     }
     Ok(Fields::new().into())
 }

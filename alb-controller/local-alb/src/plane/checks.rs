@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use super::Plane;
 use super::clients::Door;
 use super::probe::{Probe, probe};
-use super::table::Table;
+use super::table::{Group, Table};
 use crate::state::health::Finding;
 use crate::state::ids::Arn;
 use crate::state::target_group::TargetKey;
@@ -30,7 +30,24 @@ pub(crate) struct Checks {
     found: UnboundedSender<Found>,
     /// Longest time between two checks, whatever a group says.
     cap: Option<Duration>,
-    running: HashMap<(Arn, TargetKey), (Probe, AbortHandle)>,
+    running: HashMap<Arn, Checked>,
+}
+
+/// The checks of one group.
+#[derive(Debug)]
+struct Checked {
+    group: Arc<Group>,
+    tasks: HashMap<TargetKey, (Probe, Task)>,
+}
+
+/// A check that ends when nobody keeps it.
+#[derive(Debug)]
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Checks {
@@ -44,33 +61,41 @@ impl Checks {
 
     /// Starts and ends checks so that they are those of the table.
     pub(crate) fn follow(&mut self, table: &Table) {
-        let mut wanted = HashMap::new();
-        for group in table.groups.values() {
-            for target in &group.targets {
-                let probe = Probe {
-                    door: Door::of_check(&group.check, target.address),
-                    version: group.version,
-                    check: group.check.clone(),
-                };
-                wanted.insert((group.arn.clone(), target.key.clone()), probe);
+        self.running.retain(|arn, _| table.groups.contains_key(arn));
+        for (arn, group) in &table.groups {
+            let checked = self.running.get(arn);
+            if checked.is_some_and(|checked| Arc::ptr_eq(&checked.group, group)) {
+                continue;
             }
-        }
-        self.running.retain(|key, (probe, task)| {
-            let stays = wanted.get(key) == Some(probe);
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
-        for (key, probe) in wanted {
-            if !self.running.contains_key(&key) {
-                let task = self.start(&key, probe.clone());
-                self.running.insert(key, (probe, task));
-            }
+            let tasks = self.running.remove(arn).map(|checked| checked.tasks).unwrap_or_default();
+            let checked = Checked { group: Arc::clone(group), tasks: self.tasks(group, tasks) };
+            self.running.insert(arn.clone(), checked);
         }
     }
 
-    fn start(&self, (group, target): &(Arn, TargetKey), what: Probe) -> AbortHandle {
+    /// The checks of a group, some of which may run already.
+    fn tasks(
+        &self,
+        group: &Group,
+        mut running: HashMap<TargetKey, (Probe, Task)>,
+    ) -> HashMap<TargetKey, (Probe, Task)> {
+        let wanted = group.targets.iter().map(|target| {
+            let probe = Probe {
+                door: Door::of_check(&group.check, target.address),
+                version: group.version,
+                check: group.check.clone(),
+            };
+            let same = running.remove(&target.key).filter(|(known, _)| *known == probe);
+            let checked = same.unwrap_or_else(|| {
+                let task = self.start((&group.arn, &target.key), probe.clone());
+                (probe, Task(task))
+            });
+            (target.key.clone(), checked)
+        });
+        wanted.collect()
+    }
+
+    fn start(&self, (group, target): (&Arn, &TargetKey), what: Probe) -> AbortHandle {
         let interval = Duration::from_secs(what.check.interval.into());
         let interval = self.cap.map_or(interval, |cap| cap.min(interval));
         let (plane, found) = (Arc::clone(&self.plane), self.found.clone());
@@ -88,13 +113,5 @@ impl Checks {
             }
         });
         task.abort_handle()
-    }
-}
-
-impl Drop for Checks {
-    fn drop(&mut self) {
-        for (_, task) in self.running.values() {
-            task.abort();
-        }
     }
 }

@@ -87,7 +87,7 @@ mod tests {
             let form = format!("ListenerArn={listener}&Priority={priority}&{FIXED}{conditions}");
             account.elb("CreateRule", &form);
         }
-        Table::of(account.world.regions())
+        Table::of(account.world.regions(), &Table::default())
     }
 
     /// The priority of the rule that a request falls under; 0 for the default.

@@ -72,6 +72,7 @@ fn by_share<'t>(candidates: &[&'t Endpoint], ticket: u64, now: SystemTime) -> Op
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
     use std::time::Duration;
 
     use super::*;
@@ -87,6 +88,7 @@ mod tests {
             ramp: None,
         });
         Group {
+            made_of: Weak::new(),
             arn: "g".into(),
             protocol: Protocol::Http,
             version: Version::Http1,

@@ -65,7 +65,7 @@ mod tests {
         let mut account = Account::new();
         let lb = account.load_balancer("shop");
         account.listener(&lb, 80);
-        let table = Table::of(account.world.regions());
+        let table = Table::of(account.world.regions(), &Table::default());
         let site = &table.ports[&80][0];
         let headers = HeaderMap::new();
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -10,13 +10,13 @@ use http::{HeaderName, HeaderValue};
 use super::desync::Mitigation;
 use crate::state::Region;
 use crate::state::attributes::{LISTENER, LOAD_BALANCER, Set, TARGET_GROUP};
-use crate::state::certificate::Material;
+use crate::state::certificate::{Certificate, Material};
 use crate::state::health::Ramp;
 use crate::state::ids::Arn;
 use crate::state::load_balancer::{Listener, LoadBalancer, Protocol};
 use crate::state::rule::{Action, Rule};
 use crate::state::target_group::{HealthCheck, TargetGroup, TargetKey, TargetType, Version};
-use crate::state::trust::Authorities;
+use crate::state::trust::{Authorities, TrustStore};
 
 /// Everything that requests and checks need to know.
 #[derive(Debug, Default)]
@@ -45,6 +45,16 @@ pub(crate) struct Site {
     pub(crate) mutual: Option<Arc<Mutual>>,
     pub(crate) settings: Settings,
     serial: u64,
+    made_of: Parts,
+}
+
+/// What a site is made of. Things of the account that were changed are others by their addresses.
+#[derive(Debug)]
+struct Parts {
+    load_balancer: Arc<LoadBalancer>,
+    listener: Arc<Listener>,
+    certificates: Vec<Arc<Certificate>>,
+    trust_store: Option<Arc<TrustStore>>,
 }
 
 /// A certificate of a listener.
@@ -104,6 +114,8 @@ pub(crate) enum ForwardedFor {
 /// A target group in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
+    /// What it is made of: another one, by its address, once that was changed.
+    pub(super) made_of: Weak<TargetGroup>,
     pub(crate) arn: Arn,
     pub(crate) protocol: Protocol,
     pub(crate) version: Version,
@@ -145,17 +157,24 @@ pub(crate) struct Stickiness {
 }
 
 impl Table {
-    /// The table of an account.
-    pub(crate) fn of<'a>(regions: impl Iterator<Item = &'a Region>) -> Self {
+    /// The table of an account; what has not changed since the table `before` is taken from there.
+    pub(crate) fn of<'a>(regions: impl Iterator<Item = &'a Region>, before: &Self) -> Self {
+        let sites = before.ports.values().flatten();
+        let sites: HashMap<&Arn, &Arc<Site>> =
+            sites.map(|site| (&site.made_of.listener.arn, site)).collect();
         let mut table = Self::default();
         for region in regions {
-            for listener in region.listeners.values() {
-                let Some(lb) = region.load_balancers.get(&listener.load_balancer) else { continue };
-                let sites = table.ports.entry(listener.port).or_default();
-                sites.push(Arc::new(site(region, lb, listener)));
+            for listener in region.listeners.all_shared() {
+                let Some(parts) = Parts::of(region, listener) else { continue };
+                let known = sites.get(&listener.arn).filter(|site| site.made_of.are(&parts));
+                let site = known.map_or_else(|| Arc::new(Site::of(parts)), |site| Arc::clone(site));
+                table.ports.entry(listener.port).or_default().push(site);
             }
-            for group in region.groups.values().filter(|group| group.in_use) {
-                table.groups.insert(group.arn.clone(), Arc::new(view(region, group)));
+            for group in region.groups.all_shared().filter(|group| group.in_use) {
+                let known = before.groups.get(&group.arn);
+                let known = known.filter(|known| known.made_of.as_ptr() == Arc::as_ptr(group));
+                let made = known.map_or_else(|| Arc::new(view(region, group)), Arc::clone);
+                table.groups.insert(group.arn.clone(), made);
             }
         }
         for sites in table.ports.values_mut() {
@@ -186,35 +205,59 @@ impl Table {
     }
 }
 
-fn site(region: &Region, lb: &LoadBalancer, listener: &Listener) -> Site {
-    let certificates = listener.certificate.iter().chain(&listener.extra_certificates);
-    let certificates = certificates
-        .filter_map(|arn| region.certificates.get(arn))
-        .map(|certificate| SiteCertificate {
-            arn: certificate.arn.clone(),
-            domains: certificate.domains.clone(),
-            material: certificate.material.clone(),
+impl Parts {
+    fn of(region: &Region, listener: &Arc<Listener>) -> Option<Self> {
+        let certificates = listener.certificate.iter().chain(&listener.extra_certificates);
+        let trust_store = listener.mutual.as_ref().and_then(|mutual| mutual.trust_store.as_ref());
+        Some(Self {
+            load_balancer: Arc::clone(region.load_balancers.shared(&listener.load_balancer)?),
+            listener: Arc::clone(listener),
+            certificates: certificates
+                .filter_map(|arn| region.certificates.shared(arn).map(Arc::clone))
+                .collect(),
+            trust_store: trust_store.and_then(|arn| region.trust_stores.shared(arn).cloned()),
         })
-        .collect();
-    Site {
-        load_balancer: lb.arn.clone(),
-        name: lb.name.clone(),
-        path: lb.path().to_owned(),
-        dns_name: lb.dns_name.to_ascii_lowercase(),
-        port: listener.port,
-        protocol: listener.protocol,
-        rules: listener.rules.clone(),
-        default_actions: listener.default_actions.clone(),
-        certificates,
-        mutual: mutual(region, listener).map(Arc::new),
-        settings: settings(&lb.attributes, &listener.attributes),
-        serial: lb.serial,
+    }
+
+    fn are(&self, other: &Self) -> bool {
+        let Self { load_balancer, listener, certificates, trust_store } = self;
+        let certificates = (certificates, &other.certificates);
+        Arc::ptr_eq(load_balancer, &other.load_balancer)
+            && Arc::ptr_eq(listener, &other.listener)
+            && certificates.0.len() == certificates.1.len()
+            && certificates.0.iter().zip(certificates.1).all(|(one, two)| Arc::ptr_eq(one, two))
+            && trust_store.as_ref().map(Arc::as_ptr) == other.trust_store.as_ref().map(Arc::as_ptr)
     }
 }
 
-fn mutual(region: &Region, listener: &Listener) -> Option<Mutual> {
+impl Site {
+    fn of(parts: Parts) -> Self {
+        let Parts { load_balancer: lb, listener, certificates, trust_store } = &parts;
+        let certificates = certificates.iter().map(|certificate| SiteCertificate {
+            arn: certificate.arn.clone(),
+            domains: certificate.domains.clone(),
+            material: certificate.material.clone(),
+        });
+        Self {
+            load_balancer: lb.arn.clone(),
+            name: lb.name.clone(),
+            path: lb.path().to_owned(),
+            dns_name: lb.dns_name.to_ascii_lowercase(),
+            port: listener.port,
+            protocol: listener.protocol,
+            rules: listener.rules.clone(),
+            default_actions: listener.default_actions.clone(),
+            certificates: certificates.collect(),
+            mutual: mutual(listener, trust_store.as_deref()).map(Arc::new),
+            settings: settings(&lb.attributes, &listener.attributes),
+            serial: lb.serial,
+            made_of: parts,
+        }
+    }
+}
+
+fn mutual(listener: &Listener, store: Option<&TrustStore>) -> Option<Mutual> {
     let mutual = listener.mutual.as_ref().filter(|mutual| mutual.mode != "off")?;
-    let store = mutual.trust_store.as_ref().and_then(|arn| region.trust_stores.get(arn));
     let trust = store.map(|store| Trust {
         authorities: Arc::clone(&store.authorities),
         revoked: store.revocations.values().map(|list| Arc::clone(&list.list)).collect(),
@@ -272,7 +315,7 @@ fn response_headers(listener: &Set) -> Vec<(HeaderName, HeaderValue)> {
         .collect()
 }
 
-fn view(region: &Region, group: &TargetGroup) -> Group {
+fn view(region: &Region, group: &Arc<TargetGroup>) -> Group {
     let value = |key| TARGET_GROUP.value(&group.attributes, key);
     let targets: Vec<Endpoint> = group
         .targets
@@ -285,6 +328,7 @@ fn view(region: &Region, group: &TargetGroup) -> Group {
         })
         .collect();
     Group {
+        made_of: Arc::downgrade(group),
         arn: group.arn.clone(),
         protocol: group.protocol,
         version: group.version,

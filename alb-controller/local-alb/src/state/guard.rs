@@ -1,8 +1,7 @@
 //! What protects load balancers: web ACLs, and Shield.
 
-use std::collections::BTreeMap;
-
 use super::ids::Arn;
+use super::undo::UndoMap;
 
 /// A web ACL. It has no rules and lets everything through.
 #[derive(Clone, Debug)]
@@ -19,5 +18,5 @@ pub(crate) struct WebAcl {
 pub(crate) struct Shield {
     pub(crate) subscribed: bool,
     /// By id: name, and what is protected.
-    pub(crate) protections: BTreeMap<String, (String, Arn)>,
+    pub(crate) protections: UndoMap<String, (String, Arn)>,
 }

@@ -146,3 +146,9 @@ pub(crate) fn rule_arn(listener: &Arn, id: &str) -> Arn {
     let base = listener.as_str().replacen(":listener/", ":listener-rule/", 1);
     format!("{base}/{id}").into()
 }
+
+/// The ARN of the listener that a rule is of, going by the rule's.
+pub(crate) fn listener_arn(rule: &str) -> Option<String> {
+    let (listener, _) = rule.rsplit_once('/')?;
+    Some(listener.replacen(":listener-rule/", ":listener/", 1))
+}

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
 
+use super::undo::UndoMap;
+
 /// The VPC of a region and what is in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) vpc: String,
     pub(crate) range: Ipv4Net,
     pub(crate) subnets: BTreeMap<String, Subnet>,
-    pub(crate) groups: BTreeMap<String, SecurityGroup>,
+    pub(crate) groups: UndoMap<String, SecurityGroup>,
     pub(crate) default_group: String,
 }
 
@@ -92,7 +94,7 @@ impl Network {
             vpc: vpc.to_owned(),
             range,
             subnets: subnets.collect(),
-            groups: BTreeMap::from([(default_group.clone(), group)]),
+            groups: [(default_group.clone(), group)].into_iter().collect(),
             default_group,
         }
     }

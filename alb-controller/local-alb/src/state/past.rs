@@ -19,12 +19,14 @@ impl Past {
         Self { lag, regions: BTreeMap::new() }
     }
 
+    /// A copy of a region that is about to change, if anybody may look back at it.
+    pub(crate) fn copy(&self, region: &Region) -> Option<Region> {
+        (!self.lag.is_zero()).then(|| region.clone())
+    }
+
     /// This is how a region was until now.
-    pub(crate) fn keep(&mut self, region: &Region, now: SystemTime) {
-        if self.lag.is_zero() {
-            return;
-        }
-        let region = region.clone();
+    pub(crate) fn keep(&mut self, copy: Option<Region>, now: SystemTime) {
+        let Some(region) = copy else { return };
         let kept = self.regions.entry(region.name.clone()).or_default();
         let lag = self.lag;
         while kept.front().is_some_and(|(end, _)| *end + lag < now) {

@@ -1,6 +1,6 @@
 //! One region of the account, and how its things are found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,12 +9,14 @@ use super::certificate::Certificate;
 use super::guard::{Shield, WebAcl};
 use super::health::{Finding, Report, Status};
 use super::ids::{Arn, Ids};
-use super::load_balancer::{Listener, LoadBalancer};
+use super::load_balancer::{Listener, LoadBalancer, listener_arn};
 use super::network::{self, Network};
-use super::rule::{Rule, groups_of};
+use super::rule::Rule;
 use super::tags::Tags;
 use super::target_group::{TargetGroup, TargetKey};
 use super::trust::TrustStore;
+use super::undo::UndoMap;
+use super::uses::{Uses, groups_in};
 use crate::config::Config;
 use crate::error::{AwsError, Code};
 use crate::event::Event;
@@ -25,20 +27,24 @@ pub(crate) struct Region {
     pub(crate) name: String,
     pub(crate) config: Arc<Config>,
     pub(crate) ids: Ids,
-    pub(crate) load_balancers: BTreeMap<Arn, LoadBalancer>,
-    pub(crate) listeners: BTreeMap<Arn, Listener>,
-    pub(crate) groups: BTreeMap<Arn, TargetGroup>,
-    pub(crate) certificates: BTreeMap<Arn, Certificate>,
-    pub(crate) trust_stores: BTreeMap<Arn, TrustStore>,
-    pub(crate) web_acls: BTreeMap<Arn, WebAcl>,
+    pub(crate) load_balancers: UndoMap<Arn, LoadBalancer>,
+    pub(crate) listeners: UndoMap<Arn, Listener>,
+    pub(crate) groups: UndoMap<Arn, TargetGroup>,
+    pub(crate) certificates: UndoMap<Arn, Certificate>,
+    pub(crate) trust_stores: UndoMap<Arn, TrustStore>,
+    pub(crate) web_acls: UndoMap<Arn, WebAcl>,
     pub(crate) shield: Shield,
     pub(crate) network: Network,
     /// Tags of everything, by ARN or (EC2) by id.
-    pub(crate) tags: BTreeMap<String, Tags>,
+    pub(crate) tags: UndoMap<String, Tags>,
     /// What happened and was not told yet.
     pub(crate) events: Vec<Event>,
     /// Targets that must not finish what they have; not told yet.
     pub(crate) cut: Vec<(Arn, TargetKey)>,
+    /// Which listeners forward to which groups, as of the last time that this was settled.
+    pub(super) uses: Uses,
+    /// Groups with targets that are draining.
+    pub(super) draining: BTreeSet<Arn>,
     serial: u64,
 }
 
@@ -54,19 +60,75 @@ impl Region {
             name: name.to_owned(),
             config,
             ids: Ids::new(seed),
-            load_balancers: BTreeMap::new(),
-            listeners: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            certificates: BTreeMap::new(),
-            trust_stores: BTreeMap::new(),
-            web_acls: BTreeMap::new(),
+            load_balancers: UndoMap::default(),
+            listeners: UndoMap::default(),
+            groups: UndoMap::default(),
+            certificates: UndoMap::default(),
+            trust_stores: UndoMap::default(),
+            web_acls: UndoMap::default(),
             shield: Shield::default(),
             network,
             tags,
             events: Vec::new(),
             cut: Vec::new(),
+            uses: Uses::default(),
+            draining: BTreeSet::new(),
             serial: 0,
         }
+    }
+
+    /// Carries out a change; one that fails was not even begun.
+    pub(crate) fn attempt<T, E>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (ids, serial, subscribed) = (self.ids.clone(), self.serial, self.shield.subscribed);
+        let (events, cut) = (self.events.len(), self.cut.len());
+        let result = change(self);
+        if result.is_err() {
+            (self.ids, self.serial, self.shield.subscribed) = (ids, serial, subscribed);
+            self.events.truncate(events);
+            self.cut.truncate(cut);
+            self.end(false);
+        }
+        result
+    }
+
+    /// What was done since the last time stays, and nothing counts as touched.
+    pub(crate) fn commit(&mut self) {
+        self.end(true);
+    }
+
+    /// Ends what the undo logs hold. Whatever else a call may change, [`Region::attempt`] sees to.
+    fn end(&mut self, stays: bool) {
+        let Self {
+            name: _,
+            config: _,
+            ids: _,
+            load_balancers,
+            listeners,
+            groups,
+            certificates,
+            trust_stores,
+            web_acls,
+            shield: Shield { subscribed: _, protections },
+            network,
+            tags,
+            events: _,
+            cut: _,
+            uses: _,
+            draining: _,
+            serial: _,
+        } = self;
+        load_balancers.end(stays);
+        listeners.end(stays);
+        groups.end(stays);
+        certificates.end(stays);
+        trust_stores.end(stays);
+        web_acls.end(stays);
+        protections.end(stays);
+        network.groups.end(stays);
+        tags.end(stays);
     }
 
     /// The next number in the order of creation.
@@ -128,9 +190,9 @@ impl Region {
 
     /// The listener of a rule, and the rule unless it is the default one.
     pub(crate) fn rule(&self, arn: &str) -> Result<(&Listener, Option<&Rule>), AwsError> {
-        self.listeners
-            .values()
-            .find_map(|listener| {
+        let listener = listener_arn(arn).and_then(|arn| self.listeners.get(arn.as_str()));
+        listener
+            .and_then(|listener| {
                 if listener.default_rule.as_str() == arn {
                     return Some((listener, None));
                 }
@@ -153,45 +215,13 @@ impl Region {
 
     /// Load balancers that forward to a target group.
     pub(crate) fn users_of(&self, group: &Arn) -> BTreeSet<&Arn> {
-        self.listeners
-            .values()
-            .filter(|listener| groups_in(listener).any(|used| used == group))
-            .map(|listener| &listener.load_balancer)
-            .collect()
+        let listeners = self.uses.of(group).filter_map(|arn| self.listeners.get(arn));
+        listeners.map(|listener| &listener.load_balancer).collect()
     }
 
     /// Where an instance is reached; one that is not configured is this machine.
     pub(crate) fn instance_address(&self, id: &str) -> IpAddr {
         self.config.instances.get(id).copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
-    }
-
-    /// Brings the target groups in line with who uses them, and ends what has drained.
-    pub(crate) fn settle(&mut self, now: SystemTime) {
-        let used: BTreeSet<Arn> = self.listeners.values().flat_map(groups_in).cloned().collect();
-        for group in self.groups.values_mut() {
-            let in_use = used.contains(&group.arn);
-            if in_use != group.in_use {
-                group.in_use = in_use;
-                group.targets.retain(|_, target| !target.status.is_draining());
-                for target in group.targets.values_mut() {
-                    target.status = Status::NEW;
-                }
-            }
-            let TargetGroup { arn, name, targets, .. } = group;
-            targets.retain(|key, target| {
-                let Status::Draining { until } = target.status else { return true };
-                if until <= now {
-                    self.cut.push((arn.clone(), key.clone()));
-                    self.events.push(Event::Target {
-                        group: name.clone(),
-                        target: key.to_string(),
-                        state: "unused",
-                        reason: Some("deregistered".to_owned()),
-                    });
-                }
-                until > now
-            });
-        }
     }
 
     /// What a health check makes of a target: the name of its group, how it stood, how it stands.
@@ -210,15 +240,17 @@ impl Region {
         Some((group.name.clone(), status.report(), next))
     }
 
-    /// When [`Region::settle`] has something to end next.
-    pub(crate) fn next_deadline(&self) -> Option<SystemTime> {
-        let targets = self.groups.values().flat_map(|group| group.targets.values());
-        targets
-            .filter_map(|target| match target.status {
-                Status::Draining { until } => Some(until),
-                Status::Initial { .. } | Status::Healthy { .. } | Status::Unhealthy { .. } => None,
-            })
-            .min()
+    /// Notes how a target stands. The group stays the same one if it has stood so before.
+    pub(crate) fn set_status(&mut self, group: &Arn, target: &TargetKey, status: Status) {
+        let stood = self.groups.get(group).and_then(|group| group.targets.get(target));
+        if stood.is_none_or(|target| target.status == status) {
+            return;
+        }
+        let group = self.groups.get_mut(group);
+        if let Some(target) = group.and_then(|group| group.targets.get_mut(target)) {
+            target.status = status;
+        }
+        self.commit();
     }
 
     /// Removes the tags of things that are gone.
@@ -227,11 +259,6 @@ impl Region {
             self.tags.remove(arn.as_str());
         }
     }
-}
-
-fn groups_in(listener: &Listener) -> impl Iterator<Item = &Arn> {
-    groups_of(&listener.default_actions)
-        .chain(listener.rules.iter().flat_map(|rule| groups_of(&rule.actions)))
 }
 
 fn no_load_balancer(arn: &str) -> AwsError {

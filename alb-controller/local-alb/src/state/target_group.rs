@@ -5,9 +5,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::attributes::{self, Set};
-use super::health::{Ramp, Status};
+use super::health::{Ramp, Report, Status};
 use super::ids::Arn;
 use super::load_balancer::Protocol;
+use crate::running::TargetView;
 
 /// A target group.
 #[derive(Clone, Debug)]
@@ -159,6 +160,19 @@ impl TargetGroup {
         let any_warm = self.targets.values().any(|target| target.status.is_warm(now));
         (takes > 0 && any_warm)
             .then(|| Ramp { begin: now, takes: Duration::from_secs(takes.into()) })
+    }
+
+    /// How its targets stand.
+    pub(crate) fn views(&self) -> impl Iterator<Item = TargetView> {
+        self.targets.iter().map(|(key, target)| {
+            let report = if self.in_use { target.status.report() } else { Report::not_in_use() };
+            TargetView {
+                group: self.name.clone(),
+                target: key.to_string(),
+                state: report.state,
+                reason: report.reason,
+            }
+        })
     }
 
     /// Targets that are registered, those that are draining not counted.

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Region;
-use super::health::{Finding, Report};
+use super::health::Finding;
 use super::ids::Arn;
 use super::past::Past;
-use super::target_group::TargetKey;
+use super::target_group::{TargetGroup, TargetKey};
 use crate::api::{self, Operation};
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::event::Event;
-use crate::running::TargetView;
 use crate::wire::{Call, Reply, Request};
 
 /// The whole account.
@@ -57,6 +56,7 @@ impl World {
         let adopts = region.config.adopt;
         if adopts {
             api::adopt(region, request, now);
+            region.commit();
         }
         let mut then = past.at(&request.region, seen).map(Cow::Borrowed);
         if let Some(then) = then.as_mut().filter(|_| adopts) {
@@ -69,11 +69,11 @@ impl World {
                 if let Some(then) = then {
                     api::not_too_early(request, || write(&mut then.into_owned(), &call))?;
                 }
-                let mut next = region.clone();
-                let reply = write(&mut next, &call)?;
-                next.settle(now);
-                past.keep(region, now);
-                *region = next;
+                let before = past.copy(region);
+                let reply = region.attempt(|region| write(region, &call))?;
+                region.settle(now);
+                region.commit();
+                past.keep(before, now);
                 *revision += 1;
                 Ok(reply)
             }
@@ -96,7 +96,7 @@ impl World {
         };
         let changes = before.state != next.report().state;
         if changes {
-            past.keep(region, now);
+            past.keep(past.copy(region), now);
             region.events.push(Event::Target {
                 group: name,
                 target: target.to_string(),
@@ -104,10 +104,7 @@ impl World {
                 reason: next.report().description,
             });
         }
-        let found = region.groups.get_mut(group).and_then(|group| group.targets.get_mut(target));
-        if let Some(target) = found {
-            target.status = next;
-        }
+        region.set_status(group, target, next);
         changes
     }
 
@@ -117,8 +114,9 @@ impl World {
         let due = |region: &&mut Region| region.next_deadline().is_some_and(|next| next <= now);
         let mut any = false;
         for region in regions.values_mut().filter(due) {
-            past.keep(region, now);
+            past.keep(past.copy(region), now);
             region.settle(now);
+            region.commit();
             any = true;
         }
         any
@@ -136,8 +134,17 @@ impl World {
 
     /// Notes which load balancers have a listener that does not answer, and why.
     pub(crate) fn set_impaired(&mut self, why: &BTreeMap<Arn, String>) {
-        for lb in self.regions.values_mut().flat_map(|region| region.load_balancers.values_mut()) {
-            lb.impaired = why.get(&lb.arn).cloned();
+        for region in self.regions.values_mut() {
+            let others = region
+                .load_balancers
+                .values()
+                .filter(|lb| lb.impaired.as_ref() != why.get(&lb.arn));
+            for arn in others.map(|lb| lb.arn.clone()).collect::<Vec<_>>() {
+                if let Some(lb) = region.load_balancers.get_mut(&arn) {
+                    lb.impaired = why.get(&arn).cloned();
+                }
+            }
+            region.commit();
         }
     }
 
@@ -151,22 +158,10 @@ impl World {
         self.regions.values_mut().flat_map(|region| std::mem::take(&mut region.cut)).collect()
     }
 
-    /// How every target of every group stands.
-    pub(crate) fn targets(&self) -> Vec<TargetView> {
-        let groups = self.regions.values().flat_map(|region| region.groups.values());
-        let targets = groups.flat_map(|group| {
-            group.targets.iter().map(|(key, target)| {
-                let report =
-                    if group.in_use { target.status.report() } else { Report::not_in_use() };
-                TargetView {
-                    group: group.name.clone(),
-                    target: key.to_string(),
-                    state: report.state,
-                    reason: report.reason,
-                }
-            })
-        });
-        targets.collect()
+    /// Every target group.
+    pub(crate) fn groups(&self) -> Vec<Arc<TargetGroup>> {
+        let groups = self.regions.values().flat_map(|region| region.groups.all_shared());
+        groups.map(Arc::clone).collect()
     }
 
     /// The regions that were named so far.

@@ -15,7 +15,7 @@ pub(crate) fn create(region: &mut Region, call: &Call<'_>) -> Outcome {
     }
     let most = region.config.limits.tags;
     for id in ids {
-        let tags = region.tags.entry(id).or_default();
+        let tags = region.tags.or_default(id);
         tags.extend(given.clone());
         limit_tags(tags, most)?;
     }
@@ -33,7 +33,7 @@ pub(crate) fn delete(region: &mut Region, call: &Call<'_>) -> Outcome {
             })
     };
     for id in ids {
-        region.tags.entry(id).or_default().retain(|key, value| !unwanted(key, value));
+        region.tags.or_default(id).retain(|key, value| !unwanted(key, value));
     }
     Ok(Fields::new().text("return", true).into())
 }

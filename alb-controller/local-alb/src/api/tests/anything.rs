@@ -141,7 +141,7 @@ proptest! {
                 objects: crate::bucket::Objects::new(),
             };
             let _ = account.world.apply(&request, account.now, account.now);
-            Table::of(account.world.regions());
+            Table::of(account.world.regions(), &Table::default());
         }
     }
 }

@@ -4,6 +4,7 @@ mod anything;
 mod coverage;
 mod ec2;
 mod json;
+mod laws;
 mod listeners;
 mod load_balancers;
 mod past;
@@ -106,6 +107,11 @@ impl Account {
     pub(crate) fn elb(&mut self, action: &str, form: &str) -> Seen {
         self.send(Service::LoadBalancing, action, form)
             .unwrap_or_else(|error| panic!("{action} {form}: {error}"))
+    }
+
+    /// A call of load balancing that may be refused.
+    pub(crate) fn try_elb(&mut self, action: &str, form: &str) -> Result<Seen, AwsError> {
+        self.send(Service::LoadBalancing, action, form)
     }
 
     /// A call of load balancing that is refused: code and message.

@@ -303,7 +303,7 @@ fn a_target_starts_slowly_where_another_one_is_warm() {
     let form = format!("TargetGroupArn={group}&{seconds}");
     account.elb("ModifyTargetGroupAttributes", &form);
     let ramps = |account: &Account| -> Vec<bool> {
-        let table = Table::of(account.world.regions());
+        let table = Table::of(account.world.regions(), &Table::default());
         table.groups[group.as_str()].targets.iter().map(|target| target.ramp.is_some()).collect()
     };
     for port in [80, 81] {
