@@ -84,6 +84,8 @@ impl Region {
     ) -> Result<T, E> {
         let (ids, serial, subscribed) = (self.ids.clone(), self.serial, self.shield.subscribed);
         let (events, cut) = (self.events.len(), self.cut.len());
+        // A call that panicked has left its half.
+        self.end(false);
         let result = change(self);
         if result.is_err() {
             (self.ids, self.serial, self.shield.subscribed) = (ids, serial, subscribed);
@@ -275,4 +277,41 @@ fn no_trust_store(arn: &str) -> AwsError {
 
 fn no_group(arn: &str) -> AwsError {
     AwsError::new(Code::TargetGroupNotFound, format!("Target group '{arn}' not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn what_fails_or_panics_has_changed_nothing() {
+        let mut region = Region::new("eu-west-1", Arc::default(), 1);
+        let tag = |region: &mut Region, id: &str| {
+            region.tags.or_default(id.to_owned()).insert("key".to_owned(), region.ids.hex(4));
+            region.next_serial();
+        };
+        let before = format!("{region:?}");
+        let refused = region.attempt(|region| {
+            tag(region, "refused");
+            region.shield.subscribed = true;
+            Err::<(), _>(())
+        });
+        assert_eq!((refused, format!("{region:?}")), (Err(()), before));
+        let panicking = AssertUnwindSafe(|| {
+            region.attempt(|region| -> Result<(), ()> {
+                tag(region, "panicked");
+                panic!("on purpose")
+            })
+        });
+        catch_unwind(panicking).unwrap_err();
+        let done = region.attempt(|region| {
+            tag(region, "done");
+            Ok::<_, ()>(())
+        });
+        done.unwrap();
+        region.commit();
+        let found = ["refused", "panicked", "done"].map(|id| region.tags.contains_key(id));
+        assert_eq!(found, [false, false, true]);
+    }
 }
