@@ -14,7 +14,7 @@ PROFILE ?= release
 TARGETS      ?= head greeting proxy_protocol http2 response path certificate yaml compile
 SECONDS_EACH ?= 600
 
-# What `make bench-alb` tells tests/bench/alb.py, such as `--groups 5` or `--published`.
+# What `make bench-alb` tells tests/bench/alb.py, such as `--groups 5`, `--published` or `--aws PROGRAM`.
 ALB_FLAGS ?=
 
 # What `make bench-kube` tells tests/bench/kube.py, such as `--services 500`.

@@ -71,7 +71,8 @@ pub(super) async fn observe(
     let arns = balancers.iter().chain(&fronts).filter_map(|b| b.load_balancer_arn());
     let arns: Vec<String> =
         arns.chain(groups.iter().filter_map(|g| g.target_group_arn())).map(str::to_owned).collect();
-    let mut tags = aws.tagged(arns.len()).await;
+    let parts = if view.goes_by_ledger { aws.ledger.parts() } else { Tagged::new() };
+    let mut tags = aws.tagged(arns.len(), parts).await;
     tags.extend(aws.tags_of(&arns, &tags).await?);
     view.target_groups(&groups, &balancers, &tags).await?;
     view.load_balancers(&balancers, &tags).await?;

@@ -14,26 +14,32 @@ const MANY: usize = 60;
 /// What was changed not longer ago than this may be told as it was before.
 const SETTLED: Duration = Duration::from_secs(300);
 
+/// Types of all things of load balancing, and of those that are not parts of a load balancer.
+const ALL: &[&str] = &["elasticloadbalancing"];
+const WHOLES: &[&str] = &["elasticloadbalancing:loadbalancer", "elasticloadbalancing:targetgroup"];
+
 impl Aws {
     /// Tags of all that bears the tag of any cluster, if that is cheaper than asking one by one, and
-    /// if it can be counted on. What is missing in it has to be asked for all the same.
-    pub(super) async fn tagged(&self, things: usize) -> Tagged {
+    /// if it can be counted on. What is missing in it has to be asked for all the same; of listeners
+    /// and rules these are known.
+    pub(super) async fn tagged(&self, things: usize, parts: Tagged) -> Tagged {
         let is_settled = self.unchanged_for().is_none_or(|since| since >= SETTLED);
         if things < MANY || !is_settled {
-            return Tagged::new();
+            return parts;
         }
-        match self.resources().await {
-            Ok(found) => found,
-            Err(error) => {
-                // It only saves calls.
-                tracing::warn!("tags are asked for one by one: {}", error.line());
-                Tagged::new()
-            }
+        let types = if parts.is_empty() { ALL } else { WHOLES };
+        let mut tagged = parts;
+        match self.resources(types).await {
+            Ok(found) => tagged.extend(found),
+            // It only saves calls.
+            Err(error) => tracing::warn!("tags are asked for one by one: {}", error.line()),
         }
+        tagged
     }
 
-    async fn resources(&self) -> Result<Tagged, CloudError> {
+    async fn resources(&self, types: &[&str]) -> Result<Tagged, CloudError> {
         let filter = TagFilter::builder().key(CLUSTER).build();
+        let types: Vec<String> = types.iter().map(|kind| (*kind).to_owned()).collect();
         let mut found = Tagged::new();
         let mut next: Option<String> = None;
         loop {
@@ -42,7 +48,7 @@ impl Aws {
                     self.tagging
                         .get_resources()
                         .tag_filters(filter.clone())
-                        .resource_type_filters("elasticloadbalancing")
+                        .set_resource_type_filters(Some(types.clone()))
                         .resources_per_page(PAGE)
                         .set_pagination_token(next.clone())
                         .send()
