@@ -144,7 +144,7 @@ class Bench:
 def cold(bench, found):
     """From nothing to everything, and then nothing for a while."""
     controller, at = bench.start("--resync", "0")
-    bench.front.quiet(0, 5, 3000, only_changes=True)
+    bench.front.quiet(0, 10, 3000, only_changes=True)
     calls = list(bench.front.calls)
     last = max(when for when, name, _ in calls if changes(name))
     user, system = controller.cpu()
