@@ -220,8 +220,9 @@ def changed(bench, found):
 
 def idle(bench, found):
     """Nothing changes, and drift is looked for all the time."""
+    mark = bench.mark()
     controller, _ = bench.start("--resync", "1")
-    time.sleep(10)
+    bench.front.calm(mark, 5, 300)
     mark = bench.mark()
     time.sleep(IDLE)
     calls = bench.front.since(mark)

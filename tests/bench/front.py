@@ -109,6 +109,16 @@ class Front:
         """Calls since the one with that number."""
         return self.calls[at:]
 
+    def calm(self, mark, seconds, limit):
+        """Waits for a call after the first `mark`, and until none has come at once with another for so long."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            time.sleep(seconds)
+            now = time.monotonic()
+            if self.since(mark) and sum(1 for at, _, _ in self.since(mark) if now - at < seconds) <= seconds + 1:
+                return
+        raise SystemExit(f"calls come in heaps after {limit} s")
+
     def quiet(self, mark, seconds, limit, only_changes=False):
         """Waits for a call after the first `mark`, and until none has come for so long."""
         end = time.monotonic() + limit
