@@ -222,7 +222,7 @@ def idle(bench, found):
     """Nothing changes, and drift is looked for all the time."""
     mark = bench.mark()
     controller, _ = bench.start("--resync", "1")
-    bench.front.calm(mark, 5, 300)
+    bench.front.calm(mark, found.figures[found.prefix + "restart, calls"], 300)
     mark = bench.mark()
     time.sleep(IDLE)
     calls = bench.front.since(mark)

@@ -109,13 +109,13 @@ class Front:
         """Calls since the one with that number."""
         return self.calls[at:]
 
-    def calm(self, mark, seconds, limit):
-        """Waits for a call after the first `mark`, and until none has come at once with another for so long."""
+    def calm(self, mark, count, limit):
+        """Waits for so many calls after the first `mark`, and until no more than one a second has come for 5 s."""
         end = time.monotonic() + limit
         while time.monotonic() < end:
-            time.sleep(seconds)
-            now = time.monotonic()
-            if self.since(mark) and sum(1 for at, _, _ in self.since(mark) if now - at < seconds) <= seconds + 1:
+            time.sleep(1)
+            calls, now = self.since(mark), time.monotonic()
+            if len(calls) >= count and sum(1 for at, _, _ in calls if now - at < 5) <= 6:
                 return
         raise SystemExit(f"calls come in heaps after {limit} s")
 
