@@ -45,14 +45,26 @@ impl Group<'_> {
     }
 }
 
+fn candidates<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Candidate<'a>> {
+    let ingresses = scene.index.objects.ingresses.iter().map(|ingress| (&**ingress, None));
+    let joined = scene.joined.iter().map(|joined| (&joined.ingress, Some(joined)));
+    ingresses.chain(joined)
+}
+
+/// Those of which cannot be told whether they are ours: their class is not there, or not usable.
+pub(super) fn adrift(scene: &Scene<'_>) -> BTreeSet<String> {
+    let all = candidates(scene).map(|(ingress, _)| ingress);
+    let there = all.filter(|ingress| ingress.metadata.deletion_timestamp.is_none());
+    let lost = there.filter(|it| class::of(it, &scene.index, scene.settings).is_err());
+    lost.map(|ingress| format!("{}/{}", ingress.namespace(), ingress.name())).collect()
+}
+
 /// All groups of Ingresses that are ours.
 pub(super) fn gather<'a>(
     scene: &Scene<'a>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<StackId, Group<'a>> {
-    let ingresses = scene.index.objects.ingresses.iter().map(|ingress| (&**ingress, None));
-    let joined = scene.joined.iter().map(|joined| (&joined.ingress, Some(joined)));
-    let mut all: Vec<Candidate<'a>> = ingresses.chain(joined).collect();
+    let mut all: Vec<Candidate<'a>> = candidates(scene).collect();
     all.sort_by_key(|(ingress, _)| (ingress.namespace(), ingress.name()));
     let mut groups: BTreeMap<StackId, Group<'a>> = BTreeMap::new();
     for candidate @ (ingress, _) in all {

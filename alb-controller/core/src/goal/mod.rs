@@ -35,6 +35,8 @@ pub struct Desired {
     /// Stacks of which no member can be understood at present, with these members. What they had stays;
     /// what is known to be of members that are gone goes.
     pub held: BTreeMap<StackId, BTreeSet<String>>,
+    /// Ingresses, `namespace/name`, of which cannot be told whether they are ours, and in which stack.
+    pub adrift: BTreeSet<String>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
     /// Namespaces that were looked at; none for all. What is for others is none of ours.

@@ -4,6 +4,7 @@
 //! The order within a stack: what others need is made first, and filled; then rules are pointed to
 //! it; then goes what nothing points to any more.
 
+mod adrift;
 mod balancer;
 mod bindings;
 mod claims;
@@ -100,6 +101,8 @@ impl Summary {
 
 /// Finds the way.
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let kept = adrift::kept(desired, observed);
+    let desired = kept.as_ref().unwrap_or(desired);
     let mut plan = Plan::default();
     let nothing = Standing::default();
     let mut own = Plan::default();
@@ -150,6 +153,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 /// Finds the way of some stacks that are wished, without what all have in common and without what
 /// goes.
 pub(crate) fn part(desired: &Desired, observed: &Observed, stacks: &BTreeSet<&StackId>) -> Plan {
+    let kept = adrift::kept(desired, observed);
+    let desired = kept.as_ref().unwrap_or(desired);
     let mut plan = Plan::default();
     let nothing = Standing::default();
     for (id, stack) in desired.stacks.iter().filter(|(id, _)| stacks.contains(id)) {

@@ -44,7 +44,7 @@ pub(super) fn prepare(desired: &Desired, observed: &Observed, left: &BTreeSet<&S
 /// Closes doors and deletes the group, when nothing can need them after `steps`.
 pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -> Lane {
     let mut lane = Lane::default();
-    if desired.incomplete.is_some() || !desired.held.is_empty() {
+    if desired.incomplete.is_some() || observed.stacks.keys().any(|id| is_unclear(id, desired)) {
         return lane;
     }
     let nothing = BTreeSet::new();
@@ -76,6 +76,13 @@ pub(super) fn clean_up(desired: &Desired, observed: &Observed, steps: &[Step]) -
         lane.step(key, Op::DeleteSecurityGroup, "no load balancer bears it any more");
     }
     lane
+}
+
+/// Whether a stack has members that cannot be understood: their targets are sent requests as they were, and
+/// nothing says through which doors.
+fn is_unclear(id: &StackId, desired: &Desired) -> bool {
+    let has_broken = |stack: &Stack| !stack.broken.is_empty();
+    desired.held.contains_key(id) || desired.stacks.get(id).is_some_and(has_broken)
 }
 
 /// Whether a door is for the security group of this stack alone, which is made on the stack's way.

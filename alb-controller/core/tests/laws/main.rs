@@ -8,6 +8,7 @@
     reason = "a test may stop where what it has just made is not there"
 )]
 
+mod adrift;
 mod cases;
 mod hosts;
 mod last_good;

@@ -39,6 +39,7 @@ fn a_class_that_is_not_there_is_said_and_what_stands_is_held() {
     let desired = wishes(&[WEB, &plain().replace("edgeway", "nope")]);
     assert_eq!(problems(&desired), ["Ingress default/ing ingress-class-not-found"]);
     assert!(desired.held.contains_key(&StackId::ingress("default", "ing")));
+    assert!(desired.adrift.contains("default/ing"), "the class may have named its group");
 }
 
 #[test]
