@@ -12,6 +12,7 @@ mod certificates;
 mod class;
 mod doors;
 mod endpoints;
+mod followed;
 mod frontend;
 mod group;
 mod health;
@@ -113,6 +114,7 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
         desired.shared = Some(shared(settings));
     }
     bindings::add(&scene, &mut desired);
+    followed::add(&scene, &mut desired);
     finish(&mut desired.problems, objects);
     desired
 }

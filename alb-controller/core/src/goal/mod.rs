@@ -11,7 +11,7 @@ use crate::{
     id::StackId,
     limits::Limits,
     stack::{Backend, Ingress, LoadBalancer, SecurityGroup, Stack},
-    target::{TargetGroup, TargetId, Targets},
+    target::{IpFamily, TargetGroup, TargetGroupKind, TargetId, TargetType, Targets},
 };
 use edgeway_api::{ObjectRef, Problem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,9 @@ pub struct Desired {
     pub held: BTreeMap<StackId, BTreeSet<String>>,
     /// Ingresses, `namespace/name`, of which cannot be told whether they are ours, and in which stack.
     pub adrift: BTreeSet<String>,
+    /// Endpoints of Services that Ingresses name which cannot be understood, by the resource that a target
+    /// group of theirs is for.
+    pub followed: BTreeMap<String, Followed>,
     /// Why nothing may be taken for gone at present; nothing, if all objects could be read.
     pub incomplete: Option<String>,
     /// Namespaces that were looked at; none for all. What is for others is none of ours.
@@ -49,6 +52,30 @@ pub struct Desired {
     pub limits: Limits,
     /// What users should mend, sorted.
     pub problems: Vec<Problem>,
+}
+
+/// Endpoints of a Service's port, for a target group that stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Pods, by IPv4 address.
+    pub v4: Targets,
+    /// Pods, by IPv6 address.
+    pub v6: Targets,
+    /// Nodes, where they can be reached.
+    pub nodes: Option<Targets>,
+    /// Where other clusters may have targets in it, too: those that are this cluster's to send away.
+    pub known: Option<BTreeSet<TargetId>>,
+}
+
+impl Followed {
+    /// Those that a group of a kind is for.
+    pub(crate) fn targets(&self, kind: &TargetGroupKind) -> Option<&Targets> {
+        match (kind.target_type, kind.family) {
+            (TargetType::Instance, _) => self.nodes.as_ref(),
+            (TargetType::Ip, IpFamily::V4) => Some(&self.v4),
+            (TargetType::Ip, IpFamily::V6) => Some(&self.v6),
+        }
+    }
 }
 
 /// The targets that a group of somebody else shall have.

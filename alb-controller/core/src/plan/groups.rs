@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     defaults,
-    goal::Observed,
+    goal::{Desired, Observed},
     id::Key,
     pairs::Pairs,
     stack::{Ingress, SecurityGroup, SecurityGroupRef},
@@ -119,6 +119,16 @@ fn register(key: &Key, wish: &TargetGroup, found: Option<&TargetGroup>, lane: &m
     }
 }
 
+/// Registers who comes, and sends away who goes, in a group that stays for a member that cannot be
+/// understood.
+pub(super) fn follow(group: &TargetGroup, desired: &Desired, lane: &mut Lane) {
+    let Some(followed) = desired.followed.get(&group.resource) else { return };
+    let Some(targets) = followed.targets(&group.kind) else { return };
+    let (targets, known) = (targets.clone(), followed.known.clone());
+    let wish = TargetGroup { targets, known, ..group.clone() };
+    register(&Key::TargetGroup(group.name.clone()), &wish, Some(group), lane);
+}
+
 /// The wanted ones that are not as wanted.
 pub(super) fn differing(wanted: &Pairs, found: &Pairs) -> Pairs {
     let mut differing = wanted.clone();
@@ -130,11 +140,13 @@ pub(super) fn differing(wanted: &Pairs, found: &Pairs) -> Pairs {
 pub(super) fn retire(
     resolved: &Resolved<'_>,
     outcome: &Outcome,
-    observed: &Observed,
+    (desired, observed): (&Desired, &Observed),
     lane: &mut Lane,
 ) {
     for group in &resolved.old_target_groups {
-        if !outcome.needed.contains(&group.name) {
+        if outcome.needed.contains(&group.name) {
+            follow(group, desired, lane);
+        } else {
             drain(group, lane);
         }
     }

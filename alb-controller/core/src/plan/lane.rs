@@ -112,7 +112,7 @@ pub(super) fn build(
     listeners::tidy(&resolved, &outcome, &mut lane);
     let settled = lane.steps.is_empty();
     balancer::retire(&resolved, settled, &mut lane);
-    groups::retire(&resolved, &outcome, observed, &mut lane);
+    groups::retire(&resolved, &outcome, (desired, observed), &mut lane);
     lane
 }
 
@@ -120,11 +120,14 @@ pub(super) fn build(
 pub(super) fn prune(
     id: &StackId,
     standing: &Standing,
-    (broken, most): (&BTreeSet<String>, usize),
+    (broken, desired): (&BTreeSet<String>, &Desired),
 ) -> Lane {
     let mut lane = Lane::of(id);
     for balancer in standing.load_balancers.values() {
-        listeners::prune(balancer, broken, most, &mut lane);
+        listeners::prune(balancer, broken, desired.limits.rules, &mut lane);
+    }
+    for group in standing.target_groups.values() {
+        groups::follow(group, desired, &mut lane);
     }
     lane
 }

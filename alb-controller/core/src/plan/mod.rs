@@ -124,7 +124,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         }
         if let Some(broken) = desired.held.get(id) {
             if desired.incomplete.is_none() && !claims::is_theirs(standing) {
-                own.append(lane::prune(id, standing, (broken, desired.limits.rules)));
+                own.append(lane::prune(id, standing, (broken, desired)));
             }
             continue;
         }

@@ -6,8 +6,11 @@ use crate::{
     wishes::{fixed, with_broken},
 };
 use edgeway_alb_core::{
-    Desired, Plan, plan,
+    Desired, Plan, StackId,
+    goal::Followed,
+    plan,
     stack::{Ingress, SecurityGroupRef, Source},
+    target::TargetId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,9 +62,32 @@ fn doors_stay_open_while_a_member_cannot_be_understood() {
     assert!(kept.is_settled(), "its targets are sent requests: {kept}");
     let gone = Desired { doors: BTreeMap::new(), ..wish() };
     assert_eq!(kinds(&plan(&gone, &aws.state)), ["revoke-ingress"]);
-    let elsewhere = Desired {
-        held: [(edgeway_alb_core::StackId::parse("other"), ["app/x".to_owned()].into())].into(),
-        ..gone
-    };
+    let elsewhere =
+        Desired { held: [(StackId::parse("other"), ["app/x".to_owned()].into())].into(), ..gone };
     assert_eq!(kinds(&plan(&elsewhere, &aws.state)), ["revoke-ingress"], "that one has nothing");
+}
+
+#[test]
+fn endpoints_come_and_go_where_a_member_cannot_be_understood() {
+    let aws = standing();
+    let group = fixed(1).stacks.into_values().next().expect("one").target_groups;
+    let resource = group.into_values().next().expect("one").resource;
+    let new = TargetId { id: "10.0.0.99".to_owned(), port: 8080 };
+    let followed = |lent: bool| Followed {
+        v4: [(new.clone(), None)].into(),
+        known: lent.then(|| BTreeSet::from([new.clone()])),
+        ..Followed::default()
+    };
+    let with = |wish: Desired, lent| Desired {
+        followed: [(resource.clone(), followed(lent))].into(),
+        ..wish
+    };
+    let broken = with_broken(wish(), 0);
+    let way = plan(&with(broken.clone(), false), &aws.state);
+    assert_eq!(kinds(&way), ["register-targets", "deregister-targets"]);
+    let way = plan(&with(broken, true), &aws.state);
+    assert_eq!(kinds(&way), ["register-targets"], "others may have registered the rest");
+    let held = [(StackId::parse("shop"), ["app/one".to_owned()].into())].into();
+    let way = plan(&with(Desired { held, ..Desired::default() }, false), &aws.state);
+    assert_eq!(kinds(&way), ["register-targets", "deregister-targets"], "nobody else is there");
 }

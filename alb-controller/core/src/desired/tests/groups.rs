@@ -50,6 +50,25 @@ fn a_bad_member_costs_only_itself() {
 }
 
 #[test]
+fn endpoints_of_a_bad_member_are_followed_for_the_target_groups_that_it_has() {
+    let action = r#"{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":"9000"}]}}"#;
+    let bad = [("healthcheck-interval-seconds", "ten"), ("actions.x", action)];
+    let desired = wishes(&[WEB, &member("good", &[], "a.example.com"), &member("bad", &bad, "b")]);
+    let followed = |port: &str| -> Vec<String> {
+        let found = &desired.followed[&format!("default/bad-web:{port}")];
+        assert_eq!((&found.nodes, &found.known), (&None, &None));
+        found.v4.keys().map(ToString::to_string).collect()
+    };
+    assert_eq!(followed("80"), ["10.0.0.1:8080", "10.0.0.3:8080"]);
+    assert_eq!(followed("9000"), ["10.0.0.1:9001", "10.0.0.3:9001"]);
+    assert_eq!(desired.followed.len(), 2, "those of the good one are wished");
+    let lent = [("healthcheck-interval-seconds", "ten"), ("multi-cluster-target-group", "perhaps")];
+    let desired = wishes(&[WEB, &member("bad", &lent, "b")]);
+    let found = &desired.followed["default/bad-web:80"];
+    assert!(found.known.as_ref().is_some_and(|known| known.len() == 3), "{found:?}");
+}
+
+#[test]
 fn a_group_of_which_nothing_can_be_understood_is_left_as_it_is() {
     let bad = member("bad", &[("group.order", "first")], "bad.example.com");
     let desired = wishes(&[WEB, &bad]);
