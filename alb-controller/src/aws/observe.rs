@@ -120,8 +120,8 @@ impl View<'_> {
     /// Notes which of `names`, all that load balancers have in this region, are wished and not ours.
     fn taken(&mut self, names: Vec<String>) {
         let own = |balancer: &&LoadBalancer| balancer.ownership == Ownership::Full;
-        let wishes = self.desired.stacks.values().map(|stack| &stack.load_balancer);
-        let wished: BTreeSet<&str> = wishes.filter(own).map(|wish| wish.name.as_str()).collect();
+        let all = self.desired.stacks.values().map(|stack| &stack.load_balancer);
+        let wished: BTreeSet<&str> = all.filter(own).map(|wish| wish.name.as_str()).collect();
         let standing = self.observed.stacks.values().flat_map(|it| it.load_balancers.values());
         let ours: BTreeSet<&str> = standing.filter(own).map(|it| it.name.as_str()).collect();
         let taken =

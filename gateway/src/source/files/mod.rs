@@ -219,22 +219,33 @@ impl Follower {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = self.changes.recv() => {
-                    self.quiet().await;
-                    return self.teller.with(std::mem::take).paths();
+                _ = self.changes.recv() => return self.told().await,
+                _ = look.tick() => {}
+            }
+            let paths = self.files.paths.clone();
+            let now = blocking(move || listing::stamps(&listing::list(&paths)));
+            // Looking at thousands of files takes a while: what is told of meanwhile need not wait for it.
+            let now = tokio::select! {
+                _ = self.changes.recv() => return self.told().await,
+                now = now => now,
+            };
+            if now.is_ok_and(|now| now != *stamps) {
+                // Who tells of changes may be about to.
+                if timeout(QUIET, self.changes.recv()).await.is_ok() {
+                    return self.told().await;
                 }
-                _ = look.tick() => {
-                    let paths = self.files.paths.clone();
-                    let now = blocking(move || listing::stamps(&listing::list(&paths))).await;
-                    if now.is_ok_and(|now| now != *stamps) {
-                        // Nobody told us: what we watched may have been replaced.
-                        drop(self.watch.take());
-                        self.watch = self.files.watch(&self.teller);
-                        return None;
-                    }
-                }
+                // Nobody told us: what we watched may have been replaced.
+                drop(self.watch.take());
+                self.watch = self.files.watch(&self.teller);
+                return None;
             }
         }
+    }
+
+    /// What has changed, when it is quiet, if that was told with it.
+    async fn told(&mut self) -> Option<BTreeSet<PathBuf>> {
+        self.quiet().await;
+        self.teller.with(std::mem::take).paths()
     }
 
     async fn quiet(&mut self) {

@@ -1,6 +1,6 @@
 //! Real files that change under a running source.
 
-use super::{Files, Lost, Source};
+use super::{Files, Follower, Lost, Source, Teller, listing};
 use edgeway_api::Objects;
 use std::{
     fs,
@@ -9,7 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::{TempDir, tempdir};
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 /// A source that runs over a folder, and what it has sent.
 struct Trial {
@@ -215,4 +219,31 @@ fn everything_is_read_once_for_commands_that_look_once() {
     let objects = Files::new(vec![folder.path().to_owned()]).read().unwrap();
     assert_eq!(objects.gateways.len(), 1);
     assert_eq!(objects.defects[0].code, "unreadable-file");
+}
+
+#[tokio::test]
+async fn a_change_is_told_of_while_all_files_are_looked_at() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    for number in 0..500 {
+        fs::write(folder.path().join(format!("{number}.yaml")), gateway("a")).unwrap();
+    }
+    let files =
+        Files { look: Duration::from_millis(1), ..Files::new(vec![folder.path().to_owned()]) };
+    let (teller, changes) = Teller::new();
+    let watch = files.watch(&teller);
+    assert!(watch.is_some());
+    let mut follower = Follower { files: files.clone(), teller, changes, watch };
+    for number in 0..20 {
+        let stamps = listing::stamps(&listing::list(&files.paths));
+        let (path, new) = (folder.path().join("7.yaml"), elsewhere.path().join("7.yaml"));
+        fs::write(&new, gateway(&format!("b{number}"))).unwrap();
+        let begun = sleep(Duration::from_millis(number));
+        let change = async {
+            begun.await;
+            fs::rename(new, path).unwrap();
+        };
+        let (told, ()) = tokio::join!(follower.change(&stamps), change);
+        let told = told.expect("it is known which file it is");
+        assert!(told.iter().any(|path| path.ends_with("7.yaml")), "{told:?}");
+    }
 }
