@@ -101,7 +101,7 @@ fn clean(text: &str, longest: usize) -> String {
 }
 
 /// The first ten hexadecimal digits of the parts' common hash.
-pub(crate) fn hash(parts: &[&str]) -> String {
+pub fn hash(parts: &[&str]) -> String {
     let digest = parts.iter().fold(Sha256::new(), Digest::chain_update);
     let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
     digest.finalize().iter().take(5).fold(String::new(), hex)

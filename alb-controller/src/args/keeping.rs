@@ -1,8 +1,8 @@
 //! Where what is known of targets is kept.
 
 use super::Args;
-use sha2::{Digest as _, Sha256};
-use std::{ffi::OsString, fmt::Write as _, fs, path::PathBuf};
+use edgeway_alb_core::names::hash;
+use std::{ffi::OsString, fs, path::PathBuf};
 
 /// Folders of programs that keep a state, most particular first: one is ours alone, in others there are
 /// neighbours.
@@ -32,11 +32,7 @@ impl Args {
     fn what(&self) -> String {
         let endpoint = self.endpoint_url.as_deref().unwrap_or_default();
         let parts = [&*self.cluster_name, &self.vpc_id, &self.region, endpoint];
-        let mut name = String::new();
-        for byte in Sha256::digest(parts.join("\n")).iter().take(8) {
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
+        hash(&[&parts.join("\n")])
     }
 }
 
@@ -83,6 +79,6 @@ mod tests {
         let names =
             [&[][..], &["--endpoint-url=http://127.0.0.1:1"], &["--endpoint-url=http://a:2"]]
                 .map(|more| read(more).unwrap().what());
-        assert!(names[0] != names[1] && names[1] != names[2] && names[0].len() == 16, "{names:?}");
+        assert!(names[0] != names[1] && names[1] != names[2] && names[0].len() == 10, "{names:?}");
     }
 }

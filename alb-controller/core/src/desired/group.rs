@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     annotations::{PREFIX, field},
+    goal::Desired,
     id::StackId,
     settings::Settings,
     switches::Switch,
@@ -45,33 +46,19 @@ impl Group<'_> {
     }
 }
 
-fn candidates<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Candidate<'a>> {
+/// All groups of Ingresses that are ours. Notes in `desired` what is wrong, and of whom cannot be told
+/// whether they are.
+pub(super) fn gather<'a>(scene: &Scene<'a>, desired: &mut Desired) -> BTreeMap<StackId, Group<'a>> {
     let ingresses = scene.index.objects.ingresses.iter().map(|ingress| (&**ingress, None));
     let joined = scene.joined.iter().map(|joined| (&joined.ingress, Some(joined)));
-    ingresses.chain(joined)
-}
-
-/// Those of which cannot be told whether they are ours: their class is not there, or not usable.
-pub(super) fn adrift(scene: &Scene<'_>) -> BTreeSet<String> {
-    let all = candidates(scene).map(|(ingress, _)| ingress);
-    let there = all.filter(|ingress| ingress.metadata.deletion_timestamp.is_none());
-    let lost = there.filter(|it| class::of(it, &scene.index, scene.settings).is_err());
-    lost.map(|ingress| format!("{}/{}", ingress.namespace(), ingress.name())).collect()
-}
-
-/// All groups of Ingresses that are ours.
-pub(super) fn gather<'a>(
-    scene: &Scene<'a>,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<StackId, Group<'a>> {
-    let mut all: Vec<Candidate<'a>> = candidates(scene).collect();
+    let mut all: Vec<Candidate<'a>> = ingresses.chain(joined).collect();
     all.sort_by_key(|(ingress, _)| (ingress.namespace(), ingress.name()));
     let mut groups: BTreeMap<StackId, Group<'a>> = BTreeMap::new();
     for candidate @ (ingress, _) in all {
         if ingress.metadata.deletion_timestamp.is_none() {
-            admit(candidate, scene, &mut groups, problems);
+            admit(candidate, scene, &mut groups, desired);
         } else {
-            problems.extend(left_behind(ingress, scene));
+            desired.problems.extend(left_behind(ingress, scene));
         }
     }
     for group in groups.values_mut() {
@@ -129,7 +116,7 @@ fn admit<'a>(
     (ingress, joined): Candidate<'a>,
     scene: &Scene<'a>,
     groups: &mut BTreeMap<StackId, Group<'a>>,
-    problems: &mut Vec<Problem>,
+    Desired { problems, adrift, .. }: &mut Desired,
 ) {
     let name = || format!("{}/{}", ingress.namespace(), ingress.name());
     let class = match class::of(ingress, &scene.index, scene.settings) {
@@ -137,6 +124,7 @@ fn admit<'a>(
         Ok(Some(class)) => class,
         Err(fault) => {
             problems.push(*fault);
+            adrift.insert(name());
             // Perhaps it was ours before its class got lost: what stands of it stays.
             if let Ok(id) = stack_of(ingress, None) {
                 groups.entry(id).or_default().broken.insert(name());

@@ -98,9 +98,8 @@ pub fn desired(objects: &Objects, settings: &Settings, lookups: &Lookups) -> Des
         (settings.given_security_group.clone(), settings.external_tags.clone());
     let mut desired =
         Desired { incomplete, namespaces, given, external_tags, limits, ..Desired::default() };
-    desired.adrift = group::adrift(&scene);
     let mut doors = Doors::default();
-    for (id, group) in group::gather(&scene, &mut desired.problems) {
+    for (id, group) in group::gather(&scene, &mut desired) {
         if group.members.is_empty() {
             desired.held.insert(id, group.broken);
         } else {

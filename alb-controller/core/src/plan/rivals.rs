@@ -20,10 +20,12 @@ pub(super) fn stand_in_the_way(
         **id != stack.id && standing.load_balancers.get(name).is_some_and(is_full)
     };
     let holder = observed.stacks.iter().find(has).map(|(id, _)| id);
-    let earlier = || desired.stacks.range(..&stack.id);
-    let first = || earlier().find(|(_, other)| will_take(other, name, observed));
+    let first = || {
+        let mut earlier = desired.stacks.range(..&stack.id);
+        earlier.find(|(_, other)| will_take(other, name, observed)).map(|(id, _)| id)
+    };
     let key = Key::LoadBalancer(name.to_owned());
-    let Some(rival) = holder.or_else(|| first().map(|(id, _)| id)) else {
+    let Some(rival) = holder.or_else(first) else {
         let is_taken = observed.taken.contains(name);
         if is_taken {
             let advice = format!(

@@ -1,18 +1,11 @@
 //! Redirects that lead back to where they came from.
 
 use super::scene::{Bound, Scene};
-use crate::compile::listeners::Family;
+use crate::compile::{ingress::by_class, listeners::Family};
 use edgeway_api::{
     Gateway, Problem, Resource,
     gateway::{Server, TlsMode},
-    ingress::{ClassWish, GatewayService, default_class, kept_at_load_balancer},
-    k8s_openapi::{
-        api::{
-            core::v1::{Service, ServicePort},
-            networking::v1::{Ingress, IngressClass},
-        },
-        apimachinery::pkg::util::intstr::IntOrString,
-    },
+    k8s_openapi::api::networking::v1::Ingress,
     virtual_service::{HttpMatchRequest, HttpRedirect, HttpRoute, StringMatch},
 };
 use std::collections::BTreeMap;
@@ -124,8 +117,12 @@ fn path_fits_again(entry: &HttpMatchRequest, redirect: &HttpRedirect) -> bool {
 /// By port of the gateway's Service: an Ingress that passes on there what it had by https.
 fn ending_tls<'o>(scene: &Scene<'o>) -> BTreeMap<i32, &'o Ingress> {
     let mut ports = BTreeMap::new();
+    let by_class = by_class(scene.objects, scene.workload);
     for ingress in scene.objects.ingresses.iter().filter(|ingress| ends_tls(ingress)) {
-        for port in led_to(scene, ingress) {
+        // All that such a load balancer gets comes to the port of the class.
+        let of_class = by_class.get(&(ingress.namespace(), ingress.name()));
+        let led = of_class.map_or_else(|| led_to(scene, ingress), |port| vec![i32::from(*port)]);
+        for port in led {
             ports.entry(port).or_insert(&**ingress);
         }
     }
@@ -180,11 +177,8 @@ fn ends_tls(ingress: &Ingress) -> bool {
     (https || value("certificate-arn").is_some()) && !own_tls
 }
 
-/// Ports of the gateway's own Service that an Ingress sends to.
+/// Ports of the gateway's own Service that are backends of an Ingress.
 fn led_to(scene: &Scene<'_>, ingress: &Ingress) -> Vec<i32> {
-    if let Some(port) = port_of_class(scene, ingress) {
-        return vec![port];
-    }
     let Some(spec) = &ingress.spec else { return Vec::new() };
     let rules = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref());
     let paths = rules.flat_map(|http| http.paths.iter().map(|path| &path.backend));
@@ -204,34 +198,6 @@ fn led_to(scene: &Scene<'_>, ingress: &Ingress) -> Vec<i32> {
         ));
     }
     led
-}
-
-/// The port of the gateway that the Ingress' class names: all that its load balancer gets comes there.
-fn port_of_class(scene: &Scene<'_>, ingress: &Ingress) -> Option<i32> {
-    let mut classes = scene.objects.ingress_classes.iter().map(AsRef::as_ref);
-    let class: &IngressClass = match ClassWish::of(ingress) {
-        ClassWish::Annotated(_) => return None,
-        ClassWish::Named(name) => classes.find(|class| class.name() == name)?,
-        ClassWish::Default => default_class(classes)?,
-    };
-    let door = GatewayService::of(class).ok()??;
-    let service = scene
-        .fronts
-        .iter()
-        .find(|it| it.namespace() == door.namespace && it.name() == door.name)?;
-    let find = |name: &str| {
-        let mut all = scene.objects.services.iter().map(AsRef::as_ref);
-        all.find(|it: &&Service| it.name() == name && it.namespace() == ingress.namespace())
-    };
-    if kept_at_load_balancer(ingress, find).is_some() {
-        return None;
-    }
-    let mut ports = service.spec.as_ref()?.ports.iter().flatten();
-    let is_meant = |port: &&ServicePort| match &door.port {
-        IntOrString::Int(number) => port.port == *number,
-        IntOrString::String(name) => port.name.as_ref() == Some(name),
-    };
-    ports.find(is_meant).map(|port| port.port)
 }
 
 #[cfg(test)]

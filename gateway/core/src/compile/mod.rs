@@ -15,7 +15,7 @@ mod front;
 mod hash;
 mod headers;
 mod incremental;
-mod ingress;
+pub(crate) mod ingress;
 pub(crate) mod listeners;
 pub(crate) mod locality;
 mod lookup;

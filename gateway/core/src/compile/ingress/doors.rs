@@ -204,6 +204,20 @@ fn server(tls: &IngressTLS, place: usize) -> Option<Server> {
     })
 }
 
+/// By namespace and name of an Ingress whose class puts load balancers before the gateway: the port of the
+/// gateway's Service that these send to.
+pub(crate) fn by_class<'o>(
+    objects: &'o Objects,
+    workload: &Workload,
+) -> BTreeMap<(&'o str, &'o str), u16> {
+    let doors = Doors::of(objects, workload).with_ingresses(objects);
+    let behind = doors.into_iter().filter(|(door, _)| door.is_behind_load_balancer());
+    let all = behind.flat_map(|(door, ingresses)| {
+        ingresses.into_iter().map(move |it| ((it.namespace(), it.name()), door.port))
+    });
+    all.collect()
+}
+
 /// Names of the Secrets that Ingresses of `workload` refer to.
 pub(crate) fn secrets(objects: &Objects, workload: &Workload) -> Vec<String> {
     if objects.ingresses.is_empty() {

@@ -11,6 +11,7 @@ mod joined;
 mod paths;
 mod spoken;
 
+pub(crate) use doors::by_class;
 pub(super) use doors::secrets;
 
 use super::{Workload, validate::Same};
