@@ -20,6 +20,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod message;
 pub mod node;
+pub mod ports;
 pub mod process;
 pub mod shapes;
 
@@ -30,11 +31,11 @@ pub use helm::Helm;
 pub use http::{Answer, Ask};
 pub use kubernetes::Kubernetes;
 pub use node::Node;
+pub use ports::{free_offset, free_port};
 pub use process::Process;
 
 use std::{
     io::Write,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -54,23 +55,6 @@ pub fn root() -> PathBuf {
 pub fn skipped(why: &str) {
     // The runner keeps what the print macros write, but not this.
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
-}
-
-/// A port that nobody uses at this moment.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
-}
-
-/// A port offset such that 80 and 443, shifted by it and by what `up` adds for the gateway, are
-/// free at this moment.
-pub fn free_offset() -> u16 {
-    let offsets = (0..500).map(|step| 2_000 + (free_port() % 40) * 400 + step);
-    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let fits = |offset: &u16| {
-        [80, 443, 8080].iter().all(|port| free(port + offset) && free(port + offset + 10_000))
-    };
-    offsets.into_iter().find(fits).expect("some range of ports is free")
 }
 
 /// Asks `ready` again and again until it gives something; panics with `what` after [`PATIENCE`].

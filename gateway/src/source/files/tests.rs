@@ -59,11 +59,11 @@ impl Trial {
         names
     }
 
-    /// Waits until the gateways are `names`, which must not take long.
+    /// Waits until the gateways are `names`.
     async fn becomes(&mut self, names: &[&str]) {
         let start = Instant::now();
         while self.names() != names {
-            let left = Duration::from_secs(5).saturating_sub(start.elapsed());
+            let left = Duration::from_secs(30).saturating_sub(start.elapsed());
             let changed = timeout(left, self.latest.changed()).await;
             changed.unwrap_or_else(|_| panic!("{:?} is not {names:?}", self.names())).unwrap();
         }
@@ -75,21 +75,22 @@ impl Trial {
     }
 }
 
+/// Without looks of its own, so that what is seen was told by the system.
+fn told_alone(files: Files) -> Files {
+    Files { look: Duration::from_hours(1), ..files }
+}
+
 fn gateway(name: &str) -> String {
     format!("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: {name}}}\n---\n")
 }
 
 #[tokio::test]
 async fn edits_in_a_folder_are_seen_at_once() {
-    let mut trial = Trial::start(&["."], |folder| {
-        fs::write(folder.join("a.yaml"), gateway("a")).unwrap();
-    })
-    .await;
+    let prepare = |folder: &Path| fs::write(folder.join("a.yaml"), gateway("a")).unwrap();
+    let mut trial = Trial::start_as(&["."], prepare, told_alone).await;
     assert_eq!(trial.names(), ["a"]);
-    let start = Instant::now();
     trial.write("a.yaml", &gateway("a2"));
     trial.becomes(&["a2"]).await;
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     fs::create_dir(trial.path("deep")).unwrap();
     trial.write("deep/b.yml", &gateway("b"));
     trial.becomes(&["a2", "b"]).await;
@@ -170,22 +171,20 @@ async fn a_file_that_is_blank_or_gone_for_a_moment_is_not_believed() {
 async fn a_mounted_config_map_turns_to_its_next_version() {
     use std::os::unix::fs::symlink;
     for paths in [["."], ["a.yaml"]] {
-        let mut trial = Trial::start(&paths, |folder| {
+        let prepare = |folder: &Path| {
             fs::create_dir(folder.join("..1")).unwrap();
             fs::write(folder.join("..1/a.yaml"), gateway("a")).unwrap();
             symlink("..1", folder.join("..data")).unwrap();
             symlink("..data/a.yaml", folder.join("a.yaml")).unwrap();
-        })
-        .await;
+        };
+        let mut trial = Trial::start_as(&paths, prepare, told_alone).await;
         assert_eq!(trial.names(), ["a"]);
         fs::create_dir(trial.path("..2")).unwrap();
         trial.write("..2/a.yaml", &gateway("b"));
         symlink("..2", trial.path("..data_tmp")).unwrap();
-        let start = Instant::now();
         fs::rename(trial.path("..data_tmp"), trial.path("..data")).unwrap();
         fs::remove_dir_all(trial.path("..1")).unwrap();
         trial.becomes(&["b"]).await;
-        assert!(start.elapsed() < Duration::from_secs(1), "{paths:?}: {:?}", start.elapsed());
         trial.stop().await;
     }
 }
