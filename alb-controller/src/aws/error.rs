@@ -166,7 +166,9 @@ impl CloudError {
     {
         let code = error.code().map(str::to_owned);
         let message = error.message().unwrap_or("without a word").to_owned();
-        let cause: Cause = Box::new(error);
+        // What the SDK makes of AWS's words has the number of the request in it, and a problem that
+        // is told in other words each time looks like a new one.
+        let cause: Cause = if code.is_some() { message.clone().into() } else { Box::new(error) };
         match code {
             Some(code) if THROTTLED.contains(&code.as_str()) => Self::Throttled { call, cause },
             Some(code) if STALE.contains(&code.as_str()) => Self::Stale { call, code, cause },
@@ -218,5 +220,43 @@ impl CloudError {
             cause = error.source();
         }
         line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_elasticloadbalancingv2::{
+        config::http::HttpResponse, error::ErrorMetadata,
+        operation::modify_target_group::ModifyTargetGroupError,
+    };
+
+    /// What the SDK makes of an answer that it has no type for.
+    fn answered(code: &str, request: &str) -> CloudError {
+        let meta = ErrorMetadata::builder().code(code).message("no good");
+        let meta = meta.custom("aws_request_id", request).build();
+        let response = HttpResponse::new(400.try_into().unwrap(), "".into());
+        let error = SdkError::service_error(ModifyTargetGroupError::generic(meta), response);
+        CloudError::of(Call::ModifyTargetGroup, error)
+    }
+
+    #[test]
+    fn what_aws_says_is_told_once_and_in_the_same_words_each_time() {
+        let table = [
+            ("ValidationError", "AWS refuses ModifyTargetGroup (ValidationError): no good"),
+            (
+                "RuleNotFound",
+                "ModifyTargetGroup: AWS is not as it was seen (RuleNotFound): no good",
+            ),
+            (
+                "TooManyRules",
+                "ModifyTargetGroup: a quota of the account is used up (TooManyRules): no good",
+            ),
+            ("Throttling", "AWS takes no more ModifyTargetGroup calls for now: no good"),
+        ];
+        for (code, line) in table {
+            assert_eq!(answered(code, "one").line(), line);
+            assert_eq!(answered(code, "two").line(), line);
+        }
     }
 }
