@@ -30,15 +30,22 @@ pub(super) fn check(
     let annotations = &part.annotations;
     let grpc = kind.version == Version::Grpc;
     // What the gateway's Service says of its check is said of HTTP/1.1.
-    let own = |name: &str| annotations.word(name).filter(|_| part.version.is_none());
-    let codes = own("success-codes");
+    let own = |name: &str, check: fn(&str, bool) -> Result<(), Expected>| -> Result<_, Fault> {
+        let Some(found) = annotations.text(name).filter(|_| part.version.is_none()) else {
+            return Ok(None);
+        };
+        let text = found.text.trim();
+        check(text, grpc).map_err(|expected| found.fault(&expected))?;
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    };
+    let (codes, asked) = (own("success-codes", codes)?, own("healthcheck-path", asked)?);
     let well = if part.is_gateway { "0" } else { "12" };
     let check = HealthCheck {
         protocol: annotations
             .read("healthcheck-protocol", choice(Protocol::parse, Protocol::choices))?
             .unwrap_or(kind.protocol),
         port: port(part, kind)?,
-        path: own("healthcheck-path").unwrap_or_else(|| path(site, part, grpc).to_owned()),
+        path: asked.unwrap_or_else(|| path(site, part, grpc).to_owned()),
         interval: annotations.number("healthcheck-interval-seconds", 5..=300)?.unwrap_or(15),
         timeout: annotations.number("healthcheck-timeout-seconds", 2..=120)?.unwrap_or(5),
         healthy: annotations.number("healthy-threshold-count", 2..=10)?.unwrap_or(2),
@@ -49,18 +56,39 @@ pub(super) fn check(
             Matcher::Http(codes.unwrap_or_else(|| "200".to_owned()))
         },
     };
-    if check.timeout < check.interval {
-        return Ok(check);
-    }
+    let told = ["healthcheck-timeout-seconds", "healthcheck-interval-seconds"];
+    let told = told.into_iter().find_map(|name| annotations.text(name));
+    let (Some(found), true) = (told, check.timeout >= check.interval) else { return Ok(check) };
     let message = format!(
         "the health check's timeout, {} s, is not below its interval, {} s",
         check.timeout, check.interval
     );
-    Err(site.fault(
-        "annotation-invalid",
-        message,
-        "make the timeout shorter or the interval longer",
-    ))
+    Err(found.fault(&Expected::new(message, "make the timeout shorter or the interval longer")))
+}
+
+/// Whether these can be codes of answers, and ranges of them.
+fn codes(text: &str, grpc: bool) -> Result<(), Expected> {
+    let limits = if grpc { 0..=99 } else { 200..=499 };
+    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| limits.contains(code));
+    let is_good = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        matches!((code(first), code(last)), (Some(first), Some(last)) if first <= last)
+    };
+    if text.is_empty() || text.split(',').all(is_good) {
+        return Ok(());
+    }
+    let (low, high) = limits.into_inner();
+    let advice =
+        format!("write numbers from {low} to {high} and ranges, such as {low},{low}-{high}");
+    Err(Expected::new("these are no codes that AWS can wait for", advice))
+}
+
+/// Whether this can be asked for.
+fn asked(path: &str, _: bool) -> Result<(), Expected> {
+    if path.is_empty() || (path.starts_with('/') && !path.contains(char::is_whitespace)) {
+        return Ok(());
+    }
+    Err(Expected::new("this is no path", "begin it with \"/\", and leave out blanks"))
 }
 
 /// A gateway is asked on the way that its traffic takes.

@@ -105,15 +105,36 @@ fn health_checks_have_the_defaults_of_the_aws_controller() {
 
 #[test]
 fn what_aws_would_refuse_is_refused_before() {
-    let bad = [("healthcheck-interval-seconds", "5"), ("healthcheck-timeout-seconds", "5")];
-    for annotations in [&bad[..], &[("backend-protocol", "https")], &[("healthcheck-port", "nope")]]
-    {
+    let grpc = ("backend-protocol-version", "GRPC");
+    let quick = [("healthcheck-interval-seconds", "5"), ("healthcheck-timeout-seconds", "5")];
+    let table: [(&[(&str, &str)], &str); 11] = [
+        (&quick, "healthcheck-timeout-seconds"),
+        (&[("healthcheck-interval-seconds", "5")], "healthcheck-interval-seconds"),
+        (&[("backend-protocol", "https")], "backend-protocol"),
+        (&[("healthcheck-port", "nope")], "healthcheck-port"),
+        (&[("healthcheck-path", "health")], "healthcheck-path"),
+        (&[("healthcheck-path", "/a b")], "healthcheck-path"),
+        (&[("success-codes", "abc")], "success-codes"),
+        (&[("success-codes", "200-")], "success-codes"),
+        (&[("success-codes", "299-200")], "success-codes"),
+        (&[("success-codes", "200,500")], "success-codes"),
+        (&[grpc, ("success-codes", "200")], "success-codes"),
+    ];
+    for (annotations, name) in table {
         let desired = wishes(&[WEB, &ingress("ing", annotations, &spec())]);
-        assert_eq!(
-            problems(&desired),
-            ["Ingress default/ing annotation-invalid"],
-            "{annotations:?}"
-        );
+        let told: Vec<_> = desired.problems.iter().map(|it| (it.code, it.field.clone())).collect();
+        let field = format!("metadata.annotations[alb.ingress.kubernetes.io/{name}]");
+        assert_eq!(told, [("annotation-invalid", field)], "{annotations:?}");
+    }
+    let good: [&[(&str, &str)]; 4] = [
+        &[("success-codes", "200-299, 404"), ("healthcheck-path", " /a?b=c ")],
+        &[("success-codes", ""), ("healthcheck-path", "")],
+        &[grpc, ("success-codes", "0-99")],
+        &[("success-codes", "499")],
+    ];
+    for annotations in good {
+        let desired = wishes(&[WEB, &ingress("ing", annotations, &spec())]);
+        assert_eq!(problems(&desired), <[&str; 0]>::default(), "{annotations:?}");
     }
 }
 
