@@ -108,6 +108,18 @@ impl Settings {
         own
     }
 
+    /// Why a tag is not for users to set. AWS would refuse whatever bears one of its own, and a tag of
+    /// one member is on the load balancer of all.
+    pub fn forbids_tag(&self, key: &str) -> Option<&'static str> {
+        if self.external_tags.contains(key) {
+            Some("is left to others by --external-managed-tags")
+        } else if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+            Some("is AWS's own, as all are that begin with \"aws:\"")
+        } else {
+            None
+        }
+    }
+
     /// The security group that all load balancers have in common.
     pub fn shared_group(&self) -> SecurityGroupRef {
         match &self.given_security_group {

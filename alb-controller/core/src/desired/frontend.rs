@@ -285,7 +285,7 @@ impl Builder<'_, '_> {
     fn tags(&self, problems: &mut Vec<Problem>) -> Tags {
         let settings = self.scene.settings;
         if let Some(mut own) = self.settle("tags", |ask| ask.tags.clone(), problems) {
-            own.retain(|key, _| !settings.external_tags.contains(key));
+            own.retain(|key, _| settings.forbids_tag(key).is_none());
             return settings.with_defaults(own);
         }
         let mut own = self.balancer.tags.clone();

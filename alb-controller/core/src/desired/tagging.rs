@@ -7,24 +7,19 @@ use crate::{
 };
 use edgeway_api::{ObjectRef, Problem};
 
-/// `own` without those that somebody else manages, of which `object` is told.
+/// `own` without those that are somebody else's to set, of which `object` is told.
 pub(super) fn allowed(
     mut own: Tags,
     (object, settings): (&ObjectRef, &Settings),
     problems: &mut Vec<Problem>,
 ) -> Tags {
     own.retain(|key, _| {
-        let is_external = settings.external_tags.contains(key);
-        if is_external {
-            let place = field(&format!("{PREFIX}tags"));
-            let problem = Problem::error(object.clone(), place, "tag-not-allowed");
-            problems.push(
-                problem
-                    .message(format!("the tag {key} is left to others by --external-managed-tags"))
-                    .advice("remove it, here or from the class"),
-            );
-        }
-        !is_external
+        let Some(why) = settings.forbids_tag(key) else { return true };
+        let place = field(&format!("{PREFIX}tags"));
+        let problem = Problem::error(object.clone(), place, "tag-not-allowed");
+        let problem = problem.message(format!("the tag {key} {why}"));
+        problems.push(problem.advice("remove it, here or from the class"));
+        false
     });
     own
 }

@@ -186,7 +186,7 @@ impl Site<'_, '_> {
         // What the Ingress says of them is checked with the rest of it.
         let theirs = Annotations::of(part.service).map("tags")?;
         tagging::allowed(theirs, (&part.service.reference(), settings), problems);
-        tags.retain(|key, _| !settings.external_tags.contains(key));
+        tags.retain(|key, _| settings.forbids_tag(key).is_none());
         tags = settings.with_defaults(tags);
         tags.extend(tags::tracking(&self.scene.settings.cluster, self.stack, resource));
         tags.extend([self.member.flavour.tag()]);

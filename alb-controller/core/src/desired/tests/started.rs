@@ -84,6 +84,27 @@ fn tags_that_others_manage_are_neither_set_nor_removed() {
 }
 
 #[test]
+fn tags_that_are_aws_s_own_are_left_out_and_cost_nobody_else() {
+    let backend = WEB.replacen(
+        "metadata: {name: web}",
+        "metadata: {name: web, annotations: {alb.ingress.kubernetes.io/tags: 'Aws:b=1,env=a'}}",
+        1,
+    );
+    let desired = with(|_| {}, &[&backend, &web(&[("tags", "aws:a=1,awsome=1,team=a")])]);
+    let told: Vec<_> = desired.problems.iter().map(|problem| problem.message.as_str()).collect();
+    let own = "is AWS's own, as all are that begin with \"aws:\"";
+    assert_eq!(told, [format!("the tag aws:a {own}"), format!("the tag Aws:b {own}")]);
+    let stack = only(&desired);
+    let group = stack.target_groups.values().next().unwrap();
+    for (tags, wanted) in
+        [(&stack.load_balancer.tags, ["awsome", "team"]), (&group.tags, ["env", "team"])]
+    {
+        assert!(tags.keys().all(|key| !key.to_lowercase().starts_with("aws:")), "{tags:?}");
+        assert!(wanted.iter().all(|key| tags.contains_key(*key)), "{tags:?}");
+    }
+}
+
+#[test]
 fn the_usual_type_of_targets_can_be_chosen_and_pods_be_switched_off() {
     let kind =
         |desired: &Desired| only(desired).target_groups.values().next().unwrap().kind.target_type;
