@@ -7,7 +7,7 @@ macro_rules! words {
         $name:ident { $( $(#[$note:meta])* $variant:ident = $word:literal, )* }
     )*) => { $(
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $( $(#[$note])* $variant, )* }
 
         impl $name {
@@ -27,6 +27,13 @@ macro_rules! words {
             /// All words, for messages: `a, b`.
             pub fn choices() -> String {
                 Self::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(", ")
+            }
+        }
+
+        /// The word: what members of a group disagree on is told to people in this form.
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
             }
         }
 

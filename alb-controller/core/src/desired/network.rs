@@ -251,7 +251,7 @@ pub(super) fn guards(
     let open = open.unwrap_or_else(|| scene.settings.has(Switch::OpenTargets));
     let shared = open && scene.settings.shared_security_group;
     let found = resolve_all(scene, &names).unwrap_or_else(|name| {
-        if let Some(member) = group.members.first() {
+        if let Some(member) = group.members.iter().find(|member| wish(member).is_some()) {
             let key = field(&format!("{PREFIX}security-groups"));
             let problem = Problem::error(member.reference.clone(), key, "security-group-not-found");
             let message = format!("there is no security group {name} in the VPC");

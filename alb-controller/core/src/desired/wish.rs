@@ -20,7 +20,7 @@ use edgeway_api::{
     aws::KeyValue,
     ingress_class_params::{self as params, IngressClassParamsSpec},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// Asks for a stack to be taken over from the AWS Load Balancer Controller.
 const ADOPT: &str = "edgeway.dev/adopt";
@@ -32,12 +32,22 @@ pub(super) const HOST: &str = "edgeway.dev/load-balancer";
 pub(super) type Attributes = Pairs;
 
 /// Which subnets are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum SubnetWish {
     /// These, by id or by name, sorted; a name that is there twice means two of this name.
     Named(Vec<String>),
     /// Those with these tags.
     Tagged(BTreeMap<String, Vec<String>>),
+}
+
+/// Only what is meant: members that disagree are told.
+impl fmt::Debug for SubnetWish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(names) => names.fmt(f),
+            Self::Tagged(tags) => tags.fmt(f),
+        }
+    }
 }
 
 /// What it says about the load balancer.

@@ -50,6 +50,39 @@ fn a_bad_member_costs_only_itself() {
 }
 
 #[test]
+fn members_that_disagree_are_told_in_the_words_that_annotations_have() {
+    for (name, one, two, said) in [
+        (
+            "scheme",
+            "internal",
+            "internet-facing",
+            "wants internet-facing, but default/a wants internal",
+        ),
+        ("ip-address-type", "ipv4", "dualstack", "wants dualstack, but default/a wants ipv4"),
+        ("subnets", "b,a", "c", r#"wants ["c"], but default/a wants ["a", "b"]"#),
+    ] {
+        let first = member("a", &[(name, one)], "a.example.com");
+        let second = member("b", &[(name, two)], "b.example.com");
+        let desired = wishes(&[WEB, &first, &second]);
+        let told = desired.problems.iter().find(|problem| problem.code == "group-conflict");
+        let told = told.map(|problem| problem.message.clone()).unwrap_or_default();
+        assert!(told.contains(said), "{name}: {told}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_of_the_member_that_names_it() {
+    for (name, code) in
+        [("security-groups", "security-group-not-found"), ("subnets", "subnets-not-found")]
+    {
+        let first = member("first", &[], "a.example.com");
+        let asks = member("second", &[(name, "nowhere")], "b.example.com");
+        let desired = wishes(&[WEB, &first, &asks]);
+        assert_eq!(problems(&desired), [format!("Ingress default/second {code}")]);
+    }
+}
+
+#[test]
 fn endpoints_of_a_bad_member_are_followed_for_the_target_groups_that_it_has() {
     let action = r#"{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":"9000"}]}}"#;
     let bad = [("healthcheck-interval-seconds", "ten"), ("actions.x", action)];
