@@ -16,6 +16,9 @@ use value::{Expected, fold_names};
 /// What all annotations of the load balancer begin with.
 pub(crate) const PREFIX: &str = "alb.ingress.kubernetes.io/";
 
+/// How many characters of a value are repeated where it is complained of.
+const LONGEST_VALUE: usize = 200;
+
 /// Why something cannot be understood. It costs the Ingress its place until it is mended.
 pub(crate) type Fault = Box<Problem>;
 
@@ -189,7 +192,17 @@ impl Found<'_> {
         let field = field(&self.key);
         let Expected { wrong, advice } = expected;
         let problem = Problem::error(self.object.clone(), field, "annotation-invalid");
-        Box::new(problem.message(format!("{:?}: {wrong}", self.text)).advice(advice.clone()))
+        let text = shortened(self.text);
+        Box::new(problem.message(format!("{text:?}: {wrong}")).advice(advice.clone()))
+    }
+}
+
+/// Enough of a value to know it again. What is wrong with it comes after it, and must not be lost where
+/// there is room for a thousand characters only, as in an event.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -227,6 +240,17 @@ mod tests {
         assert_eq!((tags["a"].as_str(), tags["b"].as_str()), ("1", "2"));
         assert_eq!(annotations.map("tags").unwrap().len(), 1);
         assert_eq!(annotations.word("target-type").as_deref(), Some("ip"));
+    }
+
+    #[test]
+    fn a_long_value_does_not_hide_what_is_wrong_with_it() {
+        let value = "ä".repeat(3_000);
+        let ingress: Ingress =
+            annotated(&[("listen-ports", &value)], |i: &mut Ingress, m| i.metadata = m);
+        let fault = Annotations::of(&ingress).json::<u8>("listen-ports").unwrap_err();
+        assert!(fault.message.starts_with("\"ää"), "{fault}");
+        assert!(fault.message.contains("ä…\": it cannot be read: "), "{fault}");
+        assert!(fault.message.chars().count() < 300, "{fault}");
     }
 
     #[test]

@@ -135,11 +135,11 @@ fn params<'a>(
     }
     let Some(params) = index.params(&wanted.name) else {
         let message = format!(
-            "IngressClass {} has the parameters {}, which are not there",
+            "IngressClass {} has the parameters {}, which are not there or cannot be read",
             class.name(),
             wanted.name
         );
-        return fault(message, "create these IngressClassParams");
+        return fault(message, "create these IngressClassParams, or correct them");
     };
     let labels = index.namespace(ingress.namespace());
     if params.spec.namespace_selector.as_ref().is_some_and(|selector| !takes(selector, &labels)) {

@@ -171,6 +171,11 @@ impl Reader<'_, '_, '_> {
             let advice = "use pathType: ImplementationSpecific for paths with * and ?";
             return Err(self.fault(&format!("{field}.path"), "path-invalid", message, advice));
         }
+        if !matches!(kind, "Exact" | "Prefix" | "ImplementationSpecific" | "") {
+            let message = format!("there is no type of path {kind:?}");
+            let advice = "use Exact, Prefix or ImplementationSpecific";
+            return Err(self.fault(&format!("{field}.pathType"), "path-invalid", message, advice));
+        }
         let regex = !matches!(kind, "Exact" | "Prefix")
             && self.site.member.annotations.bool("use-regex-path-match")?.unwrap_or(false);
         match kind {

@@ -31,6 +31,15 @@ fn exact_paths_come_first_then_long_prefixes_then_all_others() {
 }
 
 #[test]
+fn a_type_of_path_that_there_is_not_is_told() {
+    for (kind, told) in [("prefix", &["Ingress default/ing path-invalid"][..]), ("Exact", &[])] {
+        let path = format!("{kind} /a web:80");
+        let spec = rules(&[host("a.example.com", &[&path])]);
+        assert_eq!(problems(&wishes(&[WEB, &ingress("ing", &[], &spec)])), told, "{kind}");
+    }
+}
+
+#[test]
 fn entries_keep_their_order_and_a_rule_without_host_has_none() {
     let hosts = [host("", &["Prefix / web:80"]), host("b.example.com", &["Exact /x web:http"])];
     let desired = wishes(&[WEB, &ingress("ing", &[], &rules(&hosts))]);
