@@ -5,13 +5,17 @@ use super::{
     ask::Question,
 };
 use edgeway_alb_core::{
-    AlbDecision, AlbRequest,
+    AlbDecision, AlbRequest, Desired,
     rule::{Action as Do, FixedResponse, Forward, Redirect, TargetGroupRef},
     stack::{Backend, Stack},
     target::Protocol,
 };
+use edgeway_api::{Objects, Resource, k8s_openapi::api::networking::v1::IngressRule};
 use edgeway_core::request::{Scheme, host_of};
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
+
+/// What a listener does where no rule fits.
+const DEFAULT: &str = "default";
 
 /// What the ALB does with a request.
 #[derive(Debug)]
@@ -64,6 +68,49 @@ pub(super) fn pass<'s>(
     }
 }
 
+/// The explanation, with the reason why no rule is for the request, if there is one.
+pub(super) fn without_rule(
+    mut explanation: Explanation,
+    why: impl FnOnce() -> Option<String>,
+) -> Explanation {
+    let Explanation { answer, steps } = &mut explanation;
+    if answer.alb_rule.as_deref().is_none_or(|rule| rule == DEFAULT)
+        && let Some(why) = why()
+    {
+        if answer.reason.is_none() {
+            answer.reason = Some(why);
+        } else if let Some(step) = steps.last_mut() {
+            step.why.push(why);
+        }
+    }
+    explanation
+}
+
+/// What is said of Ingresses that name a host and that are left out, since they cannot be understood.
+pub(super) fn left_out(albs: &Desired, objects: &Objects, host: &str) -> Option<String> {
+    let host = host_of(host).to_ascii_lowercase();
+    let broken = albs.stacks.values().flat_map(|stack| &stack.broken);
+    let broken: BTreeSet<&String> = broken.chain(albs.held.values().flatten()).collect();
+    let names = |rule: &IngressRule| match rule.host.as_deref().map(str::to_ascii_lowercase) {
+        None => true,
+        Some(own) => own == host || own.strip_prefix('*').is_some_and(|own| host.ends_with(own)),
+    };
+    let mut ingresses = objects.ingresses.iter().filter(|ingress| {
+        let rules = ingress.spec.as_ref().and_then(|spec| spec.rules.as_ref());
+        rules.into_iter().flatten().any(names)
+            && broken.contains(&format!("{}/{}", ingress.namespace(), ingress.name()))
+    });
+    let first = ingresses.next()?.reference();
+    let more = match ingresses.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!(
+        "{first}{more} is for this host, and is left out because of what is wrong with it: see \
+         `edgeway check`"
+    ))
+}
+
 fn protocol(scheme: Scheme) -> Protocol {
     match scheme {
         Scheme::Http => Protocol::Http,
@@ -93,7 +140,7 @@ fn decide<'s>(
 ) -> Passage<'s> {
     let rule = match decision.rule {
         Some((priority, rule)) => format!("{priority}: {rule}"),
-        None => "default".to_owned(),
+        None => DEFAULT.to_owned(),
     };
     let mut answer = Answer::of(Hop::Alb, Action::None);
     answer.listener = Some(format!("{} {}", request.scheme.as_str(), decision.listener));

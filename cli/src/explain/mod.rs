@@ -55,7 +55,9 @@ impl Explainer<'_> {
             return self.at_gateway(question, port, Before { answer: None, steps: Vec::new() });
         };
         match alb::pass(albs.stacks.values(), question, self.client) {
-            Passage::Ends(explanation) => *explanation,
+            Passage::Ends(explanation) => alb::without_rule(*explanation, || {
+                alb::left_out(albs, self.objects, question.host())
+            }),
             Passage::Goes(onward) => self.behind_alb(*onward),
         }
     }

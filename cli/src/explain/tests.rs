@@ -302,3 +302,33 @@ fn what_is_explained_is_what_the_examples_expect() {
     }
     assert!(asked > 30, "{asked}");
 }
+
+#[test]
+fn an_ingress_that_is_left_out_is_not_forgotten() {
+    let ingress = |name: &str, host: &str, scheme: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
+             annotations: {{alb.ingress.kubernetes.io/scheme: {scheme}}}}}\nspec: \
+             {{ingressClassName: e, rules: [{{host: '{host}', http: {{paths: [{{path: /, pathType: \
+             Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]}}}}]}}\n"
+        )
+    };
+    let class = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: e}\n\
+                 spec: {controller: edgeway.dev/alb}\n";
+    let text = [
+        class.to_owned(),
+        ingress("good", "b.com", "internal"),
+        ingress("bad", "*.a.com", "public"),
+    ];
+    let mut objects = Objects::default();
+    manifest::read(&text.concat(), "test.yaml", &mut objects);
+    let reading = Reading::new(objects);
+    let reason = |url: &str| {
+        let question = Question::new(serde_json::from_value(json!({"url": url})).unwrap()).unwrap();
+        explainer(&reading, true).explain(&question).answer.reason
+    };
+    let left_out = "Ingress default/bad is for this host, and is left out because of what is wrong \
+                    with it: see `edgeway check`";
+    assert_eq!(reason("http://X.a.com/").as_deref(), Some(left_out));
+    assert_eq!(reason("http://c.com/"), None, "nobody is for this host");
+}
