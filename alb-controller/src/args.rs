@@ -14,7 +14,7 @@ pub use habits::HabitArgs;
 use strangers::Strangers;
 
 use crate::{
-    aws::{Access, Connection, Rates, is_stand_in},
+    aws::{Access, Connection, Rates, endpoint, is_stand_in},
     event::{Event, Status},
     gatekeeper::Gatekeeper,
     once,
@@ -22,7 +22,7 @@ use crate::{
     serve,
     status::Scribe,
 };
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum, builder::NonEmptyStringValueParser};
 use edgeway_alb_core::{Settings, secrets, settings::EDGEWAY};
 use edgeway_api::{Objects, Problem};
 use edgeway_gateway::{
@@ -47,16 +47,18 @@ pub struct Args {
     #[command(flatten)]
     source: SourceArgs,
     /// Name of the cluster: part of all tags and names
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     cluster_name: String,
     /// The VPC that load balancers stand in
     #[arg(long, alias = "aws-vpc-id", value_name = "ID")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     vpc_id: String,
     /// The AWS region
     #[arg(long, alias = "aws-region", value_name = "REGION", env = "AWS_REGION")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     region: String,
     /// Another place for all AWS services, such as `http://127.0.0.1:4599`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
     endpoint_url: Option<String>,
     /// How fast AWS is called: `published`, as AWS allows an account; `unlimited`; or `auto`, which is
     /// `published` unless the endpoint speaks plain HTTP, as a stand-in for AWS does

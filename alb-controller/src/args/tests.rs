@@ -56,6 +56,30 @@ fn flags_of_the_other_controller_mean_the_same() {
 }
 
 #[test]
+fn where_it_is_must_be_said() {
+    let good = ["c", "--source=files:x", "--cluster-name=c", "--vpc-id=v", "--region=r"];
+    assert!(Args::try_parse_from(good).is_ok());
+    for empty in ["--cluster-name=", "--vpc-id=", "--region="] {
+        let line = good.map(|own| if own.starts_with(empty) { empty } else { own });
+        assert!(Args::try_parse_from(line).is_err(), "{empty}");
+    }
+}
+
+#[test]
+fn an_endpoint_is_a_url() {
+    for (text, is_good) in [
+        ("http://127.0.0.1:4599", true),
+        ("https://aws.example.com/", true),
+        ("127.0.0.1:4599", false),
+        ("localhost:4599", false),
+        ("http://", false),
+        ("", false),
+    ] {
+        assert_eq!(read(&["--endpoint-url", text]).is_ok(), is_good, "{text:?}");
+    }
+}
+
+#[test]
 fn each_switch_has_its_flag() {
     let against = [
         ("--enable-manage-backend-security-group-rules", Switch::OpenTargets),

@@ -225,6 +225,17 @@ impl Aws {
     }
 }
 
+/// Reads where AWS is to be asked instead.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
+        Some(_) | None => Err("write a URL, such as http://127.0.0.1:4599".to_owned()),
+    }
+}
+
 /// AWS itself is asked by HTTPS only.
 pub(crate) fn is_stand_in(url: &str) -> bool {
     url.starts_with("http://")

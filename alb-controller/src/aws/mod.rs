@@ -24,7 +24,7 @@ mod write;
 
 pub use calls::{Call, Family};
 pub(crate) use client::is_stand_in;
-pub use client::{Access, Aws, Connection};
+pub use client::{Access, Aws, Connection, endpoint};
 pub use error::CloudError;
 pub use pace::Rates;
 pub use policy::policy;

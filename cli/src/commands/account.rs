@@ -8,9 +8,10 @@ use crate::{
     output::{Console, Tone},
 };
 use anyhow::{Context, anyhow};
+use clap::builder::NonEmptyStringValueParser;
 use edgeway_alb_controller::{
     Config, HabitArgs, Survey,
-    aws::{Access, Connection, Rates},
+    aws::{Access, Connection, Rates, endpoint},
     survey,
 };
 use edgeway_alb_core::{Settings, settings};
@@ -27,19 +28,20 @@ pub struct Account {
     #[command(flatten)]
     manifests: Manifests,
     /// Where all AWS services are, such as <http://127.0.0.1:4599>
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", value_parser = endpoint)]
     endpoint_url: Option<String>,
     /// Ask nobody: look as if nothing were there
     #[arg(long)]
     offline: bool,
     /// Name of the cluster, part of all tags and names; for AWS itself it must be given
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     cluster_name: Option<String>,
     /// The VPC that load balancers stand in; for AWS itself it must be given
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     vpc_id: Option<String>,
     /// The AWS region
     #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = DEFAULT_REGION)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     region: String,
     /// Controllers whose Ingress classes count; may be given several times. By default that is
     /// `edgeway.dev/alb`, as for the controller itself, and offline the AWS controller's too
@@ -131,9 +133,13 @@ impl Account {
         };
         let config = Config { settings, connection, resync: None, tenure: Tenure::always() };
         let against = self.endpoint_url.clone().unwrap_or_else(|| "aws".to_owned());
+        let where_to = match &self.endpoint_url {
+            Some(url) => url.clone(),
+            None => format!("AWS in region {}", self.region),
+        };
         let survey = super::runtime()?
             .block_on(survey(&config, objects))
-            .with_context(|| format!("{against} cannot be looked at"))?;
+            .with_context(|| format!("{where_to} cannot be looked at"))?;
         Ok((survey, against))
     }
 }
