@@ -245,6 +245,7 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(keeper.run()))
     });
     let (sender, objects) = watch::channel(Arc::default());
+    tokio::spawn(tell_defects(objects.clone(), handle.clone()));
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
     let end = shutdown.clone();
@@ -278,13 +279,25 @@ async fn tell_problems(
     let mut board = Board::default();
     while problems.changed().await.is_ok() {
         let now = problems.borrow_and_update().clone();
-        let Changes { appeared, solved } = board.report(from, now);
-        for problem in appeared {
-            handle.tell(Event::Problem(problem));
-        }
-        for problem in solved {
-            handle.tell(Event::Solved(problem));
-        }
+        tell_changes(board.report(from, now), &handle);
+    }
+}
+
+/// Tells what could not be read, or not be read any more: what was known of it before still counts.
+async fn tell_defects(mut objects: watch::Receiver<Arc<Objects>>, handle: Handle) {
+    let mut board = Board::default();
+    while objects.changed().await.is_ok() {
+        let now = objects.borrow_and_update().defects.clone();
+        tell_changes(board.report("reading", now), &handle);
+    }
+}
+
+fn tell_changes(Changes { appeared, solved }: Changes, handle: &Handle) {
+    for problem in appeared {
+        handle.tell(Event::Problem(problem));
+    }
+    for problem in solved {
+        handle.tell(Event::Solved(problem));
     }
 }
 

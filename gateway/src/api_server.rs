@@ -1,7 +1,7 @@
 //! The API server, for what is read or written once: leases, statuses, events. What is followed is a
 //! [source](crate::source).
 
-use crate::source::{Access, Lost};
+use crate::source::{Access, Lost, chain};
 use http::{Request, header::CONTENT_TYPE};
 use kube::Client;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -154,7 +154,7 @@ struct RawList<'r> {
 impl Refusal {
     fn of(error: &kube::Error) -> Self {
         let kube::Error::Api(status) = error else {
-            return Self::Unreachable(error.to_string());
+            return Self::Unreachable(chain(error));
         };
         Self::of_status(status.code, &status.message)
     }

@@ -1,6 +1,9 @@
 //! What there is something to say about: objects, and what became of the version that was read.
 
-use edgeway_api::{Gateway, ObjectRef, Objects, Problem, Resource, Severity, gateway::TlsMode};
+use edgeway_api::{
+    Gateway, ObjectRef, Objects, Problem, Resource, Severity, gateway::TlsMode,
+    k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds that have statuses of Istio's form.
@@ -10,6 +13,8 @@ const KINDS: &[&str] = &["Gateway", "VirtualService", "DestinationRule", "Servic
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) object: ObjectRef,
+    /// Which of those that had the name; nothing, if it could not be read.
+    pub(crate) uid: Option<String>,
     /// Of the version that was read; nothing, if it could not be.
     pub(crate) generation: Option<i64>,
     pub(crate) state: State,
@@ -45,23 +50,24 @@ impl Subject {
             }
         };
         let mut all: BTreeMap<ObjectRef, Self> = BTreeMap::new();
-        let mut add = |object: ObjectRef, generation, has_tls| {
+        let mut add = |object: ObjectRef, meta: &ObjectMeta, has_tls| {
             if concerned.contains(&object) {
+                let (uid, generation) = (meta.uid.clone(), meta.generation);
                 let state = state(&object);
-                all.insert(object.clone(), Self { object, generation, state, has_tls });
+                all.insert(object.clone(), Self { object, uid, generation, state, has_tls });
             }
         };
         for it in &objects.gateways {
-            add(it.reference(), it.metadata.generation, ends_tls(it));
+            add(it.reference(), &it.metadata, ends_tls(it));
         }
         for it in &objects.virtual_services {
-            add(it.reference(), it.metadata.generation, false);
+            add(it.reference(), &it.metadata, false);
         }
         for it in &objects.destination_rules {
-            add(it.reference(), it.metadata.generation, false);
+            add(it.reference(), &it.metadata, false);
         }
         for it in &objects.service_entries {
-            add(it.reference(), it.metadata.generation, false);
+            add(it.reference(), &it.metadata, false);
         }
         let unread = objects.defects.iter().filter(|defect| {
             defect.severity == Severity::Error && KINDS.contains(&defect.object.kind.as_str())
@@ -69,6 +75,7 @@ impl Subject {
         for Problem { object, .. } in unread {
             let of = || Self {
                 object: object.clone(),
+                uid: None,
                 generation: None,
                 state: if replaced.contains(object) { State::Quarantined } else { State::Rejected },
                 has_tls: false,

@@ -56,11 +56,20 @@ impl Helm {
 
     /// What a chart makes of values such as `replicaCount=2`, as text.
     pub fn text(&self, release: &str, chart: &str, values: &[&str]) -> String {
-        let mut arguments = vec!["template", release, chart, "--namespace", "edge"];
+        self.text_in("edge", (release, chart), values)
+    }
+
+    fn text_in(&self, namespace: &str, (release, chart): (&str, &str), values: &[&str]) -> String {
+        let mut arguments = vec!["template", release, chart, "--namespace", namespace];
         for value in values {
             arguments.extend(["--set", value]);
         }
         self.run(&arguments).unwrap_or_else(|error| panic!("{chart}: {error}"))
+    }
+
+    /// What a release of a chart is made of in a namespace, object by object.
+    pub fn objects_in(&self, namespace: &str, named: (&str, &str), values: &[&str]) -> Vec<Value> {
+        documents(&self.text_in(namespace, named, values))
     }
 
     /// What a chart makes of values, object by object.

@@ -2,6 +2,7 @@
 
 use super::*;
 use edgeway_alb_core::{stack::Scheme, switches::Switch, target::TargetType};
+use edgeway_api::ObjectRef;
 
 pub(super) fn read(more: &[&str]) -> Result<Args, clap::Error> {
     let own = ["controller", "--source=files:x", "--cluster-name=c"];
@@ -135,4 +136,24 @@ fn flags_without_effect_are_told_of_and_others_refused() {
     ] {
         assert!(read(clash).unwrap().settings().is_err(), "{clash:?}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_any_more_is_told_once_and_so_is_its_end() {
+    let (sender, objects) = watch::channel(Arc::default());
+    let handle = Handle::default();
+    let mut events = handle.events.subscribe();
+    let telling = tokio::spawn(tell_defects(objects, handle));
+    let server = ObjectRef::new("ApiServer", "", "kube");
+    let problem = Problem::error(server, "pods", "permission-missing").message("m");
+    let unread = Objects { defects: vec![problem.clone()], ..Objects::default() };
+    for _ in 0..2 {
+        sender.send_replace(Arc::new(unread.clone()));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(events.recv().await, Ok(Event::Problem(problem.clone())));
+    sender.send_replace(Arc::default());
+    assert_eq!(events.recv().await, Ok(Event::Solved(problem)));
+    drop(sender);
+    telling.await.unwrap();
 }

@@ -109,7 +109,9 @@ impl Scribe {
     /// Whether all of it is written.
     async fn write_one(&self, object: &ObjectRef, wish: &IngressWish, memory: &mut Memory) -> bool {
         memory.pace.wait().await;
-        let before = memory.said.get(object).and_then(|said| said.address.clone());
+        // What was said of one that had the name before is not said of this one.
+        let before = memory.said.get(object).filter(|said| said.identity.uid == wish.identity.uid);
+        let before = before.and_then(|said| said.address.clone());
         let mut is_done = true;
         if let Some(place) = wish.address.as_ref().filter(|now| Some(*now) != before.as_ref()) {
             let ports = place.ports.iter().map(|port| json!({"port": port, "protocol": "TCP"}));

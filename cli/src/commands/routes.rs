@@ -12,10 +12,10 @@ use edgeway_api::Objects;
 use edgeway_core::wanted_secrets;
 use edgeway_gateway::{
     api_server::ApiServer,
-    source::{Access, GATEWAY, Kube, Source, Wants},
+    source::{Access, GATEWAY, Kube, Wants},
 };
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 /// How long the API server may take to tell all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,14 +92,10 @@ impl Args {
             revision: self.revision.clone(),
             secrets: Arc::new(secrets),
         };
-        let (latest, mut told) = watch::channel(Arc::new(Objects::default()));
-        let reading = tokio::spawn(Kube { access, wants }.run(latest));
-        let changed = timeout(PATIENCE, told.changed()).await;
-        let objects = Objects::clone(&told.borrow());
-        reading.abort();
-        let untold = "the API server does not tell all that is asked of it";
-        changed.context(untold)?.context(untold)?;
-        Ok((objects, namespace))
+        let read = timeout(PATIENCE, Kube { access, wants }.once()).await;
+        let objects =
+            read.context("the API server does not tell all that is asked of it in time")??;
+        Ok((Arc::unwrap_or_clone(objects), namespace))
     }
 
     fn wants(&self, row: &Row, namespace: Option<&str>) -> bool {

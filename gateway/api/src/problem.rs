@@ -13,6 +13,13 @@ pub enum Severity {
     Warning,
 }
 
+/// The longest message and the longest advice: who wrote two hundred kilobytes into a field is not told
+/// them all again, in logs and statuses.
+const LONGEST: usize = 2048;
+
+/// The longest path of a field.
+const LONGEST_PATH: usize = 512;
+
 /// One thing to fix. Sorted by object, so that two runs can be compared line by line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Problem {
@@ -39,7 +46,7 @@ impl Problem {
     pub fn error(object: ObjectRef, field: impl Into<String>, code: &'static str) -> Self {
         Self {
             object,
-            field: field.into(),
+            field: line(field.into(), LONGEST_PATH),
             code,
             severity: Severity::Error,
             message: String::new(),
@@ -56,14 +63,14 @@ impl Problem {
     /// Says what is wrong.
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
+        self.message = line(message.into(), LONGEST);
         self
     }
 
     /// Says what to do.
     #[must_use]
     pub fn advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = advice.into();
+        self.advice = line(advice.into(), LONGEST);
         self
     }
 }
@@ -90,6 +97,68 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// What people wrote, as a part of one line: whatever a field says, it begins no line of a log and tells
+/// no terminal what to do. The text itself, if that is what it is already.
+fn line(text: String, longest: usize) -> String {
+    if text.len() <= longest && !text.contains(is_control) {
+        return text;
+    }
+    let mut line = String::new();
+    for letter in text.chars() {
+        if line.len() + letter.len_utf8() > longest {
+            line.push('…');
+            break;
+        }
+        match letter {
+            '\n' | '\r' | '\t' => line.push(' '),
+            letter if is_control(letter) => line.extend(letter.escape_unicode()),
+            letter => line.push(letter),
+        }
+    }
+    line
+}
+
+/// Whether it is not shown but does something: control characters, ends of lines and changes of the
+/// direction of writing.
+fn is_control(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 fn as_text<S: Serializer>(object: &ObjectRef, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, ObjectRef, Problem};
+
+    fn told(text: &str) -> Problem {
+        Problem::error(ObjectRef::new("VirtualService", "a", "b"), "spec", "invalid-field")
+            .message(text)
+    }
+
+    #[test]
+    fn whatever_a_field_says_a_problem_is_one_line() {
+        for (text, line) in [
+            ("`ünï` is no host name", "`ünï` is no host name"),
+            ("`x\n2026 ERROR` is none", "`x 2026 ERROR` is none"),
+            ("a\r\n\tb", "a   b"),
+            ("`\u{1b}[2J\u{0}`", "`\\u{1b}[2J\\u{0}`"),
+            ("`\u{202e}cba`", "`\\u{202e}cba`"),
+        ] {
+            assert_eq!(told(text).message, line);
+        }
+    }
+
+    #[test]
+    fn a_problem_is_not_as_large_as_what_is_wrong() {
+        let large = "ü".repeat(200 * 1024);
+        let problem = told(&large).advice(&large);
+        for text in [&problem.message, &problem.advice] {
+            assert!(text.len() < LONGEST + 4 && text.ends_with("ü…"), "{}", text.len());
+        }
+        let path = Problem::error(problem.object, large, "unknown-field").field;
+        assert!(path.len() < LONGEST, "{}", path.len());
+    }
 }

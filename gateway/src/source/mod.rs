@@ -12,6 +12,7 @@ mod kube;
 pub use arg::{BadSource, SourceArg};
 pub use files::Files;
 pub use fixed::Fixed;
+pub(crate) use kube::chain;
 pub use kube::{Access, CONTROLLER, GATEWAY, Kind, Kube, Referenced, Wants};
 
 use edgeway_api::Objects;
@@ -50,6 +51,12 @@ pub enum Lost {
         "there is no way to the API server; give --kubeconfig, or run in a pod that has a service account"
     )]
     NoApiServer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Grant what is missing, or look at the way to the API server.
+    #[error("the API server does not tell all that is asked of it: {}", why.join("; "))]
+    Untold {
+        /// Everything that keeps it from that.
+        why: Vec<String>,
+    },
     /// Start again: a programming error stopped the reading.
     #[error("reading stopped unexpectedly")]
     Stopped(#[source] tokio::task::JoinError),

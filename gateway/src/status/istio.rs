@@ -12,6 +12,8 @@ const PAGES: &str = "https://github.com/edgeway/edgeway/blob/main/docs/problems"
 /// What should be said of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IstioWish {
+    /// Of which of the objects that had the name: what was said of one is not said of the next.
+    pub(super) uid: Option<String>,
     pub(super) conditions: Vec<Condition>,
     /// As Istio's analyzers would say it.
     pub(super) messages: Vec<Value>,
@@ -136,7 +138,7 @@ mod tests {
         let problems: Vec<&Problem> = problems.iter().collect();
         let conditions = Conditions::about(Some(3));
         let conditions = conditions.judge(super::super::conditions::Aspect::Accepted, &problems);
-        IstioWish { conditions: conditions.summed(), messages: messages(&problems) }
+        IstioWish { uid: None, conditions: conditions.summed(), messages: messages(&problems) }
     }
 
     fn live(status: &Value) -> Live {

@@ -26,7 +26,7 @@ pub(crate) fn judge(subjects: &[Subject], problems: &[Problem]) -> Judged {
 }
 
 fn wish(subject: &Subject, problems: &[&Problem]) -> IstioWish {
-    let Subject { object: _, generation, state, has_tls } = subject;
+    let Subject { object: _, uid, generation, state, has_tls } = subject;
     let mut conditions = Conditions::about(*generation)
         .judge(Aspect::Accepted, problems)
         .judge(Aspect::ResolvedRefs, problems);
@@ -42,7 +42,7 @@ fn wish(subject: &Subject, problems: &[&Problem]) -> IstioWish {
             conditions.fails(programmed.name(), QUARANTINED, why).holds(QUARANTINED, why)
         }
     };
-    IstioWish { conditions: conditions.summed(), messages: messages(problems) }
+    IstioWish { uid: uid.clone(), conditions: conditions.summed(), messages: messages(problems) }
 }
 
 #[cfg(test)]
@@ -103,6 +103,20 @@ spec: {hosts: 7}
             shown(&all, "VirtualService", "broken"),
             "Accepted=WrongType ResolvedRefs=ResolvedRefs Programmed=Rejected Ready=WrongType"
         );
+    }
+
+    #[test]
+    fn what_is_made_anew_is_told_anew() {
+        let made = |uid: &str| {
+            let mut objects = Objects::default();
+            let named = format!("metadata: {{uid: {uid}, ");
+            manifest::read(&TEXT.replace("metadata: {", &named), "f.yaml", &mut objects);
+            let none = BTreeSet::new();
+            let subjects = Subject::all(&objects, &objects.references(), (&none, &none));
+            judge(&subjects, &[]).remove(&ObjectRef::new("VirtualService", "a", "v"))
+        };
+        assert_eq!(made("one"), made("one"));
+        assert_ne!(made("one"), made("two"));
     }
 
     #[test]

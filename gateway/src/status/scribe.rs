@@ -13,6 +13,7 @@ use edgeway_api::{
     edge_status::{EdgeState, Finding},
 };
 use edgeway_core::id::ListenerId;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +21,16 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::watch::{self, Receiver},
+    time::sleep,
+};
 
 /// Who writes, for the API server.
 const MANAGER: &str = "edgeway-gateway";
+
+/// Which listeners are open and which certificates are good is found out once a table is in force.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// After what could not be written is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -100,15 +107,16 @@ impl Scribe {
             tokio::select! {
                 changed = self.report.changed() => if changed.is_err() { return },
                 () = office(self.statuses.as_mut()) => {}
-                _ = self.gateway.listeners.changed() => {}
+                () = self.gateway.changed() => {}
                 () = after(again) => {}
             }
+            sleep(SETTLED).await;
             let report = Arc::clone(&self.report.borrow_and_update());
+            let others = self.gateway.look();
             if report.generation == 0 {
                 continue;
             }
-            self.gateway.listeners.borrow_and_update();
-            let judged = judge(&report.subjects, &report.problems);
+            let judged = judge(&report.subjects, &[&report.problems[..], &others].concat());
             let conditions = judged.iter().map(|(object, wish)| (object, &wish.conditions[..]));
             self.families.conditions.set(conditions);
             again = match self.write(&report, &judged).await {
@@ -224,6 +232,23 @@ impl Scribe {
 }
 
 impl Gateway {
+    /// Returns when something else is open, or wrong with what is in force.
+    async fn changed(&mut self) {
+        let mut wrong: FuturesUnordered<_> =
+            self.problems.iter_mut().map(Receiver::changed).collect();
+        tokio::select! {
+            Ok(()) = self.listeners.changed() => {}
+            Some(Ok(())) = wrong.next() => {}
+            else => std::future::pending().await,
+        }
+    }
+
+    /// What is wrong with what is in force, of which a report does not know. All of it is seen then.
+    fn look(&mut self) -> Vec<Problem> {
+        self.listeners.mark_unchanged();
+        self.problems.iter_mut().flat_map(|more| more.borrow_and_update().clone()).collect()
+    }
+
     fn state(&self, report: &Report, writer: &str) -> EdgeState {
         let mut problems = report.problems.clone();
         problems.extend(self.problems.iter().flat_map(|more| more.borrow().clone()));
@@ -337,3 +362,6 @@ fn forbidden(kind: &str, message: &str) -> Problem {
         .message(message)
         .advice(advice)
 }
+
+#[cfg(test)]
+mod tests;

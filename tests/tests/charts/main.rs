@@ -11,7 +11,7 @@ mod roles;
 
 use edgeway_tests::{Cluster, Helm, kubernetes::refusal, root};
 use serde_json::{Value, json};
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 const CHARTS: [&str; 3] = ["edgeway", "edgeway-gateway", "edgeway-crds"];
 
@@ -67,10 +67,14 @@ fn values_that_mean_nothing_are_refused() {
         ("edgeway", "secrets={oidc}", "secrets"),
         ("edgeway", "defaultTargetType=lambda", "defaultTargetType"),
         ("edgeway", "enableShield=perhaps", "enableShield"),
+        ("edgeway", "ingressClass.name=", "name"),
+        ("edgeway", "controllers={alb}", "controllers"),
         ("edgeway-gateway", "image.name=a", "name"),
         ("edgeway-gateway", "service.ports[0].port=70000", "port"),
         ("edgeway-gateway", "drain.seconds=70", "terminationGracePeriodSeconds is 75"),
         ("edgeway-gateway", "labels.istio=true", "istio"),
+        ("edgeway-gateway", "accessLog=maybe", "accessLog"),
+        ("edgeway-gateway", "accessLog=2", "accessLog"),
         ("edgeway-crds", "elbv2=sometimes", "elbv2"),
     ] {
         let place = if chart == "edgeway" { PLACE.join(",") } else { String::new() };
@@ -122,6 +126,70 @@ fn values_of_the_aws_load_balancer_controllers_chart_become_its_flags() {
             "--allowed-certificate-authority-arns=arn:1",
         ]
     );
+}
+
+#[test]
+fn values_of_a_file_mean_what_they_look_like() {
+    let Some(helm) = Helm::find() else { return };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (chart, text, argument) in [
+        ("edgeway-gateway", "accessLog: on", "--access-log=on"),
+        ("edgeway-gateway", "accessLog: off", "--access-log=off"),
+        ("edgeway-gateway", "accessLog: 0.01", "--access-log=0.01"),
+        ("edgeway", "defaultTags: {account: 123456789012}", "--default-tags=account=123456789012"),
+        (
+            "edgeway",
+            "defaultTags: {cost: 0.5, a: x, b: true}",
+            "--default-tags=a=x,b=true,cost=0.5",
+        ),
+    ] {
+        fs::write(file.path(), text).unwrap();
+        let place = if chart == "edgeway" { PLACE.join(",") } else { String::new() };
+        let path = file.path().display().to_string();
+        let made = helm.run(&["template", "x", chart, "--set", &place, "-f", &path]).unwrap();
+        assert!(made.contains(&format!("- {argument}\n")), "{text}: {made}");
+    }
+}
+
+/// Names that look like numbers, and the longest that Helm takes.
+#[test]
+fn an_api_server_takes_odd_names() {
+    let Some(helm) = Helm::find() else { return };
+    let Some(cluster) = Cluster::start() else { return };
+    let admin = cluster.admin();
+    admin.install_kind("monitoring.coreos.com", "v1", ("ServiceMonitor", "servicemonitors"));
+    let longest = "a".repeat(53);
+    let namespaces = ["2024".to_owned(), "n".repeat(63)];
+    let monitored = ["serviceMonitor.enabled=true", "networkPolicy.enabled=true"];
+    for namespace in &namespaces {
+        admin.apply(&format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: '{namespace}'}}\n"
+        ));
+    }
+    for (release, chart, values) in [
+        (longest.as_str(), "edgeway", [&PLACE[..], &monitored].concat()),
+        (&longest, "edgeway-gateway", [&monitored[..], &["autoscaling.enabled=true"]].concat()),
+        ("2024", "edgeway", [&PLACE[..], &["fullnameOverride=it"]].concat()),
+        ("2024", "edgeway-gateway", vec!["fullnameOverride=it"]),
+    ] {
+        let mut names = BTreeSet::new();
+        for namespace in &namespaces {
+            for object in helm.objects_in(namespace, (release, chart), &values) {
+                let taken = admin.would_take(&object);
+                let why = taken.as_ref().err().and_then(refusal);
+                assert!(taken.is_ok(), "{release} {chart} {namespace}: {why:?}\n{object}");
+                if object["kind"] == "ClusterRole" {
+                    names.insert(object["metadata"]["name"].to_string());
+                }
+            }
+        }
+        let wanted = if chart == "edgeway" { 1 } else { namespaces.len() };
+        assert_eq!(
+            names.len(),
+            wanted,
+            "gateways of two namespaces do not share a role: {names:?}"
+        );
+    }
 }
 
 #[test]

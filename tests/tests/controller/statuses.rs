@@ -110,6 +110,7 @@ fn ingresses_are_told_what_became_of_them() {
     let success = ("SuccessfullyReconciled".to_owned(), "Successfully reconciled".to_owned());
     wait_for("an event", || events(kubernetes, "i0").contains(&success).then_some(()));
     wait_condition(kubernetes, "i1", "Ready", ("True", "Ready"));
+    one_that_is_made_anew_is_told_anew(kubernetes, &told);
     let (code, all) = status(&cluster, &[]);
     assert!(code == Some(0) && all.contains("i0") && all.contains("i1"), "{code:?} {all}");
     assert!(all.contains(&told), "{all}");
@@ -128,6 +129,18 @@ fn ingresses_are_told_what_became_of_them() {
         kubernetes.get(&format!("{EDGE}/ingress.i0")).is_err().then_some(())
     });
     assert!(one.process.stop().success());
+}
+
+/// So fast that the controller sees nothing but the new one.
+fn one_that_is_made_anew_is_told_anew(kubernetes: &Kubernetes, address: &str) {
+    let mut again = kubernetes.get(&format!("{INGRESSES}/i1")).unwrap();
+    let annotations = again["metadata"]["annotations"].clone();
+    again["metadata"] = json!({"name": "i1", "namespace": "default", "annotations": annotations});
+    again.as_object_mut().unwrap().remove("status");
+    kubernetes.delete(&again.to_string());
+    kubernetes.post(INGRESSES, &again).unwrap();
+    assert_eq!(hostname(kubernetes, "i1"), None);
+    wait_for("its address", || (hostname(kubernetes, "i1")? == address).then_some(()));
 }
 
 fn a_broken_one_is_told_why(kubernetes: &Kubernetes, address: &str) {

@@ -1,9 +1,13 @@
 //! `edgeway status` and `edgeway routes` over a real API server, of the namespaces that kubectl would take.
 
 use crate::scene::{FRONT, ROLE, STATUS, answered};
-use edgeway_tests::{Cluster, Gateway, process::run, root, wait_for};
+use edgeway_tests::{Cluster, Gateway, free_port, process::run, root, wait_for};
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// Exit code and both outputs of `edgeway status`.
 fn status(kubeconfig: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -27,6 +31,7 @@ fn statuses_are_read_from_the_namespace_that_kubectl_would_take() {
 
     let account = cluster.account("istio-system", "gateway");
     kubernetes.install_istio();
+    what_cannot_be_read_is_told_at_once(&cluster, &account.kubeconfig);
     let crd = "deploy/charts/edgeway-crds/files/edgestatuses.edgeway.dev.yaml";
     kubernetes.apply(&fs::read_to_string(root().join(crd)).unwrap());
     for text in [ROLE, STATUS, FRONT] {
@@ -53,6 +58,27 @@ fn statuses_are_read_from_the_namespace_that_kubectl_would_take() {
     kubernetes.apply(&answered("a", "hi").to_string());
     routes_are_those_of_the_namespace(&admin);
     assert!(gateway.process.stop().success());
+}
+
+/// Nobody waits for a permission, or for an API server that is not there.
+fn what_cannot_be_read_is_told_at_once(cluster: &Cluster, nobody: &Path) {
+    let start = Instant::now();
+    let (code, out, err) = edgeway("routes", nobody, &[]);
+    assert!(code == Some(1) && out.is_empty(), "{code:?} {out}");
+    for resource in ["gateways", "virtualservices", "services"] {
+        assert!(err.contains(&format!("cannot watch resource \"{resource}\"")), "{err}");
+    }
+    let away = tempfile::NamedTempFile::new().unwrap();
+    let text = fs::read_to_string(cluster.kubeconfig()).unwrap();
+    let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+    config["clusters"][0]["cluster"]["server"] =
+        json!(format!("https://127.0.0.1:{}", free_port()));
+    fs::write(away.path(), config.to_string()).unwrap();
+    for command in ["routes", "status"] {
+        let (code, _, err) = edgeway(command, away.path(), &[]);
+        assert!(code == Some(1) && err.contains("refused"), "{code:?} {err}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 fn routes_are_those_of_the_namespace(admin: &Path) {

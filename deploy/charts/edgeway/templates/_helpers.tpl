@@ -13,8 +13,8 @@
 {{- end }}
 
 {{- define "edgeway.selector" -}}
-app.kubernetes.io/name: {{ include "edgeway.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "edgeway.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "edgeway.labels" -}}
@@ -113,7 +113,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- range $flag, $map := $maps -}}
 {{- $pairs := list -}}
 {{- range $key, $value := $map -}}
-{{- $pairs = append $pairs (printf "%s=%v" $key $value) -}}
+{{- /* A number of twelve digits is no 1.2e+11. */ -}}
+{{- $text := $value -}}
+{{- if kindIs "float64" $value -}}
+{{- $text = toJson $value -}}
+{{- end -}}
+{{- $pairs = append $pairs (printf "%s=%v" $key $text) -}}
 {{- end -}}
 {{- if $pairs -}}
 {{- $arguments = append $arguments (printf "--%s=%s" $flag (join "," $pairs)) -}}

@@ -165,14 +165,8 @@ impl Field<'_> {
     }
 
     fn add(&mut self, severity: Severity, code: &'static str, message: String, advice: String) {
-        self.report.problems.push(Problem {
-            object: self.object.clone(),
-            field: self.path.clone(),
-            code,
-            severity,
-            message,
-            advice,
-            origin: String::new(),
-        });
+        let problem = Problem::error(self.object.clone(), &*self.path, code);
+        let problem = problem.message(message).advice(advice);
+        self.report.problems.push(Problem { severity, ..problem });
     }
 }

@@ -33,6 +33,18 @@ const FOR_SECRETS: Duration = Duration::from_secs(2);
 /// How long to wait for the first whole before it is said what is missing.
 const SLOW: Duration = Duration::from_secs(10);
 
+/// How long troubles are gathered, so that all of them are told together.
+const GATHERED: Duration = Duration::from_secs(1);
+
+/// What is done about what cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// It is waited for, however long it takes.
+    Patient,
+    /// It is the end.
+    Once,
+}
+
 /// Watches, and what they have told.
 pub(super) struct Collector {
     client: Client,
@@ -44,6 +56,7 @@ pub(super) struct Collector {
     secrets: BTreeMap<Arc<Feed>, AbortHandle>,
     has_sent: bool,
     is_cut_off: bool,
+    manner: Manner,
 }
 
 /// When to tell what has changed.
@@ -73,6 +86,7 @@ impl Collector {
         client: Client,
         wants: Wants,
         latest: watch::Sender<Arc<Objects>>,
+        manner: Manner,
     ) -> Result<(), Lost> {
         let (notes, told) = mpsc::channel(1024);
         let revision = wants.revision.as_str().into();
@@ -86,6 +100,7 @@ impl Collector {
             secrets: BTreeMap::new(),
             has_sent: false,
             is_cut_off: false,
+            manner,
         };
         let namespaces = collector.wants.namespaces.clone();
         for feed in collector.wants.kinds.iter().flat_map(|kind| Feed::all(kind, &namespaces)) {
@@ -102,6 +117,7 @@ impl Collector {
         let mut pending = Pending::default();
         let slow = Instant::now() + SLOW;
         let mut is_slow = false;
+        let mut untold: Option<Instant> = None;
         loop {
             let due = pending.due().or(pending.held).unwrap_or(slow);
             let is_waiting =
@@ -110,9 +126,15 @@ impl Collector {
                 biased;
                 () = latest.closed() => return Ok(()),
                 // The sender is ours, so that this never ends.
-                Some(note) = told.recv() => if self.take(note) {
-                    pending.add(Instant::now());
-                },
+                Some(note) = told.recv() => {
+                    if self.take(note) {
+                        pending.add(Instant::now());
+                    }
+                    if self.gives_up() {
+                        untold.get_or_insert_with(|| Instant::now() + GATHERED);
+                    }
+                }
+                () = after(untold) => return Err(self.lost()),
                 () = sleep_until(due), if is_waiting => {
                     if pending.due().is_some() || pending.held.is_some() {
                         self.send(&mut pending, &latest);
@@ -123,6 +145,15 @@ impl Collector {
                 }
             }
         }
+    }
+
+    /// Whether something cannot be told that is not waited for.
+    fn gives_up(&self) -> bool {
+        self.manner == Manner::Once && !self.collection.troubles().is_empty()
+    }
+
+    fn lost(&self) -> Lost {
+        Lost::Untold { why: self.collection.troubles().into_iter().map(str::to_owned).collect() }
     }
 
     fn take(&mut self, note: Note) -> bool {
@@ -196,6 +227,14 @@ impl Collector {
         let missing: Vec<String> =
             self.collection.missing().iter().map(ToString::to_string).collect();
         tracing::warn!(missing = missing.join(", "), "nothing is served before all is known");
+    }
+}
+
+/// Returns then, if ever.
+async fn after(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

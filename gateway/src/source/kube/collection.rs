@@ -7,7 +7,10 @@ use super::{
     trouble::Trouble,
 };
 use edgeway_api::Objects;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Something that a watch tells.
 #[derive(Debug)]
@@ -83,6 +86,12 @@ impl Collection {
     pub(super) fn missing(&self) -> Vec<&Feed> {
         let missing = self.feeds.iter().filter(|(_, known)| !known.is_whole);
         missing.map(|(feed, _)| &**feed).collect()
+    }
+
+    /// What keeps watches from telling all, each once.
+    pub(super) fn troubles(&self) -> BTreeSet<&str> {
+        let untold = self.feeds.values().filter(|known| !known.is_whole);
+        untold.filter_map(|known| known.trouble.as_ref().map(Trouble::text)).collect()
     }
 
     /// How many watches cannot reach the API server.

@@ -17,7 +17,9 @@ mod watch;
 pub use kinds::{CONTROLLER, GATEWAY, Kind};
 
 use super::{Lost, Source};
-use collect::Collector;
+pub(crate) use trouble::chain;
+
+use collect::{Collector, Manner};
 use edgeway_api::Objects;
 use kube::{
     Client, Config,
@@ -74,7 +76,22 @@ impl fmt::Debug for Wants {
 impl Source for Kube {
     async fn run(self, latest: channel::Sender<Arc<Objects>>) -> Result<(), Lost> {
         let client = self.access.client().await.map_err(Lost::NoApiServer)?;
-        Collector::run(client, self.wants, latest).await
+        Collector::run(client, self.wants, latest, Manner::Patient).await
+    }
+}
+
+impl Kube {
+    /// Reads all once, and waits for nothing that somebody has to mend first: that is the error.
+    pub async fn once(self) -> Result<Arc<Objects>, Lost> {
+        let client = self.access.client().await.map_err(Lost::NoApiServer)?;
+        let (latest, mut told) = channel::channel(Arc::default());
+        tokio::select! {
+            end = Collector::run(client, self.wants, latest, Manner::Once) => {
+                end?;
+                Err(Lost::Untold { why: Vec::new() })
+            }
+            Ok(()) = told.changed() => Ok(Arc::clone(&told.borrow())),
+        }
     }
 }
 

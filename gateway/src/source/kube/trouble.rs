@@ -31,6 +31,13 @@ pub(super) enum Stop {
 const SERVER: &str = "ApiServer";
 
 impl Trouble {
+    /// In the API server's words, or those of the way there.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Forbidden(text) | Self::Unreachable(text) => text,
+        }
+    }
+
     /// What users should mend; what mends itself is none of it.
     pub(super) fn problem(&self, feed: &Feed) -> Option<Problem> {
         let Self::Forbidden(message) = self else { return None };
@@ -76,7 +83,7 @@ impl Stop {
 }
 
 /// An error and what is behind it, without what is said twice.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
