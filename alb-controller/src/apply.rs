@@ -12,6 +12,7 @@ use edgeway_gateway::lease::Tenure;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// How many stacks are worked on at a time.
 const LANES: usize = 16;
@@ -37,8 +38,8 @@ pub(crate) struct Walk {
     pub(crate) touched: BTreeSet<Option<StackId>>,
     /// Steps that failed.
     pub(crate) failures: Vec<Failure>,
-    /// How many steps were left out because of these, because another replica may lead, or because
-    /// another plan is due.
+    /// How many steps were left out because of these, because another replica may lead, because
+    /// another plan is due, or because all is to end.
     pub(crate) skipped: usize,
 }
 
@@ -46,6 +47,8 @@ pub(crate) struct Walk {
 pub(crate) struct Way<'w> {
     /// Asked before each step.
     pub(crate) tenure: &'w Tenure,
+    /// Once it is cancelled, no step is begun.
+    pub(crate) stop: &'w CancellationToken,
     /// Where newer objects come from: a long walk ends for them, and what is left is planned anew.
     pub(crate) newer: Option<&'w watch::Receiver<Arc<Objects>>>,
     /// Stacks that nothing is taken away from.
@@ -117,6 +120,7 @@ fn split(steps: &[Step]) -> (Steps<'_>, Vec<Steps<'_>>, Steps<'_>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Deposed,
+    Stopped,
     Newer,
 }
 
@@ -176,6 +180,8 @@ impl Way<'_> {
         let has_newer = || self.newer.is_some_and(|newer| newer.has_changed().unwrap_or(false));
         if !self.tenure.holds() {
             Some(End::Deposed)
+        } else if self.stop.is_cancelled() {
+            Some(End::Stopped)
         } else if begin.elapsed() >= PATIENCE && has_newer() {
             Some(End::Newer)
         } else {
@@ -240,7 +246,8 @@ mod tests {
 
     async fn walk_over(cloud: &FakeCloud, plan: &Plan) -> Walk {
         let held = BTreeSet::new();
-        let way = Way { tenure: &Tenure::always(), newer: None, held, tell: &|_| {} };
+        let (tenure, stop) = (&Tenure::always(), &CancellationToken::new());
+        let way = Way { tenure, stop, newer: None, held, tell: &|_| {} };
         walk(cloud, plan, &mut Observed::default(), &way).await
     }
 
@@ -307,7 +314,8 @@ mod tests {
         plan.steps.push(Step { key, op, ..last.clone() });
         let cloud = FakeCloud::default();
         let held = BTreeSet::from([last.stack]);
-        let way = Way { tenure: &Tenure::always(), newer: None, held, tell: &|_| {} };
+        let (tenure, stop) = (&Tenure::always(), &CancellationToken::new());
+        let way = Way { tenure, stop, newer: None, held, tell: &|_| {} };
         let walk = walk(&cloud, &plan, &mut Observed::default(), &way).await;
         assert_eq!((walk.taken, walk.skipped), (plan.steps.len() - 1, 1), "the rest is done");
         assert_eq!(count(&cloud.tried(), "delete-target-group"), 0);
@@ -330,7 +338,8 @@ mod tests {
         let (objects, newer) = watch::channel(Arc::default());
         objects.send_replace(Arc::new(Objects::default()));
         let held = BTreeSet::new();
-        let way = Way { tenure: &Tenure::always(), newer: Some(&newer), held, tell: &|_| {} };
+        let (tenure, stop) = (&Tenure::always(), &CancellationToken::new());
+        let way = Way { tenure, stop, newer: Some(&newer), held, tell: &|_| {} };
         let plan = plan_for_two();
         let walk = walk(&cloud, &plan, &mut Observed::default(), &way).await;
         assert_eq!(cloud.tried().last().map(String::as_str), Some("create-load-balancer"));

@@ -31,6 +31,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Makes passes, and remembers between them what need not be asked each time.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Reconciler<C> {
     anew: bool,
     status: Status,
     tenure: Tenure,
+    /// Once it is cancelled, no step is begun.
+    stop: CancellationToken,
     newer: Option<watch::Receiver<Arc<Objects>>>,
     /// What was wished in the last pass.
     wished: Option<Arc<Desired>>,
@@ -90,6 +93,7 @@ impl<C: Cloud> Reconciler<C> {
             anew: false,
             status: Status::default(),
             tenure: Tenure::always(),
+            stop: CancellationToken::new(),
             newer: None,
             wished: None,
             basis: None,
@@ -109,6 +113,12 @@ impl<C: Cloud> Reconciler<C> {
     #[must_use]
     pub fn under(self, tenure: Tenure) -> Self {
         Self { tenure, ..self }
+    }
+
+    /// Begins no step after `stop`.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// Takes AWS to show what was done that long after it at last; 10 s unless this is told.
@@ -196,7 +206,8 @@ impl<C: Cloud> Reconciler<C> {
         }
         let before: BTreeSet<Question> = memory.observed.questions().collect();
         let held = self.doubts.stacks();
-        let way = Way { tenure: &self.tenure, newer: self.newer.as_ref(), held, tell };
+        let (tenure, stop, newer) = (&self.tenure, &self.stop, self.newer.as_ref());
+        let way = Way { tenure, stop, newer, held, tell };
         let Walk { taken, touched, failures, skipped } =
             walk(&self.cloud, &plan, &mut memory.observed, &way).await;
         let now = Instant::now();

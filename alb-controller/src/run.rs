@@ -13,8 +13,15 @@ use edgeway_alb_core::Settings;
 use edgeway_api::Objects;
 use edgeway_gateway::lease::Tenure;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{broadcast, watch};
+use tokio::{
+    sync::{broadcast, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
+
+/// How long a step that has been begun is waited for once all is to end: less than Kubernetes gives a pod, which is
+/// to leave its Lease to another replica before.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How a controller is started.
 #[derive(Clone, Debug)]
@@ -59,7 +66,7 @@ impl Handle {
 /// Keeps AWS in line with `objects` until `shutdown`, or until nobody sends objects any more.
 ///
 /// Only what is sent after `objects` was made counts: the value that a channel begins with is no
-/// configuration.
+/// configuration. After `shutdown` no step is begun, and one that has been is waited for 10 s.
 pub async fn run(
     config: Config,
     objects: watch::Receiver<Arc<Objects>>,
@@ -69,9 +76,10 @@ pub async fn run(
     let Config { settings, connection, resync, tenure } = config;
     let aws = Aws::connect(&connection, &settings, handle.metrics.clone()).await;
     let aws = aws.under(tenure.clone());
-    let reconciler = Reconciler::new(aws, settings, handle.metrics.clone()).under(tenure.clone());
+    let reconciler = Reconciler::new(aws, settings, handle.metrics.clone());
+    let reconciler = reconciler.under(tenure.clone()).until(shutdown.clone());
     let round = Round { resync, tenure, shutdown, handle };
-    round.follow(reconciler, objects).await;
+    round.run(reconciler, objects).await;
 }
 
 /// What the loop goes by.
@@ -83,6 +91,23 @@ struct Round {
 }
 
 impl Round {
+    /// The loop, and its end even where AWS does not answer.
+    async fn run<C: Cloud + 'static>(
+        self,
+        reconciler: Reconciler<C>,
+        objects: watch::Receiver<Arc<Objects>>,
+    ) {
+        let shutdown = self.shutdown.clone();
+        let overdue = async {
+            shutdown.cancelled().await;
+            sleep(GRACE).await;
+        };
+        tokio::select! {
+            () = self.follow(reconciler, objects) => {}
+            () = overdue => {}
+        }
+    }
+
     /// The loop, over any cloud.
     async fn follow<C: Cloud + 'static>(
         mut self,

@@ -29,7 +29,7 @@ impl<C: Cloud> Reconciler<C> {
         }
         tell(Event::Planned(plan.summary()));
         let held = self.doubts.stacks();
-        let way = Way { tenure: &self.tenure, newer: None, held, tell };
+        let way = Way { tenure: &self.tenure, stop: &self.stop, newer: None, held, tell };
         let Walk { taken, touched, failures, skipped } =
             walk(&self.cloud, &plan, &mut memory.observed, &way).await;
         let all = wished.stacks.keys().collect();

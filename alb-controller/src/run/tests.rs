@@ -23,17 +23,20 @@ fn start(cloud: FakeCloud, resync: Option<Duration>) -> Running {
 
 /// As [`start`], without leading.
 fn stand(cloud: FakeCloud, resync: Option<Duration>) -> Running {
+    stand_until(CancellationToken::new(), cloud, resync)
+}
+
+fn stand_until(shutdown: CancellationToken, cloud: FakeCloud, resync: Option<Duration>) -> Running {
     let handle = Handle::default();
     let (objects, receiver) = watch::channel(Arc::default());
-    let shutdown = CancellationToken::new();
     let settings = Settings::new("test", "vpc");
     let (hand, tenure) = Tenure::by_hand();
     let cloud = Arc::new(cloud);
     let reconciler = Reconciler::new(Arc::clone(&cloud), settings, handle.metrics.clone());
-    let reconciler = reconciler.under(tenure.clone());
+    let reconciler = reconciler.under(tenure.clone()).until(shutdown.clone());
     let (status, events) = (handle.status.subscribe(), handle.events.subscribe());
     let round = Round { resync, tenure, shutdown: shutdown.clone(), handle };
-    let ended = tokio::spawn(round.follow(reconciler, receiver));
+    let ended = tokio::spawn(round.run(reconciler, receiver));
     Running { objects, status, events, shutdown, ended, hand, cloud }
 }
 
@@ -195,6 +198,33 @@ async fn who_leads_no_more_leaves_the_rest_of_the_plan() {
         told.push(event);
     }
     assert!(told.contains(&Event::Deposed), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_stop_begins_no_other_step() {
+    let cloud = FakeCloud::default();
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    cloud.before("create-listener", move || told.cancel());
+    let running = stand_until(stop, cloud, None);
+    running.hand.set(true);
+    running.objects.send_replace(Arc::new(objects(&["a"])));
+    running.ended.await.unwrap();
+    let steps = running.cloud.tried();
+    assert_eq!(steps.last().map(String::as_str), Some("create-listener"), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_not_waited_for_at_the_end() {
+    let cloud = FakeCloud::default();
+    cloud.slow("create-load-balancer", Duration::from_secs(3600));
+    let running = start(cloud, None);
+    running.objects.send_replace(Arc::new(objects(&["a"])));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let told = Instant::now();
+    running.shutdown.cancel();
+    running.ended.await.unwrap();
+    assert_eq!(told.elapsed().as_secs(), GRACE.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
