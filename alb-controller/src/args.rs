@@ -1,5 +1,6 @@
 //! The command line of the binary, and what it does. The only reader of the environment.
 
+mod classes;
 mod gates;
 mod habits;
 mod keeping;
@@ -210,6 +211,9 @@ async fn one(
             Arc::unwrap_or_clone(objects)
         }
     };
+    if let Some(remark) = classes::remark(&config.settings, &objects) {
+        tracing::info!("{remark}");
+    }
     let outcome = once::once(&config, &objects, handle).await;
     for problem in objects.defects.iter().chain(&outcome.problems) {
         writeln!(out, "{problem}")?;
@@ -245,7 +249,7 @@ async fn many(args: Args, handle: Handle) -> anyhow::Result<ExitCode> {
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(keeper.run()))
     });
     let (sender, objects) = watch::channel(Arc::default());
-    tokio::spawn(tell_defects(objects.clone(), handle.clone()));
+    tokio::spawn(tell_reading(objects.clone(), config.settings.clone(), handle.clone()));
     let told = serve::serve(args.metrics, handle.clone(), shutdown.clone()).await?;
     tracing::info!("metrics and readiness are told on http://{told}");
     let end = shutdown.clone();
@@ -283,12 +287,22 @@ async fn tell_problems(
     }
 }
 
-/// Tells what could not be read, or not be read any more: what was known of it before still counts.
-async fn tell_defects(mut objects: watch::Receiver<Arc<Objects>>, handle: Handle) {
-    let mut board = Board::default();
+/// Tells what could not be read, or not be read any more (what was known of it before still counts), and whose
+/// classes are left alone.
+async fn tell_reading(
+    mut objects: watch::Receiver<Arc<Objects>>,
+    settings: Settings,
+    handle: Handle,
+) {
+    let (mut board, mut said) = (Board::default(), None);
     while objects.changed().await.is_ok() {
-        let now = objects.borrow_and_update().defects.clone();
-        tell_changes(board.report("reading", now), &handle);
+        let now = Arc::clone(&objects.borrow_and_update());
+        tell_changes(board.report("reading", now.defects.clone()), &handle);
+        let remark = classes::remark(&settings, &now);
+        if let Some(remark) = remark.as_ref().filter(|_| remark != said) {
+            tracing::info!("{remark}");
+        }
+        said = remark;
     }
 }
 

@@ -143,7 +143,7 @@ async fn what_cannot_be_read_any_more_is_told_once_and_so_is_its_end() {
     let (sender, objects) = watch::channel(Arc::default());
     let handle = Handle::default();
     let mut events = handle.events.subscribe();
-    let telling = tokio::spawn(tell_defects(objects, handle));
+    let telling = tokio::spawn(tell_reading(objects, Settings::new("test", "vpc"), handle));
     let server = ObjectRef::new("ApiServer", "", "kube");
     let problem = Problem::error(server, "pods", "permission-missing").message("m");
     let unread = Objects { defects: vec![problem.clone()], ..Objects::default() };
