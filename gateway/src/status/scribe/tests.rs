@@ -1,3 +1,5 @@
+//! What is told of a gateway when something is found out late.
+
 use super::{Gateway, Metrics, ObjectRef, Problem, Report, Scribe};
 use crate::subject::{State, Subject};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
