@@ -134,7 +134,9 @@ impl Collector {
                         untold.get_or_insert_with(|| Instant::now() + GATHERED);
                     }
                 }
-                () = after(untold) => return Err(self.lost()),
+                () = sleep_until(untold.unwrap_or(slow)), if untold.is_some() => {
+                    return Err(self.lost());
+                }
                 () = sleep_until(due), if is_waiting => {
                     if pending.due().is_some() || pending.held.is_some() {
                         self.send(&mut pending, &latest);
@@ -227,14 +229,6 @@ impl Collector {
         let missing: Vec<String> =
             self.collection.missing().iter().map(ToString::to_string).collect();
         tracing::warn!(missing = missing.join(", "), "nothing is served before all is known");
-    }
-}
-
-/// Returns then, if ever.
-async fn after(end: Option<Instant>) {
-    match end {
-        Some(end) => sleep_until(end).await,
-        None => std::future::pending().await,
     }
 }
 
